@@ -1,0 +1,1 @@
+"""Queue to stream: workers read, parse, validate and publish Independent Medical Review letters."""
