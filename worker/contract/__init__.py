@@ -1,0 +1,1 @@
+"""What producer, workers and readers agree on: names, settings, hints, events and their schema."""

@@ -1,0 +1,57 @@
+"""Claim ids: who owns a file, and since when.
+
+A claim id is 20 characters of Crockford's base 32 in lower case: 10 of milliseconds since 1970 (so that ids sort by
+arrival), 10 random (50 bits: two producers claiming in the same millisecond do not meet). It names a file from the
+moment of its claim, in `claimed/`, in hints, records, logs and events; it carries nothing of the file's name.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import UTC, date, datetime, tzinfo
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+SEPARATOR = "~"
+_TIME_CHARS = 10
+_RANDOM_CHARS = 10
+_LENGTH = _TIME_CHARS + _RANDOM_CHARS
+_VALUE = {char: value for value, char in enumerate(ALPHABET)}
+_CLAIM_ID = re.compile(f"[{ALPHABET}]{{{_LENGTH}}}")
+
+
+def new_claim_id(now_ms: int) -> str:
+    """A fresh id for a claim made at `now_ms` (milliseconds since 1970)."""
+    return _encode(now_ms, _TIME_CHARS) + _encode(secrets.randbits(5 * _RANDOM_CHARS), _RANDOM_CHARS)
+
+
+def is_claim_id(text: str) -> bool:
+    """Whether `text` has the form of a claim id."""
+    return _CLAIM_ID.fullmatch(text) is not None
+
+
+def claimed_at_ms(claim_id: str) -> int:
+    """When the claim was made, in milliseconds since 1970."""
+    value = 0
+    for char in claim_id[:_TIME_CHARS]:
+        value = value * len(ALPHABET) + _VALUE[char]
+    return value
+
+
+def arrival_day(claim_id: str, zone: tzinfo) -> date:
+    """The day on which the file was claimed, in the given time zone: the same whenever and wherever it is asked."""
+    return datetime.fromtimestamp(claimed_at_ms(claim_id) / 1000, UTC).astimezone(zone).date()
+
+
+def split_claimed_name(name: str) -> tuple[str, str] | None:
+    """(claim id, original name) of a file name in `claimed/`; None for a name that no claim made."""
+    claim_id, separator, original = name.partition(SEPARATOR)
+    return (claim_id, original) if separator and is_claim_id(claim_id) else None
+
+
+def _encode(value: int, length: int) -> str:
+    chars = []
+    for _ in range(length):
+        value, digit = divmod(value, len(ALPHABET))
+        chars.append(ALPHABET[digit])
+    return "".join(reversed(chars))

@@ -1,0 +1,95 @@
+"""Names that outlive a process: the folders of the share and the keys in Redis.
+
+Folders, all on one file system (a claim is one rename):
+
+    inbox/      people and programs drop letters here, in any sub-folder
+    claimed/    <sub-folders>/<claim id>~<name>, being worked on
+    archive/    YYYY/MM/DD/<sub-folders>/<claim id>~<name>, published letters
+    review/     <sub-folders>/<name>, dead letters, each beside <name>.error.json
+    .imr/       the embedded server's data and this machine's lock; never scanned
+
+Keys, all below one prefix (`imr`):
+
+    imr:letter:<digest>  hash    what became of a letter; drawn in `worker.records`
+    imr:open             zset    claim id -> end of its lease (ms, 0 while it waits); begun and not finished
+    imr:counts           hash    seen, published, dead, discarded, duplicate
+    imr:review-names     hash    SHA-256 of a path in review/ -> digest of the letter that has it
+    imr:determinations   stream  results
+    imr:dead-letters     stream  dead letters and decisions about them
+    imr:celery:*                 the queue of hints; whatever Celery needs, nothing else
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+INBOX = "inbox"
+CLAIMED = "claimed"
+ARCHIVE = "archive"
+REVIEW = "review"
+STATE = ".imr"
+FOLDERS = (INBOX, CLAIMED, ARCHIVE, REVIEW)
+
+DUPLICATES = "duplicates"
+DISCARDED = "discarded"
+ERROR_SUFFIX = ".error.json"
+
+LETTERS_QUEUE = "letters"
+LETTERS_TASK = "imr.letters"
+
+MAX_NAME_BYTES = 255 - len(ERROR_SUFFIX)
+"""A stored name leaves room for its `.error.json` within the 255 bytes that file systems allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one installation."""
+
+    prefix: str
+
+    @property
+    def determinations(self) -> str:
+        """Stream of results."""
+        return f"{self.prefix}:determinations"
+
+    @property
+    def dead_letters(self) -> str:
+        """Stream of dead letters and of the decisions taken about them."""
+        return f"{self.prefix}:dead-letters"
+
+    @property
+    def open(self) -> str:
+        """Sorted set: claim id of each begun and unfinished letter -> end of its lease in ms."""
+        return f"{self.prefix}:open"
+
+    @property
+    def counts(self) -> str:
+        """Hash of the counters behind `imr status`."""
+        return f"{self.prefix}:counts"
+
+    @property
+    def review_names(self) -> str:
+        """Hash: SHA-256 of a path in `review/` -> digest of the letter that holds it."""
+        return f"{self.prefix}:review-names"
+
+    @property
+    def broker(self) -> str:
+        """Prefix of everything that Celery keeps in this Redis."""
+        return f"{self.prefix}:celery:"
+
+    def letter(self, digest: str) -> str:
+        """Record of one letter."""
+        return f"{self.prefix}:letter:{digest}"
+
+
+def stored_name(name: str, prefix: str = "") -> str:
+    """`prefix` + `name`, its stem shortened so that the whole fits `MAX_NAME_BYTES` and keeps its extension."""
+    whole = prefix + name
+    if len(os.fsencode(whole)) <= MAX_NAME_BYTES:
+        return whole
+    stem, suffix = os.path.splitext(name)
+    suffix = suffix if len(os.fsencode(suffix)) <= 20 else ""  # longer is no extension
+    while len(os.fsencode(prefix + stem + suffix)) > MAX_NAME_BYTES:
+        stem = stem[:-1]
+    return prefix + stem + suffix

@@ -1,0 +1,44 @@
+"""The JSON Schema of the events, generated from the typed values; `imr schema` prints it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from worker.contract.event import DEAD_LETTERED, RESOLVED, DeadLetter, Event, Resolution
+from worker.letter.model import Determination
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_DATA_OF = {DEAD_LETTERED: DeadLetter, RESOLVED: Resolution}
+
+
+def event_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of one event of either stream; which `data` it has is tied to its `type`."""
+    schema = TypeAdapter(Event).json_schema(mode="serialization")
+    schema["$schema"] = _DIALECT
+    schema["allOf"] = [_data_by_type(kind) for kind in schema["properties"]["type"]["enum"]]
+    return _strict(schema)
+
+
+def determination_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a determination alone, as `imr parse --json` prints it."""
+    schema = TypeAdapter(Determination).json_schema(mode="serialization")
+    schema["$schema"] = _DIALECT
+    return _strict(schema)
+
+
+def _data_by_type(kind: str) -> dict[str, Any]:
+    data = _DATA_OF.get(kind, Determination)
+    return {
+        "if": {"properties": {"type": {"const": kind}}},
+        "then": {"properties": {"data": {"$ref": f"#/$defs/{data.__name__}"}}},
+    }
+
+
+def _strict(schema: dict[str, Any]) -> dict[str, Any]:
+    """Every property is always written, so every property is required: defaults are for the code alone."""
+    for part in (schema, *schema.get("$defs", {}).values()):
+        if "properties" in part:
+            part["required"] = list(part["properties"])
+    return schema

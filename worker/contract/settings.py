@@ -1,0 +1,114 @@
+"""Every setting, with its unit in the name: environment variables `IMR_*`, also read from `.env`.
+
+`load_settings` is called by the composition roots only; everything else is given the values it needs. The table in
+the README is generated from the docstrings below (`imr check --settings`), and a test compares the two.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the message names it, its problem and the remedy."""
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("not a time zone of the tz database, such as America/Los_Angeles") from error
+    return name
+
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+Bytes = Annotated[int, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """The settings in force."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="IMR_", env_file=".env", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
+
+    share: Path = Path("share")
+    """The watched share; `inbox/`, `claimed/`, `archive/` and `review/` lie in it, on one file system."""
+    state_dir: Path | None = None
+    """Where this machine keeps the embedded server's data and its lock. Default: `.imr/` in the share; set it to a
+    local folder when the share is a network share."""
+    redis_url: SecretStr | None = None
+    """Redis or Valkey for results and records (`redis://`, `rediss://`, `unix://`). Without it `imr up` starts an
+    embedded server, and the other commands find that one."""
+    broker_url: SecretStr | None = None
+    """Celery's broker. Default: the Redis of `IMR_REDIS_URL`."""
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:_-]{0,63}$")] = "imr"
+    """Prefix of every key, so that several installations can share one Redis."""
+    site: Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]{1,64}$")] = "default"
+    """Name of this installation in the events' `source` (`/imr/<site>`)."""
+    timezone: Annotated[str, AfterValidator(_known_zone)] = "America/Los_Angeles"
+    """Time zone in which the day of receipt is told."""
+    read_parties: bool = False
+    """Whether names and claim numbers on cover pages are read into `parties`. They are personal data."""
+
+    settle_seconds: Seconds = 2.0
+    """How long a file that is written in place must stay unchanged before it counts as complete. A file renamed into
+    the inbox is complete at once."""
+    scan_seconds: Seconds = 5.0
+    """How often the inbox is scanned for files that no event announced."""
+    reap_seconds: Seconds = 5.0
+    """How often `claimed/` is searched for letters that nobody works on."""
+    hint_timeout_seconds: Seconds = 20.0
+    """How long after its last hint an unfinished claim is hinted again."""
+    max_letter_bytes: Bytes = 25_000_000
+    """Larger files go to review unread. Published letters have 20 to 50 kB, scanned ones a few MB."""
+    max_claimed_letters: Count = 2_000
+    """How many letters may be claimed and unfinished before the producer leaves the rest in the inbox."""
+    min_free_disk_bytes: Bytes = 200_000_000
+    """Below this free space on the share the producer stops claiming."""
+    max_redis_memory_percent: Annotated[int, Field(gt=0, le=100)] = 90
+    """Above this share of Redis' `maxmemory` the producer stops claiming."""
+
+    lease_seconds: Seconds = 60.0
+    """How long a worker may hold a letter without a sign of life before another may take it."""
+    max_attempts: Count = 3
+    """After so many attempts without an outcome a letter goes to review as `poison`."""
+    batch_letters: Count = 100
+    """Most letters in one hint."""
+    read_timeout_seconds: Seconds = 20.0
+    """Time limit for reading the text out of one PDF."""
+    read_memory_bytes: Bytes = 1_000_000_000
+    """Memory limit of the process that reads PDFs."""
+    rules_file: Path | None = None
+    """TOML file with deadline rules that replace the built-in ones; see docs/deadlines.md."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """How much the services say on standard error."""
+
+    @property
+    def state_folder(self) -> Path:
+        """Where this machine's own data lies."""
+        return self.state_dir if self.state_dir is not None else self.share / ".imr"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone in which the day of receipt is told."""
+        return ZoneInfo(self.timezone)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings from the environment and `.env`; `overrides` come from the command line.
+
+    Raises `SettingsError` naming each variable that cannot be used, never its value: values can be secrets.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = [f"IMR_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors(include_input=False)]
+        raise SettingsError("; ".join(problems)) from None
