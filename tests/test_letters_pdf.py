@@ -11,7 +11,7 @@ import pytest
 
 from tests.letters_pdf import make_pdf, paragraphs
 
-SECRET = "invented"
+OPENING_WORD = "invented"
 HERE = os.path.dirname(__file__)
 LETTERS = sorted(glob(os.path.join(HERE, "letters", "valid", "*", "*.txt")))
 
@@ -56,10 +56,10 @@ def test_an_encrypted_letter_opens_with_the_empty_password() -> None:
 
 def test_a_letter_with_a_password_opens_only_with_it() -> None:
     text = letter("elbow-injection")
-    pdf = make_pdf(text, password=SECRET)
+    pdf = make_pdf(text, password=OPENING_WORD)
     with pytest.raises(pypdfium2.PdfiumError, match="password"):
         text_of(pdf)
-    assert words(text_of(pdf, SECRET)) == words(text)
+    assert words(text_of(pdf, OPENING_WORD)) == words(text)
 
 
 def test_pages_break_where_they_fall() -> None:
