@@ -14,6 +14,7 @@ Keys, all below one prefix (`imr`):
     imr:open             zset    claim id -> end of its lease (ms, 0 while it waits); begun and not finished
     imr:counts           hash    seen, published, dead, discarded, duplicate
     imr:review-names     hash    SHA-256 of a path in review/ -> digest of the letter that has it
+    imr:producers        hash    producer -> its last report (waiting, ignored, what holds it); expires with them
     imr:determinations   stream  results
     imr:dead-letters     stream  dead letters and decisions about them
     imr:celery:*                 the queue of hints; whatever Celery needs, nothing else
@@ -38,8 +39,10 @@ ERROR_SUFFIX = ".error.json"
 LETTERS_QUEUE = "letters"
 LETTERS_TASK = "imr.letters"
 
-MAX_NAME_BYTES = 255 - len(ERROR_SUFFIX)
-"""A stored name leaves room for its `.error.json` within the 255 bytes that file systems allow."""
+EXTRACTED_SUFFIX = ".extracted.txt"
+
+MAX_NAME_BYTES = 255 - max(len(ERROR_SUFFIX), len(EXTRACTED_SUFFIX))
+"""A stored name leaves room for the companions of a letter within the 255 bytes that file systems allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,11 @@ class Keys:
     def review_names(self) -> str:
         """Hash: SHA-256 of a path in `review/` -> digest of the letter that holds it."""
         return f"{self.prefix}:review-names"
+
+    @property
+    def producers(self) -> str:
+        """Hash: name of a running producer -> its last report as JSON; it expires when none reports any more."""
+        return f"{self.prefix}:producers"
 
     @property
     def broker(self) -> str:

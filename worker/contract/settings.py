@@ -75,8 +75,9 @@ class Settings(BaseSettings):
     max_redis_memory_percent: Annotated[int, Field(gt=0, le=100)] = 90
     """Above this share of Redis' `maxmemory` the producer stops claiming."""
 
-    lease_seconds: Seconds = 60.0
-    """How long a worker may hold a letter without a sign of life before another may take it."""
+    lease_seconds: Seconds = 30.0
+    """How long a worker may hold a letter without a sign of life before another may take it. Longer than the time limit
+    for reading one PDF."""
     max_attempts: Count = 3
     """After so many attempts without an outcome a letter goes to review as `poison`."""
     batch_letters: Count = 100

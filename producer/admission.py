@@ -1,0 +1,62 @@
+"""Whether to claim more letters: decided from figures, without looking at anything.
+
+A letter that is not claimed lies safely in the inbox, where anybody can see it; that is this system's back-pressure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The figures; None for one that cannot be had, which holds the intake."""
+
+    claimed_letters: int | None
+    free_disk_bytes: int | None
+    redis_used_bytes: int | None
+    redis_max_bytes: int | None
+    """0 for a server without a limit."""
+    redis_writable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where to stop; see the settings of the same names."""
+
+    max_claimed_letters: int
+    min_free_disk_bytes: int
+    max_redis_memory_percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """How many letters may be claimed now, and what holds the others, in words for `imr status`."""
+
+    letters: int
+    reason: str | None
+
+
+def admit(load: Load, limits: Limits) -> Admission:
+    """How many letters may be claimed under that load."""
+    reason = _obstacle(load, limits)
+    if reason is not None or load.claimed_letters is None:
+        return Admission(0, reason)
+    room = limits.max_claimed_letters - load.claimed_letters
+    if room <= 0:
+        return Admission(0, f"{load.claimed_letters} letters are claimed and unfinished: the workers are behind")
+    return Admission(room, None)
+
+
+def _obstacle(load: Load, limits: Limits) -> str | None:
+    if load.claimed_letters is None or load.free_disk_bytes is None:
+        return "the share cannot be looked at"
+    if load.free_disk_bytes < limits.min_free_disk_bytes:
+        return f"only {load.free_disk_bytes:,} bytes are free on the share (IMR_MIN_FREE_DISK_BYTES)"
+    if load.redis_used_bytes is None or load.redis_max_bytes is None:
+        return "Redis cannot be reached"
+    if not load.redis_writable:
+        return "Redis does not take writes (read-only replica, or its disk is full)"
+    if load.redis_max_bytes and load.redis_used_bytes * 100 > load.redis_max_bytes * limits.max_redis_memory_percent:
+        return f"Redis uses more than {limits.max_redis_memory_percent} % of its memory limit"
+    return None

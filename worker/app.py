@@ -1,0 +1,111 @@
+"""The Celery application: `celery -A worker.app worker`, `celery -A worker.app flower`.
+
+Transport only. A hint comes in, the pipeline runs its claims, nothing goes out: results are in the stream. Importing
+this module reads the settings, as Celery's command line needs; clients and the PDF reader are made in the process that
+does the work, on its first hint.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import redis
+from celery import Celery
+from celery.signals import setup_logging, worker_process_shutdown, worker_shutdown
+
+from worker.contract.messages import BadHint, read_hint
+from worker.contract.names import LETTERS_TASK, Keys
+from worker.contract.narration import narrate
+from worker.contract.redis_client import connect
+from worker.contract.server import broker_of, redis_url
+from worker.contract.settings import Settings, load_settings
+from worker.determining import Determiner, load_rules
+from worker.hints import make_app
+from worker.pipeline import Pipeline
+from worker.reading import Reader, ReadLimits
+from worker.records.model import RecordsUnavailable
+from worker.records.redis import RedisRecords
+from worker.spool import Spool
+from worker.work import Policy
+
+log = logging.getLogger("imr.worker")
+
+settings: Final = load_settings()
+app: Final[Celery] = make_app(broker_of(settings, redis_url(settings)), settings.prefix)
+
+_mine = threading.local()
+"""Each thread of each process has a pipeline of its own: none of its parts is shared."""
+
+
+@app.task(name=LETTERS_TASK)  # type: ignore[untyped-decorator]
+def letters(version: object = None, claim_ids: object = None, **unknown: Any) -> None:
+    """Work on the claims of one hint. Never raises: what is not done is in `claimed/`, where the reaper finds it."""
+    if unknown:
+        log.warning("hint with unknown fields ignored: a newer producer sends them")
+    try:
+        wanted = read_hint(version, claim_ids)
+        started_s = time.monotonic()
+        report = _pipeline().run(wanted)
+    except BadHint as error:
+        log.error("hint refused: %s; the reaper hints its claims again", error)
+    except (RecordsUnavailable, redis.RedisError, OSError) as error:
+        log.warning("hint put off (%s): its letters stay claimed and are hinted again", type(error).__name__)
+    else:
+        ms = 1000 * (time.monotonic() - started_s)
+        told = " ".join(f"{result}={count}" for result, count in sorted(report.counted().items()))
+        log.info("hint done letters=%d ms=%.0f %s", len(wanted), ms, told)
+
+
+def make_pipeline(settings: Settings, client: redis.Redis, reader: Reader) -> Pipeline:
+    """The pipeline of one process. Raises ValueError for a rules file that cannot be used."""
+    return Pipeline(
+        spool=Spool(settings.share.absolute()),
+        records=RedisRecords(client, Keys(settings.prefix)),
+        reader=reader,
+        determine=Determiner(
+            read_parties=settings.read_parties,
+            rules=load_rules(settings.rules_file),
+            today=lambda: datetime.now(settings.zone).date(),
+        ),
+        policy=Policy(
+            site=settings.site,
+            zone=settings.zone,
+            lease_seconds=settings.lease_seconds,
+            max_attempts=settings.max_attempts,
+            max_letter_bytes=settings.max_letter_bytes,
+        ),
+        wall_clock=lambda: datetime.now(UTC),
+        monotonic_s=time.monotonic,
+    )
+
+
+def make_reader(settings: Settings) -> Reader:
+    """The reader of one process."""
+    return Reader(ReadLimits(timeout_s=settings.read_timeout_seconds, memory_bytes=settings.read_memory_bytes))
+
+
+def _pipeline() -> Pipeline:
+    if not hasattr(_mine, "pipeline"):
+        _mine.reader = make_reader(settings)
+        _mine.pipeline = make_pipeline(settings, connect(redis_url(settings)), _mine.reader)
+    pipeline: Pipeline = _mine.pipeline
+    return pipeline
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _narrate(**_: object) -> None:
+    """Our narration in place of Celery's: its lines for unknown tasks and errors show arguments."""
+    narrate(settings.log_level)
+    logging.getLogger("celery").setLevel(logging.INFO)
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+@worker_shutdown.connect  # type: ignore[untyped-decorator]
+def _close(**_: object) -> None:
+    reader = getattr(_mine, "reader", None)
+    if reader is not None:
+        reader.close()

@@ -1,0 +1,106 @@
+"""The Redis that a share's services use: where it is, and whether letters can be trusted to it."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any, Final, cast
+
+import redis
+
+from worker.contract.settings import Settings
+from worker.contract.share import Problem, StartRefused
+
+OLDEST_VERSION: Final = (6, 2)
+"""ZMSCORE and XAUTOCLAIM appeared in Redis 6.2."""
+_MAX_SOCKET_PATH: Final = 100
+"""Addresses of unix sockets have 108 bytes on Linux, 104 on macOS."""
+
+
+def embedded_socket(state_folder: Path) -> Path:
+    """Where the embedded server of that state folder listens."""
+    path = state_folder.absolute() / "redis.sock"
+    if len(str(path)) <= _MAX_SOCKET_PATH:
+        return path
+    short = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"imr-{short}" / "redis.sock"
+
+
+def redis_url(settings: Settings) -> str:
+    """The Redis to use: the one that is set, or the embedded one. Raises `StartRefused` if there is neither."""
+    if settings.redis_url is not None:
+        return settings.redis_url.get_secret_value()
+    socket = embedded_socket(settings.state_folder)
+    if not socket.exists():
+        what = f"no Redis is set, and no embedded one runs for the share {settings.share}"
+        raise StartRefused([Problem(what, "start `imr up` on this share, or set IMR_REDIS_URL")])
+    return f"unix://{socket}"
+
+
+def broker_of(settings: Settings, url: str) -> str:
+    """Celery's broker: the one that is set, or the same Redis."""
+    return settings.broker_url.get_secret_value() if settings.broker_url is not None else url
+
+
+def require_server(client: redis.Redis) -> list[Problem]:
+    """Refuse a Redis that would lose letters (`StartRefused`); the problems returned are only worth a warning."""
+    found = server_problems(client)
+    fatal = [problem for problem, is_fatal in found if is_fatal]
+    if fatal:
+        raise StartRefused(fatal)
+    return [problem for problem, _ in found]
+
+
+def server_problems(client: redis.Redis) -> list[tuple[Problem, bool]]:
+    """(problem, whether it forbids starting) of a Redis; empty for one that can be trusted."""
+    try:
+        info = client.info()
+        config = _config(client)
+    except redis.RedisError as error:
+        what = f"Redis does not answer ({type(error).__name__})"
+        return [(Problem(what, "start it, and check IMR_REDIS_URL, the network, user and password"), True)]
+    return [*_version(info), *_role(info), *_eviction(info), *_persistence(info, config)]
+
+
+def _config(client: redis.Redis) -> dict[str, str]:
+    """Configuration as far as this user may read it; managed servers forbid CONFIG."""
+    try:
+        return cast("dict[str, str]", client.config_get("append*")) | cast("dict[str, str]", client.config_get("save"))
+    except redis.ResponseError:
+        return {}
+
+
+def _version(info: dict[str, Any]) -> list[tuple[Problem, bool]]:
+    text = str(info.get("redis_version", "0"))
+    if tuple(int(part) for part in text.split(".")[:2] if part.isdigit()) >= OLDEST_VERSION:
+        return []
+    return [(Problem(f"Redis {text} is too old", "use Redis 6.2 or later, or Valkey"), True)]
+
+
+def _role(info: dict[str, Any]) -> list[tuple[Problem, bool]]:
+    if info.get("role", "master") == "master":
+        return []
+    return [(Problem("this Redis is a read-only replica", "set IMR_REDIS_URL to the primary"), True)]
+
+
+def _eviction(info: dict[str, Any]) -> list[tuple[Problem, bool]]:
+    policy = str(info.get("maxmemory_policy", "noeviction"))
+    if policy == "noeviction":
+        return []
+    what = f"Redis deletes keys when its memory is full (maxmemory-policy {policy})"
+    return [(Problem(what, "CONFIG SET maxmemory-policy noeviction, and write it to redis.conf"), True)]
+
+
+def _persistence(info: dict[str, Any], config: dict[str, str]) -> list[tuple[Problem, bool]]:
+    if int(info.get("aof_enabled", 0)):
+        fsync = config.get("appendfsync")
+        if fsync in (None, "always"):
+            return []
+        what = f"Redis syncs its append-only file with `{fsync}`: a power cut can lose its last seconds"
+        return [(Problem(what, "CONFIG SET appendfsync always, or accept it"), False)]
+    remedy = "CONFIG SET appendonly yes, and write it to redis.conf"
+    if config.get("save"):
+        what = "Redis only takes snapshots: a crash loses the records since the last one"
+        return [(Problem(what, remedy), True)]
+    return [(Problem("Redis keeps nothing on disk: a restart loses every record and result", remedy), True)]

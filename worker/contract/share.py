@@ -1,0 +1,82 @@
+"""The share as every service needs it: four folders on one file system, writable."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.contract.names import CLAIMED, FOLDERS, INBOX
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that must be put right before a service can start: what, and how."""
+
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what} -> {self.remedy}"
+
+
+class StartRefused(Exception):
+    """A service cannot start; `problems` says why and what to do about each."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "; ".join(str(problem) for problem in self.problems)
+
+
+def prepare(share: Path) -> None:
+    """Make the folders of the share and see that files can be claimed in it. Raises `StartRefused`."""
+    try:
+        share.mkdir(parents=True, exist_ok=True)
+        for folder in FOLDERS:
+            (share / folder).mkdir(exist_ok=True)
+    except OSError as error:
+        what = f"the folders of the share {share} cannot be made ({error.strerror})"
+        raise StartRefused([Problem(what, "give this user write permission there, or set IMR_SHARE")]) from error
+    problems = share_problems(share)
+    if problems:
+        raise StartRefused(problems)
+
+
+def share_problems(share: Path) -> list[Problem]:
+    """What keeps the share from being used; empty if nothing does."""
+    missing = [folder for folder in FOLDERS if not (share / folder).is_dir()]
+    if missing:
+        return [Problem(f"{', '.join(missing)} missing in {share}", "start the producer once, or make the folders")]
+    devices = {(share / folder).stat().st_dev for folder in FOLDERS}
+    if len(devices) > 1:
+        return [
+            Problem(
+                "the folders of the share lie on different file systems, where a rename is a copy",
+                "put inbox/, claimed/, archive/ and review/ on one file system",
+            )
+        ]
+    return _rename_problems(share)
+
+
+def _rename_problems(share: Path) -> list[Problem]:
+    """Try what a claim does, with a file of our own."""
+    name = f".imr-check-{secrets.token_hex(8)}"
+    made, moved = share / INBOX / name, share / CLAIMED / name
+    try:
+        made.touch(exist_ok=False)
+        os.rename(made, moved)
+    except OSError as error:
+        return [
+            Problem(
+                f"files cannot be renamed from inbox/ to claimed/ in {share} ({error.strerror})",
+                "mount the share writable, and give this user write permission in its folders",
+            )
+        ]
+    finally:
+        made.unlink(missing_ok=True)
+        moved.unlink(missing_ok=True)
+    return []

@@ -1,0 +1,124 @@
+"""Dead letters: what a person is told about a letter that could not be published."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+
+from worker.contract.event import DeadLetter
+from worker.letter import PARSER_VERSION
+from worker.letter.validation import RULES
+from worker.retrying import Disposition
+
+POISON = "poison"
+INTERNAL = "internal"
+
+_ASK_THE_SENDER = "Ask the sender for the file again and drop it into the inbox; then discard this one."
+_LOOK_AT_THE_PLACE = (
+    "Open the letter at the place given. If the file is damaged or not the whole letter, drop a good copy into the "
+    "inbox and discard this one. If the letter itself is wrong, act on the paper and discard it with that reason."
+)
+_TELL_THE_MAINTAINERS = "Act on the letter by hand, report its code and id, and redrive it after an update."
+    "Act on the letter by hand, report code and id (never the letter), and redrive it after an update."
+)
+
+READING = {
+    "empty": "The file is empty.",
+    "too_large": "The file is larger than a letter may be.",
+    "symbolic_link": "It is a link to a file, not a file, and was not followed.",
+    "hard_link": "The file has a second name elsewhere on the disk, and was not opened.",
+    "not_a_regular_file": "It is a pipe, a socket, a device or a folder, not a file with content.",
+    "not_text": "The file holds neither text nor a PDF.",
+    "unsupported_format": "The file is of a kind that letters do not come in, such as a picture or a Word document.",
+    "password_protected": "The PDF opens only with a password.",
+    "no_text": "The PDF holds pictures of pages and no text: it is a scan.",
+    "damaged_pdf": "The PDF is damaged or not whole.",
+    "too_many_pages": "The PDF has more pages than a letter has.",
+    "too_much_text": "The file holds more text than a letter has.",
+    "read_timeout": "Reading the PDF took too long and was stopped.",
+    "read_memory": "Reading the PDF took too much memory and was stopped.",
+    "reader_crashed": "Reading the PDF ended the program that reads it.",
+}
+"""Why a file cannot be read at all; `worker.reading` tells each in more detail."""
+
+_SENTENCES = {
+    POISON: "Every attempt to read this letter ended the program that read it, so it was set aside.",
+    INTERNAL: "A fault of this software, not of the letter, stopped it.",
+}
+_REMEDIES = {
+    POISON: _TELL_THE_MAINTAINERS,
+    INTERNAL: _TELL_THE_MAINTAINERS,
+    "symbolic_link": "Drop the letter itself into the inbox, not a link to it; then discard this one.",
+    "hard_link": "Drop a copy of the letter into the inbox (copy, not link); then discard this one.",
+    "not_a_regular_file": "Drop the letter as a file; then discard this one.",
+    "password_protected": "Remove the password, drop the opened copy into the inbox, and discard this one.",
+    "no_text": "This is a picture of a letter. Have its text recognised (OCR), drop the result into the inbox, and "
+    "discard this one.",
+}
+
+
+def sentence(code: str) -> str:
+    """The sentence for people that explains a code of this table."""
+    return _SENTENCES[code]
+
+
+def remedy(code: str) -> str:
+    """What a person can do about a dead letter with that code."""
+    fallback = _ASK_THE_SENDER if code in READING else _LOOK_AT_THE_PLACE
+    return _REMEDIES.get(code, fallback)
+
+
+def codes() -> list[tuple[str, str, str]]:
+    """(code, sentence, remedy) of everything that can send a letter to review."""
+    rules = {rule.code: rule.sentence for rule in RULES if rule.severity == "error"}
+    known = {**READING, **rules, **_SENTENCES}
+    return [(code, text, remedy(code)) for code, text in sorted(known.items())]
+
+
+def make_dead_letter(
+    why: Disposition, *, attempts: int, claim_id: str, received_on: date, failed_at: datetime, size_bytes: int | None
+) -> DeadLetter:
+    """The dead letter for a disposition of kind `review` or `ours`."""
+    return DeadLetter(
+        schema_version="1.0",
+        code=why.code,
+        message=_SENTENCES.get(why.code, why.message),
+        remedy=remedy(why.code),
+        violations=why.violations,
+        attempts=attempts,
+        claim_id=claim_id,
+        received_on=received_on,
+        failed_at=failed_at,
+        size_bytes=size_bytes,
+        parser_version=PARSER_VERSION,
+    )
+
+
+def error_file(event: bytes) -> bytes:
+    """The `.error.json` that lies beside a dead letter, made from its event: plain words first, details after."""
+    envelope: dict[str, Any] = orjson.loads(event)
+    dead: dict[str, Any] = envelope["data"]
+    identity = envelope["id"]
+    short = identity[:12]
+    told = {
+        "what_happened": dead["message"],
+        "what_to_do": dead["remedy"],
+        "where": [_place(violation) for violation in dead["violations"]],
+        "commands": {
+            "look": f"imr dead-letters show {short}",
+            "try again": f"imr dead-letters redrive {short}",
+            "give up": f"imr dead-letters discard {short} --reason '...'",
+        },
+        "id": identity,
+        "dataref": envelope["dataref"],
+    }
+    return orjson.dumps({**told, **dead}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _place(violation: dict[str, Any]) -> str:
+    """One violation in a line: where, what."""
+    page = f"page {violation['page']}, " if violation["page"] else ""
+    line = f"{page}line {violation['line']}, column {violation['column']}: " if violation["line"] else ""
+    return f"{line}{violation['message']} [{violation['code']}]"

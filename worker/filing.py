@@ -1,0 +1,81 @@
+"""Filing away: a letter whose outcome stands moves from `claimed/` to where the outcome belongs.
+
+Nothing here decides anything; every step may be repeated. What fails is logged and left: the file is still in
+`claimed/`, the reaper hints it, BEGIN answers `done`, and it is filed then.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import tzinfo
+from typing import Protocol
+
+from worker import dead_letters
+from worker.contract.names import ERROR_SUFFIX, EXTRACTED_SUFFIX
+from worker.reading import Text, unchanged
+from worker.records.model import Naming, Records, State
+from worker.spool import Spool
+from worker.work import Work
+
+log = logging.getLogger("imr.worker")
+
+
+class Reads(Protocol):
+    """Bytes to text; raises `Unreadable`, or OSError for what is not the letter's fault."""
+
+    def to_text(self, content: bytes) -> Text:
+        """The text of a letter."""
+
+
+class Filing:
+    """Moves finished letters of one share."""
+
+    def __init__(self, spool: Spool, records: Records, reader: Reads, zone: tzinfo) -> None:
+        self._spool = spool
+        self._records = records
+        self._reader = reader
+        self._zone = zone
+
+    def unchanged(self, work: Work) -> bool:
+        """Whether the file is still what was read; one that could not be read at all counts as unchanged."""
+        return work.taken is None or unchanged(self._spool.root, work.file.path, work.taken.signature)
+
+    def file(self, work: Work, state: State | None, named: Naming, entry: str, event: bytes | None = None) -> None:
+        """Put the file where `state` belongs; `event` is its dead letter, if at hand, else entry `entry` has it."""
+        try:
+            if not self.unchanged(work):
+                # Written to after it was read: those bytes are a letter of their own, and the reaper hints them.
+                log.warning("changed after reading claim=%s", work.file.claim_id)
+            elif state == "published":
+                self._archive(work)
+            elif state == "dead":
+                self._set_aside(work, named, event or self._records.dead_letter_event(entry))
+            elif state == "discarded":
+                self._spool.move(work.file.path, work.file.discarded_path())
+        except OSError as error:
+            log.warning("filing waits claim=%s errno=%s", work.file.claim_id, error.errno)
+
+    def file_duplicate(self, work: Work, state: State | None) -> None:
+        """Put a further copy of the same bytes beside what became of the first."""
+        try:
+            target = work.file.duplicate_path(self._zone, of_dead_letter=state != "published")
+            self._spool.move(work.file.path, target)
+        except OSError as error:
+            log.warning("filing waits claim=%s errno=%s", work.file.claim_id, error.errno)
+
+    def _archive(self, work: Work) -> None:
+        target = work.file.archive_path(self._zone)
+        text = work.text or (self._reader.to_text(work.taken.content) if work.taken else None)
+        if text is not None and text.paged:
+            # Spans count characters of this text, which another version of the PDF library may extract differently.
+            self._spool.write(target + EXTRACTED_SUFFIX, text.text.encode("utf-8", "surrogatepass"))
+        self._spool.move(work.file.path, target)
+
+    def _set_aside(self, work: Work, named: Naming, event: bytes | None) -> None:
+        target = work.file.review_path(named)
+        if self._spool.exists(target):
+            # Somebody put a file there by hand since the name was granted.
+            target = work.file.review_path("claim")
+        if event is not None:
+            self._spool.write(target + ERROR_SUFFIX, dead_letters.error_file(event))
+        self._spool.move(work.file.path, target)

@@ -1,0 +1,150 @@
+"""The port to the records: values, and what an adapter must do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+State = Literal["waiting", "working", "published", "dead", "discarded"]
+Outcome = Literal["published", "dead"]
+Naming = Literal["plain", "claim"]
+"""How a file is named in `review/`: by its own name, or with its claim id before it because that name is taken."""
+
+
+class RecordsUnavailable(Exception):
+    """The records cannot be reached or refuse to write; nothing is known of the step, which is safe to repeat."""
+
+
+class RecordDamaged(Exception):
+    """A key of the records holds something else than a record; nothing was changed, and an operator must look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A letter, the claim it was taken under, and the token of whoever works on it."""
+
+    digest: str
+    claim_id: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The answer to BEGIN; see begin.lua for the verdicts."""
+
+    verdict: Literal["go", "alone", "poison", "held", "done", "duplicate"]
+    state: State | None
+    revision: int
+    attempts: int
+    entry: str
+    named: Naming
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What FINISH is asked to write."""
+
+    lease: Lease
+    revision: int
+    outcome: Outcome
+    code: str
+    event: bytes
+    named: Naming = "plain"
+    review_path: str | None = None
+    """Path wanted in `review/`, relative to the share; None for a published letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer to FINISH; see finish.lua for the verdicts."""
+
+    verdict: Literal["finished", "done", "fenced", "taken"]
+    entry: str
+    state: State | None
+    named: Naming
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """What RESOLVE is asked to do, and what the person saw when they decided."""
+
+    action: Literal["redrive", "discard", "restore"]
+    digest: str
+    revision: int
+    decisions: int
+    review_path: str
+    event: bytes
+    named: Naming = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The answer to RESOLVE; see resolve.lua for the verdicts."""
+
+    verdict: Literal["resolved", "conflict", "taken"]
+    state: State | None
+    revision: int
+    decisions: int
+    named: Naming
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of one letter."""
+
+    digest: str
+    state: State
+    claim_id: str
+    attempts: int
+    revision: int
+    decisions: int
+    entry: str
+    named: Naming
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The counters, and the claims that are begun and not finished."""
+
+    seen: int
+    published: int
+    dead: int
+    discarded: int
+    duplicate: int
+    open_claims: frozenset[str]
+
+
+class Records(Protocol):
+    """One small record per letter.
+
+    Batches are answered in their order; an answer may be `RecordDamaged` for one letter while the others stand. Every
+    method raises `RecordsUnavailable` when the store cannot be reached or does not take writes, and is safe to repeat.
+    """
+
+    def begin(
+        self, leases: Sequence[Lease], *, lease_ms: int, max_attempts: int, alone: bool = False
+    ) -> list[Begun | RecordDamaged]:
+        """Take letters to work on, counting the attempt before the work."""
+
+    def finish(self, finishes: Sequence[Finish]) -> list[Finished | RecordDamaged]:
+        """Write outcomes: stream entry and state in one step, once per letter and revision."""
+
+    def prolong(self, leases: Sequence[Lease], *, lease_ms: int) -> list[bool]:
+        """Keep letters longer; False for one that is no longer held."""
+
+    def release(self, leases: Sequence[Lease]) -> None:
+        """Give letters back untried."""
+
+    def resolve(self, decision: Resolve) -> Resolved:
+        """Take a person's decision about a dead letter."""
+
+    def record(self, digest: str) -> Record | None:
+        """What is known of a letter; None if nothing is."""
+
+    def dead_letter_event(self, entry: str) -> bytes | None:
+        """The event of an entry of the dead-letter stream; None if it was trimmed."""
+
+    def counts(self) -> Counts:
+        """The counters behind `imr status`."""

@@ -1,0 +1,210 @@
+"""The records in Redis (or Valkey): scripts, sent in pipelines."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from typing import Any, Final, TypeVar, cast
+
+import redis
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from worker.contract.event import CONTENT_TYPE
+from worker.contract.names import Keys
+from worker.records.model import (
+    Begun,
+    Counts,
+    Finish,
+    Finished,
+    Lease,
+    Naming,
+    Record,
+    RecordDamaged,
+    RecordsUnavailable,
+    Resolve,
+    Resolved,
+    State,
+)
+
+Answer = TypeVar("Answer")
+Command = tuple[list[str], list[Any]]
+"""Keys and arguments of one run of a script."""
+
+
+class _Script:
+    def __init__(self, name: str) -> None:
+        package = resources.files("worker.records")
+        parts = [(package / part).read_text() for part in ("keys_and_types.lua", f"{name}.lua")]
+        self.source = "".join(parts).encode()
+        self.sha = hashlib.sha1(self.source, usedforsecurity=False).hexdigest()
+
+
+_NAMES = ("begin", "finish", "prolong", "release", "resolve")
+
+
+class RedisRecords:
+    """`Records` on a Redis client that repeats nothing by itself (`worker.contract.redis_client.connect`)."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts: Final = {name: _Script(name) for name in _NAMES}
+
+    def begin(
+        self, leases: Sequence[Lease], *, lease_ms: int, max_attempts: int, alone: bool = False
+    ) -> list[Begun | RecordDamaged]:
+        """See `Records.begin`."""
+        keys, mode = self._keys, "alone" if alone else "batch"
+        commands: list[Command] = [
+            (
+                [keys.letter(lease.digest), keys.open, keys.counts],
+                [lease.claim_id, lease.token, lease_ms, max_attempts, mode],
+            )
+            for lease in leases
+        ]
+        return [_each(reply, _begun) for reply in self._run("begin", commands)]
+
+    def finish(self, finishes: Sequence[Finish]) -> list[Finished | RecordDamaged]:
+        """See `Records.finish`."""
+        return [_each(reply, _finished) for reply in self._run("finish", [self._finish(one) for one in finishes])]
+
+    def _finish(self, one: Finish) -> Command:
+        keys, lease = self._keys, one.lease
+        stream = keys.determinations if one.outcome == "published" else keys.dead_letters
+        wanted = path_hash(one.review_path) if one.review_path is not None else ""
+        who = (lease.claim_id, lease.token, one.revision)
+        return (
+            [keys.letter(lease.digest), keys.open, keys.counts, stream, keys.review_names],
+            [*who, one.outcome, one.code, wanted, one.named, CONTENT_TYPE, one.event, lease.digest],
+        )
+
+    def prolong(self, leases: Sequence[Lease], *, lease_ms: int) -> list[bool]:
+        """See `Records.prolong`."""
+        replies = self._run("prolong", [self._of(lease, [lease_ms]) for lease in leases])
+        return [_each(reply, bool) is True for reply in replies]
+
+    def release(self, leases: Sequence[Lease]) -> None:
+        """See `Records.release`."""
+        self._run("release", [self._of(lease, []) for lease in leases])
+
+    def _of(self, lease: Lease, more: list[Any]) -> Command:
+        return [self._keys.letter(lease.digest), self._keys.open], [lease.claim_id, lease.token, *more]
+
+    def resolve(self, decision: Resolve) -> Resolved:
+        """See `Records.resolve`. Raises `RecordDamaged` too."""
+        keys, one = self._keys, decision
+        seen, path = (one.revision, one.decisions), path_hash(one.review_path)
+        command: Command = (
+            [keys.letter(one.digest), keys.open, keys.counts, keys.dead_letters, keys.review_names],
+            [one.action, *seen, path, one.named, CONTENT_TYPE, one.event, one.digest],
+        )
+        answer = _each(self._run("resolve", [command])[0], _resolved)
+        if isinstance(answer, RecordDamaged):
+            raise answer
+        return answer
+
+    def record(self, digest: str) -> Record | None:
+        """See `Records.record`."""
+        with _reaching():
+            fields = cast("dict[bytes, bytes]", self._client.hgetall(self._keys.letter(digest)))
+        known = {name.decode(): value.decode() for name, value in fields.items()}
+        return _record(digest, known) if known else None
+
+    def dead_letter_event(self, entry: str) -> bytes | None:
+        """See `Records.dead_letter_event`."""
+        with _reaching():
+            found = cast("Any", self._client.xrange(self._keys.dead_letters, entry, entry))
+        return found[0][1].get(b"data") if found else None
+
+    def counts(self) -> Counts:
+        """See `Records.counts`."""
+        with _reaching(), self._client.pipeline(transaction=True) as pipe:
+            pipe.hgetall(self._keys.counts)
+            pipe.zrange(self._keys.open, 0, -1)
+            fields, open_claims = pipe.execute()
+        numbers = {name.decode(): int(value) for name, value in fields.items()}
+        names = ("seen", "published", "dead", "discarded", "duplicate")
+        seen, published, dead, discarded, duplicate = (numbers.get(name, 0) for name in names)
+        return Counts(seen, published, dead, discarded, duplicate, frozenset(one.decode() for one in open_claims))
+
+    def _run(self, name: str, commands: Sequence[Command]) -> list[Any]:
+        """The replies of one script run for all commands in one round trip; an error reply stands in its place."""
+        script = self._scripts[name]
+        with _reaching():
+            replies = self._send(script, commands)
+            if any(isinstance(reply, NoScriptError) for reply in replies):
+                # The server forgot its scripts (restart, SCRIPT FLUSH); what was refused so has not run.
+                self._client.script_load(script.source)
+                missed = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+                again = self._send(script, [commands[index] for index in missed])
+                for index, reply in zip(missed, again, strict=True):
+                    replies[index] = reply
+        return replies
+
+    def _send(self, script: _Script, commands: Sequence[Command]) -> list[Any]:
+        with self._client.pipeline(transaction=False) as pipe:
+            for keys, arguments in commands:
+                pipe.evalsha(script.sha, len(keys), *keys, *arguments)
+            return pipe.execute(raise_on_error=False) if commands else []
+
+
+def path_hash(path: str) -> str:
+    """A path in `review/` as it stands in the records: names of files can be names of people."""
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        # The message of a Redis error can quote arguments; its kind is all that may be told.
+        raise RecordsUnavailable(f"Redis did not answer as expected ({type(error).__name__})") from error
+
+
+def _each(reply: Any, read: Callable[[Any], Answer]) -> Answer | RecordDamaged:
+    if isinstance(reply, ResponseError) and "WRONGKIND" in str(reply):
+        return RecordDamaged(str(reply))
+    if isinstance(reply, Exception):
+        # Refused as a whole: out of memory, read-only replica, still loading. Nothing was written.
+        raise RecordsUnavailable(f"Redis refused ({type(reply).__name__}: {str(reply)[:60]})") from reply
+    return read(reply)
+
+
+def _naming(raw: bytes) -> Naming:
+    return "claim" if raw == b"claim" else "plain"
+
+
+def _state(raw: bytes) -> State | None:
+    return cast("State", raw.decode()) if raw else None
+
+
+def _begun(reply: list[Any]) -> Begun:
+    verdict, state, revision, attempts, entry, named = reply
+    return Begun(verdict.decode(), _state(state), int(revision), int(attempts), entry.decode(), _naming(named))
+
+
+def _finished(reply: list[Any]) -> Finished:
+    verdict, entry, state, named = reply
+    return Finished(verdict.decode(), entry.decode(), _state(state), _naming(named))
+
+
+def _resolved(reply: list[Any]) -> Resolved:
+    verdict, state, revision, decisions, named = reply
+    return Resolved(verdict.decode(), _state(state), int(revision), int(decisions), _naming(named))
+
+
+def _record(digest: str, known: dict[str, str]) -> Record:
+    return Record(
+        digest=digest,
+        state=cast("State", known.get("state", "waiting")),
+        claim_id=known.get("claim", ""),
+        attempts=int(known.get("attempts", 0)),
+        revision=int(known.get("revision", 1)),
+        decisions=int(known.get("decisions", 0)),
+        entry=known.get("entry", ""),
+        named=_naming(known.get("named", "").encode()),
+        code=known.get("code", ""),
+    )

@@ -1,0 +1,219 @@
+"""The share, seen from a worker: where a claimed file lies, where it goes, and how it gets there.
+
+Paths are relative to the share, with `/`; names are `str` with surrogateescape, so that any name a file system holds
+comes back as it was. A file moves by one rename, never over another file, and its target is a function of its claim,
+its name and the outcome: whoever finishes a half-done move, at whatever time, moves it to the same place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import tzinfo
+from pathlib import Path
+from typing import Final
+
+from worker.contract.claim_ids import SEPARATOR, arrival_day, split_claimed_name
+from worker.contract.names import ARCHIVE, CLAIMED, DISCARDED, DUPLICATES, ERROR_SUFFIX, REVIEW, stored_name
+from worker.records.model import Naming
+
+TEMPORARY_PREFIX = ".imr-tmp-"
+_MAX_DEPTH = 64
+"""No sane inbox is deeper; a claimed tree that is was not made by this system."""
+
+_RENAME_NOREPLACE = 1
+_AT_FDCWD = -100
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedFile:
+    """A file in `claimed/`: its claim, the inbox sub-folder it came from (`''` for the inbox itself), its name."""
+
+    claim_id: str
+    folder: str
+    name: str
+
+    @property
+    def stored(self) -> str:
+        """Its file name with the claim id."""
+        return stored_name(self.name, self.claim_id + SEPARATOR)
+
+    @property
+    def path(self) -> str:
+        """Where it lies while it is worked on."""
+        return _join(CLAIMED, self.folder, self.stored)
+
+    def archive_path(self, zone: tzinfo) -> str:
+        """Where it goes once published: by day of arrival."""
+        return _join(ARCHIVE, self._day(zone), self.folder, self.stored)
+
+    def review_path(self, named: Naming) -> str:
+        """Where it goes as a dead letter: by its own name if that is free."""
+        return _join(REVIEW, self.folder, stored_name(self.name) if named == "plain" else self.stored)
+
+    def discarded_path(self) -> str:
+        """Where it goes once a person discarded it."""
+        return _join(REVIEW, DISCARDED, self.folder, self.stored)
+
+    def duplicate_path(self, zone: tzinfo, *, of_dead_letter: bool) -> str:
+        """Where a further copy of the same bytes goes: beside what became of the first."""
+        if of_dead_letter:
+            return _join(REVIEW, DUPLICATES, self.folder, self.stored)
+        return _join(ARCHIVE, self._day(zone), DUPLICATES, self.folder, self.stored)
+
+    def _day(self, zone: tzinfo) -> str:
+        return arrival_day(self.claim_id, zone).strftime("%Y/%m/%d")
+
+
+class Spool:
+    """The folders of one share."""
+
+    def __init__(self, root: Path) -> None:
+        self.root: Final = os.fspath(root)
+        self._known: dict[str, ClaimedFile] = {}
+
+    def locate(self, claim_ids: Iterable[str]) -> dict[str, ClaimedFile]:
+        """The claimed files of these ids; an id without a file is left out.
+
+        Hints carry ids alone, so the name is looked up in the folder: one listing serves every hint sent before it.
+        Raises OSError if `claimed/` cannot be listed.
+        """
+        wanted = list(claim_ids)
+        if any(one not in self._known for one in wanted):
+            self._known = {file.claim_id: file for file in self.claimed()}
+        return {one: self._known[one] for one in wanted if one in self._known}
+
+    def claimed(self) -> Iterator[ClaimedFile]:
+        """Every claimed file, in no order. Raises OSError if `claimed/` cannot be listed."""
+        for folder, name in _files(os.path.join(self.root, CLAIMED)):
+            split = split_claimed_name(name)
+            if split is not None:
+                yield ClaimedFile(split[0], folder, split[1])
+
+    def exists(self, path: str) -> bool:
+        """Whether anything has that name, a dangling link included."""
+        return os.path.lexists(os.path.join(self.root, path))
+
+    def move(self, source: str, target: str) -> bool:
+        """Rename, never over another file; True once the file is at `target`, also if an earlier call moved it.
+
+        Raises FileExistsError if another file has the name, OSError if the file system refuses; the file is then
+        still at `source`.
+        """
+        old, new = os.path.join(self.root, source), os.path.join(self.root, target)
+        os.makedirs(os.path.dirname(new), exist_ok=True)
+        try:
+            _rename_no_replace(old, new)
+        except FileNotFoundError:
+            return os.path.lexists(new)
+        self._prune(os.path.dirname(source))
+        return True
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a small file whole or not at all. Raises OSError, leaving no partial file behind."""
+        final = os.path.join(self.root, path)
+        folder = os.path.dirname(final)
+        os.makedirs(folder, exist_ok=True)
+        temporary = os.path.join(folder, TEMPORARY_PREFIX + secrets.token_hex(8))
+        try:
+            with open(temporary, "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, final)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+    def read(self, path: str, max_bytes: int = 1 << 20) -> bytes:
+        """The first `max_bytes` of a small file of our own (an `.error.json`). Raises OSError."""
+        descriptor = os.open(os.path.join(self.root, path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:
+            return file.read(max_bytes)
+
+    def remove(self, path: str) -> None:
+        """Remove a file of our own; it may be gone already. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.root, path))
+
+    def error_files(self) -> Iterator[str]:
+        """Paths of all `.error.json` in `review/`, those of discarded letters included."""
+        for folder, name in _files(os.path.join(self.root, REVIEW)):
+            if name.endswith(ERROR_SUFFIX):
+                yield _join(REVIEW, folder, name)
+
+    def temporary_files(self) -> Iterator[str]:
+        """Paths of temporary files that a crash left behind."""
+        for top in (REVIEW, ARCHIVE):
+            for folder, name in _files(os.path.join(self.root, top)):
+                if name.startswith(TEMPORARY_PREFIX):
+                    yield _join(top, folder, name)
+
+    def _prune(self, folder: str) -> None:
+        """Remove sub-folders of `claimed/` that a move left empty; a claim that races makes them again."""
+        while folder.startswith(CLAIMED + "/"):
+            try:
+                os.rmdir(os.path.join(self.root, folder))
+            except OSError:
+                return
+            folder = os.path.dirname(folder)
+
+
+def _join(*parts: str) -> str:
+    return "/".join(part for part in parts if part)
+
+
+def _files(top: str) -> Iterator[tuple[str, str]]:
+    """(folder relative to `top`, name) of everything below that is no folder; links are not followed."""
+    waiting = [("", 0)]
+    while waiting:
+        folder, depth = waiting.pop()
+        with _listing(os.path.join(top, folder), required=depth == 0) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    yield folder, entry.name
+                elif depth < _MAX_DEPTH:
+                    waiting.append((_join(folder, entry.name), depth + 1))
+
+
+@contextlib.contextmanager
+def _listing(path: str, *, required: bool) -> Iterator[Iterable[os.DirEntry[str]]]:
+    try:
+        entries = os.scandir(path)
+    except FileNotFoundError:
+        # A sub-folder that was pruned while we looked; a missing top is the share gone away.
+        if required:
+            raise
+        yield ()
+        return
+    with entries:
+        yield entries
+
+
+def _load_renameat2() -> ctypes._NamedFuncPointer | None:
+    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if function is not None:
+        function.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
+    return function
+
+
+_renameat2: Final = _load_renameat2()
+
+
+def _rename_no_replace(old: str, new: str) -> None:
+    """rename(2) that refuses to replace; where neither kernel nor file system can, a look before the rename."""
+    if _renameat2 is not None:
+        if _renameat2(_AT_FDCWD, os.fsencode(old), _AT_FDCWD, os.fsencode(new), _RENAME_NOREPLACE) == 0:
+            return
+        code = ctypes.get_errno()
+        if code not in (errno.EINVAL, errno.ENOSYS):
+            raise OSError(code, os.strerror(code))
+    if os.path.lexists(new):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    os.rename(old, new)

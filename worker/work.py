@@ -1,0 +1,90 @@
+"""One letter on its way through a worker, and what the worker may do with it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date, tzinfo
+from typing import Literal
+
+from worker.contract.claim_ids import arrival_day
+from worker.reading import Taken, Text
+from worker.records.model import Finish, Lease, Naming, Outcome
+from worker.retrying import Disposition
+from worker.spool import ClaimedFile
+
+Result = Literal["published", "dead", "duplicate", "filed", "held", "fenced", "retry", "gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Limits and names that the pipeline works by."""
+
+    site: str
+    zone: tzinfo
+    lease_seconds: float
+    max_attempts: int
+    max_letter_bytes: int
+
+    @property
+    def lease_ms(self) -> int:
+        """The lease as the records take it."""
+        return int(self.lease_seconds * 1000)
+
+
+@dataclass(slots=True)
+class Work:
+    """One letter on its way; filled in as it goes."""
+
+    file: ClaimedFile
+    lease: Lease
+    taken: Taken | None = None
+    failed: Disposition | None = None
+    revision: int = 1
+    attempts: int = 0
+    text: Text | None = None
+
+    def received_on(self, zone: tzinfo) -> date:
+        """The day the file arrived in the share."""
+        return arrival_day(self.file.claim_id, zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the worker found out about a letter, ready to be written."""
+
+    work: Work
+    outcome: Outcome
+    code: str
+    event: bytes
+    named: Naming = "plain"
+
+    def finish(self) -> Finish:
+        """The verdict as the records take it."""
+        path = self.work.file.review_path(self.named) if self.outcome == "dead" else None
+        return Finish(
+            lease=self.work.lease,
+            revision=self.work.revision,
+            outcome=self.outcome,
+            code=self.code,
+            event=self.event,
+            named=self.named,
+            review_path=path,
+        )
+
+
+def digest_of_unread(claim_id: str) -> str:
+    """The id of a letter whose bytes could not be read whole: it is known by its claim instead."""
+    return hashlib.sha256(b"unread:" + claim_id.encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of the claims of one hint."""
+
+    results: dict[str, Result] = field(default_factory=dict)
+
+    def counted(self) -> dict[Result, int]:
+        """How many claims had each result."""
+        return dict(Counter(self.results.values()))
