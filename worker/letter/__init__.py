@@ -1,0 +1,13 @@
+"""The parser: the text of a letter in, its determination out, or everything that is wrong with it.
+
+Pure and total: no input or output, no clock, no logging; for any string `parse` returns a `Determination` or raises
+`LetterError`, in time linear in the text.
+"""
+
+from worker.letter.errors import LetterError, Violation
+from worker.letter.model import Determination
+from worker.letter.parsing import PARSER_VERSION, Options, parse
+from worker.letter.text import reflow, source_of
+from worker.letter.validation import RULES, Rule
+
+__all__ = ["PARSER_VERSION", "RULES", "Determination", "LetterError", "Options", "Rule", "Violation", "parse", "reflow", "source_of"]

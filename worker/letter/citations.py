@@ -1,0 +1,214 @@
+"""Guideline statements and the sources that they cite.
+
+    Decision based on MTUS <chapter> <year>[, Section(s): <s1>, <s2>][, and <chapter> <year>, Section(s): ...].
+    Decision based on MTUS <chapter> [<topic>] [Page(s): <p1>, <p2>].                            (2013 and 2014)
+    Decision based on Non-MTUS Citation <free text>.
+    The Claims Administrator [Expert Reviewer] did not cite any medical evidence for its decision.
+
+Chapter and section names hold commas and `and`: a new chapter starts after `and` only where a known name, or a name
+with a year, follows; a new section only where a capital or a digit follows the comma, outside of parentheses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from worker.letter.raw import Found, RawCitation, RawGuideline
+from worker.letter.text import Place, View, compiled
+
+# Medical Treatment Utilization Schedule, 8 CCR 9792.21 and following: the chapters until 2017 (with the name that the
+# 2013 and 2014 letters give the chronic pain chapter) and those adopted from 2017-12-01 on.
+CHAPTERS = (
+    "General Approaches", "Neck and Upper Back Complaints", "Shoulder Complaints", "Elbow Complaints",
+    "Forearm, Wrist, and Hand Complaints", "Low Back Complaints", "Knee Complaints", "Ankle and Foot Complaints",
+    "Stress-Related Conditions", "Stress Related Conditions", "Eye", "Acupuncture Treatment", "Acupuncture Medical Treatment",
+    "Chronic Pain Medical Treatment", "Postsurgical Treatment", "Opioid Treatment",
+    "Chronic Pain Treatment Guidelines", "Chronic Pain Medical Treatment Guidelines",
+    "Acupuncture Treatment Guidelines", "Acupuncture Medical Treatment Guidelines", "Postsurgical Treatment Guidelines",
+    "Opioids Treatment Guidelines", "Opioid Treatment Guidelines",
+    "Initial Approaches to Treatment", "Cervical and Thoracic Spine Disorders", "Shoulder Disorders", "Elbow Disorders",
+    "Hand, Wrist, and Forearm Disorders", "Low Back Disorders", "Knee Disorders", "Ankle and Foot Disorders", "Eye Disorders",
+    "Hip and Groin Disorders", "Work-Related Asthma", "Occupational Interstitial Lung Disease", "Chronic Pain", "Opioids",
+    "Cornerstones of Disability Prevention and Management", "General Approach to Initial Assessment and Documentation",
+    "Prevention", "Traumatic Brain Injury", "Posttraumatic Stress Disorder and Acute Stress Disorder",
+    "Workplace Mental Health", "Antiemetics", "Coronavirus (COVID-19)",
+)  # fmt: skip
+
+# Names of sections that hold a comma before a capital.
+_SECTIONS_WITH_COMMAS = (
+    "forearm, wrist, & hand", "forearm, wrist, and hand", "forearm, wrist & hand", "hand, wrist, and forearm",
+    "nsaids, gi symptoms & cardiovascular risk", "nsaids, gi symptoms and cardiovascular risk", "hip, pelvis and thigh",
+    "hip, pelvis, and thigh", "hip, pelvis & thigh",
+)  # fmt: skip
+
+
+def _spaced(name: str) -> str:
+    return r"\s+".join("(?:and|&)" if word == "and" else re.escape(word) for word in name.lower().split())
+
+
+_NAMES = {re.sub(r"\s+|&", lambda gap: "and" if gap.group() == "&" else "", name.lower()): name for name in CHAPTERS}
+_KNOWN = re.compile("(?:" + "|".join(_spaced(name) for name in sorted(CHAPTERS, key=len, reverse=True)) + r")(?![\w-])")
+_WITH_YEAR = re.compile(r"[a-z][^.:;]{2,120}?(?=\s+(?:19|20)\d\d\s*(?:[.,;]|and\s|$))")
+_UP_TO_DETAIL = re.compile(r"(?:(?!,?\s+(?:section|page)\(?s?\)?\s*:|\s+(?:19|20)\d\d\b|[.;]\s|[.;]?$)[\s\S]){1,200}")
+_PREFIX = re.compile(r"\s*(?::\s*)?(?:the\s+)?(?:acoem\s+)?(?:chapter\s+\d{1,2}\s*[-,:]?\s*)?")
+_YEAR = re.compile(r"\s*,?\s*\(?((?:19|20)\d\d)\b\)?")
+_AND = re.compile(r"\band\s+(?:the\s+|mtus\s+)*|;\s+")
+_SECTIONS = re.compile(r"section(?:s|\s*\(s\))?\s*:\s*")
+_PAGES = re.compile(r"\b(?:page(?:s|\s*\(s\))?\s*:\s*|pages?\s+(?=\d)|pg\.?\s+(?=\d))")
+_PAGE = re.compile(r"[^\s,]+(?:\s+of\s+\d+)?")
+_COMMON = re.compile("|".join(r"\s*".join(map(re.escape, name.split())) for name in _SECTIONS_WITH_COMMAS))
+_NUMBERED = re.compile(r"\d+(?:\.\d+)*\.?\s")
+
+_NONE_CITED = compiled("did not cite any medical evidence")
+_BASED_ON = re.compile(r"decision\s+based\s+on\s+(?:the\s+)?(?:(non\s?-?\s?mtus)(?:\s+citations?)?|mtus)\b[\s:]*")
+
+
+def read_guideline(view: View, start: int, end: int) -> RawGuideline | None:
+    """What one side says its decision is based on; None where nothing is said."""
+    start, end = view.trimmed(start, end)
+    if start == end:
+        return None
+    none_cited = _NONE_CITED.search(view.folded, start, end)
+    return RawGuideline((start, end), none_cited.span() if none_cited else None, list(_citations(view, start, end)))
+
+
+def _citations(view: View, start: int, end: int) -> Iterator[RawCitation]:
+    statements = list(_BASED_ON.finditer(view.folded, start, end))
+    for number, statement in enumerate(statements):
+        stop = statements[number + 1].start() if number + 1 < len(statements) else end
+        place = _without_stop(view, statement.end(), stop)
+        if place[0] == place[1]:
+            continue
+        if statement.group(1):
+            yield RawCitation(place, mtus=False)
+        else:
+            yield from _chapters(view, *place)
+
+
+def _without_stop(view: View, start: int, end: int) -> Place:
+    """Without the white space around it, the full stop after it and the comma before what follows."""
+    start, end = view.trimmed(start, end)
+    while end > start and view.folded[end - 1] in ".,; \n":
+        end -= 1
+    return start, end
+
+
+def _chapters(view: View, start: int, end: int) -> Iterator[RawCitation]:
+    """The chapters of one `Decision based on MTUS ...`."""
+    begin = start
+    for conjunction in _AND.finditer(view.folded, start, end):
+        if _is_whole(view, begin, conjunction.start(), end) and _starts_chapter(view, conjunction.end(), end):
+            yield _chapter(view, *_without_stop(view, begin, conjunction.start()))
+            begin = conjunction.end()
+    yield _chapter(view, *_without_stop(view, begin, end))
+
+
+def _is_whole(view: View, start: int, stop: int, end: int) -> bool:
+    """Whether a chapter is complete before a conjunction, which else belongs to its name."""
+    known = _KNOWN.match(view.folded, _after_prefix(view, start, end), end)
+    return known.end() <= stop if known else bool(_ANY_YEAR.search(view.folded, start, stop))
+
+
+_ANY_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+
+
+def _starts_chapter(view: View, start: int, end: int) -> bool:
+    start = _after_prefix(view, start, end)
+    known = _KNOWN.match(view.folded, start, end)
+    if known:
+        return bool(_AFTER_NAME.match(view.folded, known.end(), end))
+    return bool(_WITH_YEAR.match(view.folded, start, end))
+
+
+# `Eye`, `Opioids` and `Prevention` are words too: as chapters they stand before a year, a detail or the end.
+_AFTER_NAME = re.compile(r"\s*(?:$|[.,;]?\s*(?:section|page)|,?\s*\(?(?:19|20)\d\d|[,;]?\s+and\s)|(?<=guidelines)\s")
+
+
+def _after_prefix(view: View, start: int, end: int) -> int:
+    prefix = _PREFIX.match(view.folded, start, end)
+    return prefix.end() if prefix else start
+
+
+def _chapter(view: View, start: int, end: int) -> RawCitation:
+    """One chapter with its year, sections and pages."""
+    begin = _after_prefix(view, start, end)
+    name = _KNOWN.match(view.folded, begin, end)
+    known = name is not None
+    name = name or _WITH_YEAR.match(view.folded, begin, end) or _UP_TO_DETAIL.match(view.folded, begin, end)
+    citation = RawCitation((start, end), mtus=True, known=known)
+    if name is None:
+        return citation
+    citation.chapter = Found(_canonical(view, name.span()) if known else view.value(name.span()), name.span())
+    position = name.end()
+    if year := _YEAR.match(view.folded, position, end):
+        citation.year = Found(int(year.group(1)), year.span(1))
+        position = year.end()
+    _details(view, position, end, citation)
+    return citation
+
+
+def _canonical(view: View, place: Place) -> str:
+    folded = "".join(view.folded[place[0] : place[1]].split()).replace("&", "and")
+    return _NAMES.get(folded) or view.value(place)
+
+
+def _details(view: View, start: int, end: int, citation: RawCitation) -> None:
+    """What follows chapter and year: `Section(s): ...`, a topic without a label, `Page(s): ...`."""
+    pages = _PAGES.search(view.folded, start, end)
+    stop = pages.start() if pages else end
+    sections = _SECTIONS.search(view.folded, start, stop)
+    place = _without_stop(view, _after_comma(view, sections.end() if sections else start, stop), stop)
+    if place[0] < place[1]:
+        citation.sections = list(_sections(view, *place)) if sections else [place]
+    if pages:
+        numbers = _without_stop(view, pages.end(), end)
+        citation.pages = [match.span() for match in _PAGE.finditer(view.folded, *numbers)]
+
+
+def _after_comma(view: View, start: int, end: int) -> int:
+    while start < end and view.folded[start] in " ,;:\n\t\f\r":
+        start += 1
+    return start
+
+
+def _sections(view: View, start: int, end: int) -> Iterator[Place]:
+    """Names between commas; see the module's text for the commas that belong to a name."""
+    numbered = bool(_NUMBERED.match(view.folded, start, end))
+    begin = start
+    for comma in _top_level_commas(view.folded, start, end):
+        if comma > begin and _starts_section(view, comma + 1, end, numbered=numbered):
+            yield view.trimmed(begin, comma)
+            begin = comma + 1
+    yield view.trimmed(begin, end)
+
+
+def _top_level_commas(folded: str, start: int, end: int) -> Iterator[int]:
+    """Commas outside of parentheses and of names that are known to hold some."""
+    depth, common_end = 0, start
+    for mark in re.finditer(r"[(),]", folded[start:end]):
+        at = start + mark.start()
+        if mark.group() == "(":
+            depth += 1
+        elif mark.group() == ")":
+            depth = max(0, depth - 1)
+        elif depth == 0 and at >= common_end:
+            common_end = max(common_end, _common_name_around(folded, at, start, end))
+            if at >= common_end:
+                yield at
+
+
+def _common_name_around(folded: str, comma: int, start: int, end: int) -> int:
+    """Where the known name ends that holds this comma; `start` if there is none."""
+    word = folded.rfind(",", start, comma) + 1 or start
+    while word < comma and not folded[word].isalnum():
+        word += 1
+    name = _COMMON.match(folded, word, end)
+    return name.end() if name and name.end() > comma else start
+
+
+def _starts_section(view: View, start: int, end: int, *, numbered: bool) -> bool:
+    start, end = view.trimmed(start, end)
+    if numbered:
+        return bool(_NUMBERED.match(view.folded, start, end))
+    return start < end and not view.clean[start].islower() and view.clean[start] != "&"

@@ -1,0 +1,101 @@
+"""What a rationale itself concludes about medical necessity.
+
+    The request is [not] medically necessary [and appropriate].     ... cannot be deemed medically necessary ...
+    I cannot affirm medical necessity.                               Medical necessity has not been established.
+
+The last statement counts: earlier ones are about other requests, quote Utilization Review, or lead up to it.
+A sentence about a condition (`if`, `whether`, `contingent`) states nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from worker.letter.raw import Found
+from worker.letter.text import View
+
+_NECESSARY = re.compile(r"medical(?:ly\s+(?:un)?necessary|\s+necessity)\b")
+
+_BETWEEN = (
+    r"(?:be|been|being|to|as|a|an|seen|deemed|considered|found|felt|indicated|shown|determined|proven|clearly|currently|yet|"
+    r"appear|appears|seem|seems|established|at\s+this\s+time|therefore|presently|generally|reasonably|supported|and|is|was)"
+)
+_DENIED_BEFORE = re.compile(rf"\b(?:not|cannot|never|n't|nor|neither|no\s+longer)\s+(?:{_BETWEEN}\s+){{0,5}}$")
+_STATED_BEFORE = re.compile(
+    r"\b(?:is|are|was|were|be|been|being|considered|deemed|found|appears?|seems?|remains?|determined|felt)\s+"
+    rf"(?:{_BETWEEN}\s+|both\s+|indeed\s+|thus\s+|\w+ly\s+|,\s*){{0,4}}$"
+)
+_UNPROVEN_BEFORE = re.compile(
+    r"\b(?:not|cannot|can\s?not|unable\s+to|fails?\s+to|failed\s+to|insufficient\s+to|inadequate\s+to|lack\s+of|lacks|without|no)\s+"
+    r"(?:[\w-]+\s+){0,4}$"
+)
+_PROVEN_BEFORE = re.compile(
+    r"\b(?:supports?|establish(?:es)?|demonstrates?|affirms?|confirms?|is\s+an?|meets?|documents?)\s+(?:[\w-]+\s+){0,2}$"
+)
+_UNPROVEN_AFTER = re.compile(
+    r"[^.;]{0,160}?\b(?:is|was|has|have|had|are|were|can|could|does|do)\s*(?:not|n't)\b(?!\s+only)|[^.;]{0,160}?\b(?:is|remains)\s+"
+    r"(?:unclear|questionable|unestablished|lacking|unsupported)"
+)
+_PROVEN_AFTER = re.compile(
+    r"[^.;]{0,160}?\b(?:is|was|has\s+been|have\s+been)\s+(?:\w+ly\s+|thus\s+|therefore\s+|now\s+)?"
+    r"(?:supported|established|affirmed|demonstrated|met|substantiated|confirmed|documented|shown|evident|apparent)"
+)
+_CONDITION = re.compile(r"\b(?:if|whether|unless|until|should|would\s+need|contingent|in\s+order\s+to|may|might|when)\b")
+
+_BEFORE_CHARS, _AFTER_CHARS = 160, 200
+
+
+def conclusion(view: View, start: int, end: int) -> Found[bool] | None:
+    """True, False, or None where the rationale does not say; with the words that say it."""
+    for match in reversed(list(_NECESSARY.finditer(view.folded, start, end))):
+        verdict = _verdict(view.folded, match, start, end)
+        if verdict is not None:
+            return Found(verdict, match.span())
+    return None
+
+
+def states_conclusion(folded: str) -> bool:
+    """Whether a piece of text says what is or is not medically necessary, as headings never do."""
+    return any(_verdict(folded, match, 0, len(folded)) is not None for match in _NECESSARY.finditer(folded))
+
+
+def _verdict(folded: str, match: re.Match[str], start: int, end: int) -> bool | None:
+    before = _sentence_before(folded[max(start, match.start() - _BEFORE_CHARS) : match.start()])
+    if "necessity" in match.group():
+        return _about_necessity(before, folded[match.end() : min(end, match.end() + _AFTER_CHARS)])
+    if _DENIED_BEFORE.search(before):
+        return False
+    if not _STATED_BEFORE.search(before) or _is_conditional(before):
+        return None
+    return "unnecessary" not in match.group()
+
+
+def _about_necessity(before: str, after: str) -> bool | None:
+    if _UNPROVEN_BEFORE.search(before):
+        return False
+    if _is_conditional(before):
+        return None
+    if _UNPROVEN_AFTER.match(after):
+        return False
+    if _PROVEN_AFTER.match(after) or _PROVEN_BEFORE.search(before):
+        return True
+    return None
+
+
+def _sentence_before(folded: str) -> str:
+    for mark in (". ", "; ", ".\n", "? "):
+        folded = folded[folded.rfind(mark) + 1 :]
+    return " ".join(folded.split()) + " "
+
+
+def _is_conditional(before: str) -> bool:
+    return bool(_CONDITION.search(before))
+
+
+def conclusions(view: View, start: int, end: int) -> Iterator[bool]:
+    """Every verdict of the piece, in order."""
+    for match in _NECESSARY.finditer(view.folded, start, end):
+        verdict = _verdict(view.folded, match, start, end)
+        if verdict is not None:
+            yield verdict

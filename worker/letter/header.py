@@ -1,0 +1,129 @@
+"""The table of numbers and dates at the top of a letter, in whatever order an extractor prints its cells.
+
+By rows a value follows its label; by columns several labels come first and their values after them, in the same order.
+So labels wait in a queue. When a run of values comes that is as long as the queue, they pair in order; a single value
+belongs to the nearest label. Anything else cannot be told apart and is reported, not guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from worker.letter.fields import DATE, read_date
+from worker.letter.raw import DATE_FIELDS, Found, Problem, RawLetter
+from worker.letter.text import Place, View, phrase
+
+# Each label of the known headers and the field that it names.
+LABELS = {
+    "case_number": ("IMR Case Number:", "MAXIMUS Case Number:", "Case Number:"),
+    "date_assigned": ("Date Assigned:",),
+    "date_of_injury": ("Date of Injury:",),
+    "decision_date": ("Decision Date:", "Dated:"),
+    "ur_decision_date": ("UR Denial Date:", "Date of UR Decision:", "UR Decision Date:", "UR Denial/Modification Date:"),
+    # The value of the cell before it may stand inside this label: `Priority: Standard Application / Received:`.
+    "application_received": ("IMR Application Received:", "Application Received:", "Received:"),
+    "priority": ("Priority:",),
+    "other": (
+        "Claims Number:", "Claim Number:", "Employee Name:", "Employee:", "Provider Name:", "Provider:", "Claims Administrator:",
+    ),
+}  # fmt: skip
+
+_BY_LABEL = {"".join(label.lower().split()): name for name, labels in LABELS.items() for label in labels}
+_LABEL = "|".join(sorted((phrase(label) for labels in LABELS.values() for label in labels), key=len, reverse=True))
+_TOKEN = re.compile(
+    rf"\b(?P<label>{_LABEL})|(?P<date>{DATE})|(?P<case>\bcm\s?[\d-][\w-]*)|(?P<priority>\b(?:standard|expedited|regular|urgent)\b)"
+)
+_CASE_NUMBER = re.compile(r"cm\d\d-\d{7}$")
+_AFTER_LABEL = re.compile(r"\s*(\S+)")
+
+_LONGEST_CHARS = 4000
+"""A cover page or header is one page."""
+
+
+@dataclass(slots=True)
+class _Token:
+    kind: str
+    """`label`, `date`, `case` or `priority`."""
+    name: str
+    """Of a label: the field."""
+    place: Place
+
+
+def read_header(view: View, start: int, end: int, raw: RawLetter) -> None:
+    """Read the table into the raw letter."""
+    waiting: list[_Token] = []
+    run: list[_Token] = []
+    for token in [*_tokens(view, start, min(end, start + _LONGEST_CHARS)), _Token("label", "end", (end, end))]:
+        if token.kind != "label":
+            run.append(token)
+            continue
+        if run:
+            _pair(view, waiting, run, raw)
+            waiting, run = [], []
+        waiting.append(token)
+    _report_malformed_number(view, start, end, raw)
+
+
+def _tokens(view: View, start: int, end: int) -> Iterator[_Token]:
+    for match in _TOKEN.finditer(view.folded, start, end):
+        kind = match.lastgroup or ""
+        name = _BY_LABEL["".join(match.group().split())] if kind == "label" else ""
+        yield _Token(kind, name, match.span())
+
+
+_KIND = {"case_number": "case", "priority": "priority", **dict.fromkeys(DATE_FIELDS, "date")}
+
+
+def _pair(view: View, waiting: list[_Token], run: list[_Token], raw: RawLetter) -> None:
+    for kind in ("case", "priority", "date"):
+        labels = [label for label in waiting if _KIND.get(label.name) == kind]
+        values = [value for value in run if value.kind == kind]
+        if len(values) == 1 and labels:
+            labels = [label for label in waiting if _KIND.get(label.name) == kind][-1:]
+        if len(labels) < len(values):
+            values = values[: len(labels)]
+        if len(labels) != len(values):
+            _report_ambiguous(labels, values, raw)
+            continue
+        for label, value in zip(labels, values, strict=True):
+            _keep(view, label.name, value.place, raw)
+
+
+def _report_ambiguous(labels: Iterable[_Token], values: list[_Token], raw: RawLetter) -> None:
+    if values:
+        raw.problems.extend(Problem("ambiguous_header", label.name, label.place) for label in labels)
+
+
+def _keep(view: View, name: str, place: Place, raw: RawLetter) -> None:
+    folded = view.folded[place[0] : place[1]]
+    if name == "case_number":
+        _keep_case_number(view, place, raw)
+    elif name == "priority":
+        known: dict[str, Literal["standard", "expedited"]] = {"standard": "standard", "expedited": "expedited"}
+        raw.priority = raw.priority or Found(known.get(folded), place)
+    else:
+        raw.dates.setdefault(name, Found(read_date(folded), place))
+
+
+def _keep_case_number(view: View, place: Place, raw: RawLetter) -> None:
+    found = Found(view.clean[place[0] : place[1]].upper(), place)
+    raw.case_numbers.append(found)
+    raw.case_number = raw.case_number or found
+    if not _CASE_NUMBER.match(view.folded[place[0] : place[1]]):
+        raw.problems.append(Problem("malformed_case_number", "case_number", place))
+
+
+_NUMBER_LABEL = re.compile(phrase("Case Number:"))
+
+
+def _report_malformed_number(view: View, start: int, end: int, raw: RawLetter) -> None:
+    """A number that does not even start like one is no value, but it is there and wrong."""
+    if raw.case_number:
+        return
+    label = _NUMBER_LABEL.search(view.folded, start, end)
+    word = _AFTER_LABEL.match(view.folded, label.end(), end) if label else None
+    if word and not _TOKEN.match(view.folded, word.start(1)):
+        raw.problems.append(Problem("malformed_case_number", "case_number", word.span(1)))

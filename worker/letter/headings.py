@@ -1,0 +1,241 @@
+"""Where a rationale ends and the heading of the next issue begins, and what a heading says.
+
+    ... [rationale] ... Therefore, the request is not medically necessary.
+    [heading over one to eight lines]: Upheld
+    Claims Administrator guideline: ...
+
+A heading ends at its decision word, that much is certain. Its beginning is marked by a blank line where the text has
+such, but many texts have none, a page break makes false ones, and headings hold periods, colons and whole sentences.
+So each line start before the decision word is weighed by what speaks for it (`_weight`), and the heaviest wins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from worker.letter.conclusions import states_conclusion
+from worker.letter.text import Place, View, compiled
+
+_WAS_REQUESTED = re.compile(r"w(?:as|ere)\s+the\s+original\s+request\s*\.")
+_REMAINS = compiled("remaining IMR eligible portion of the original request")
+_LEAVING = re.compile(r"leaving\s+the\s+original\s+request\s+imr\s+eligible\s*\.?\s*the\s+original\s+request\s*,?\s*")
+
+_LONGEST_CHARS = 2600
+"""A heading of a partial authorization has eight lines; no heading is longer than this."""
+_CLOSED = re.compile(r"[.?!][\"')\]]*$")
+_INNER_SENTENCE = re.compile(r"[a-z)\]\"][.?!]\s+(?=[A-Z\"])")
+_SENTENCE_END = re.compile(r"[.?!][\"')\]]*\s+(?=[A-Z0-9\"'(\[])")
+_CLOSING = re.compile(
+    r"necess(?:ary|ity)|not\s+(?:been\s+)?(?:supported|established|indicated|recommended|warranted|appropriate)|for\s+this\s+patient"
+    r"|(?:is|are)\s+(?:supported|indicated|recommended|warranted|appropriate|upheld|overturned|approved|denied)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    start: int
+    text: str
+    """Without the white space around it."""
+    soft: bool
+    """It carries a trailing blank, as lines have that were wrapped rather than ended."""
+    breaks: int
+    """Line breaks before it."""
+    after_page: bool
+    """A page break stands before it."""
+
+
+def heading_start(view: View, start: int, end: int, spacing: int) -> int:
+    """Where the heading begins that ends at `end`; `start` is where the rationale before it begins."""
+    low = max(start, end - _LONGEST_CHARS)
+    lines = _lines(view.clean, low, end)
+    requested = _partial_from(view.folded, low, end)
+    best, weight = None, 0.0
+    texture = _Texture(lines, spacing)
+    for index in range(len(lines) - 1, 0, -1):
+        if requested is not None and lines[index].start > requested:
+            continue
+        heading = view.clean[lines[index].start : end if requested is None else requested]
+        if states_conclusion(heading.lower()):
+            break
+        found = texture.weight(index, heading)
+        if best is None or found > weight:
+            best, weight = lines[index].start, found
+    if best is not None and weight >= _CONVINCING:
+        return best
+    within = _sentence_start(view, low, requested or end)
+    return best if within is None and best is not None else within or low
+
+
+_CONVINCING = 2.0
+"""Below this no line start is evidence enough, and sentence ends within lines are looked at."""
+
+
+def _partial_from(folded: str, low: int, end: int) -> int | None:
+    """Where `... was the original request.` stands if the heading is one of a partial authorization."""
+    found = None
+    for match in _WAS_REQUESTED.finditer(folded, low, end):
+        found = match
+    if found is None or states_conclusion(folded[found.end() : end]):
+        return None
+    tail = folded[found.end() : end]
+    return found.start() if _REMAINS.search(tail) or _LEAVING.search(tail) else None
+
+
+def _lines(clean: str, low: int, end: int) -> list[_Line]:
+    """The lines that are not blank, with how each stands to the one before it."""
+    lines: list[_Line] = []
+    offset, breaks, after_page = low, 0, False
+    text = clean[low:end]
+    if "\r" in text:
+        text = text.replace("\r\n", " \n").replace("\r", "\n")
+    for piece in re.split("([\n\f])", text):
+        if piece == "\n":
+            breaks += 1
+        elif piece == "\f":
+            after_page = True
+        elif stripped := piece.strip():
+            at = offset + piece.index(stripped[0])
+            lines.append(_Line(at, stripped, piece.rstrip("\r")[-1:].isspace(), breaks, after_page))
+            breaks, after_page = 0, False
+        offset += len(piece)
+    return lines
+
+
+class _Texture:
+    """How the lines are set: what marks the end of a paragraph in this letter."""
+
+    def __init__(self, lines: Sequence[_Line], spacing: int) -> None:
+        self.lines = lines
+        self.spacing = spacing
+        self.width = max((len(line.text) for line in lines), default=0)
+        soft = sum(line.soft for line in lines)
+        self.marks_soft = 2 * soft > len(lines) > soft
+
+    def weight(self, index: int, heading: str) -> float:
+        """What speaks for a heading to begin with this line."""
+        before, line = self.lines[index - 1], self.lines[index]
+        closed = _CLOSED.search(before.text) is not None
+        weight = 2.0 if closed else -2.0
+        weight += 3.0 if _CLOSING.search(self._end_of(index)) else 0.0
+        weight += 4.0 if line.breaks > self.spacing and not line.after_page else 0.0
+        weight += 2.0 if len(before.text) + 1 + len(line.text.split(None, 1)[0]) < self.width - 4 else 0.0
+        if self.marks_soft:
+            weight += -0.5 if before.soft else 1.5
+        weight += -2.0 if line.text[0].islower() else 1.0
+        weight -= 0.3 * (len(self.lines) - 1 - index)
+        return weight - 1.0 * min(4, len(_INNER_SENTENCE.findall(heading)))
+
+    def _end_of(self, index: int) -> str:
+        """The last words before the line."""
+        words = self.lines[index - 1].text
+        if len(words) < 60 and index > 1:
+            words = f"{self.lines[index - 2].text[-60:]} {words}"
+        return words[-90:].lower()
+
+
+def _sentence_start(view: View, low: int, end: int) -> int | None:
+    """For texts whose lines tell nothing: where the last sentence begins, but not after the period of `1.5 mg.`"""
+    first = None
+    for match in reversed(list(_SENTENCE_END.finditer(view.clean, low, end))):
+        if states_conclusion(view.folded[match.end() : end]):
+            break
+        first = match.end()
+        if not _is_abbreviation(view, match.start()):
+            break
+    return first
+
+
+def _is_abbreviation(view: View, at: int) -> bool:
+    word = view.folded[max(0, at - 8) : at].split()[-1:]
+    return bool(word) and len(word[0]) <= _ABBREVIATION_CHARS
+
+
+_ABBREVIATION_CHARS = 4
+
+
+@dataclass(slots=True)
+class HeadingForm:
+    """What a heading says beside the name of the treatment."""
+
+    treatment: Place
+    original_request: Place | None = None
+    authorized: Place | None = None
+    retrospective: Place | None = None
+    associated: Place | None = None
+    service_date: Place | None = None
+
+
+_ASSOCIATED = re.compile(r"associated\s+surgical\s+services?\s*:?\s*")
+_RETROSPECTIVE = re.compile(r"\(?retrospective(?:ly)?(?:\s+(?:request|review)\s+(?:for|of))?\)?\s*[:,-]?\s*(?:for\s+)?")
+_RETROSPECTIVE_WORD = re.compile(r"\bretrospective(?:ly)?\b")
+_AUTHORIZED = re.compile(r"w(?:as|ere)\s+authorized\s+by\s+the\s+claims\s+administrator\s*\.?")
+_AUTHORIZING = compiled("The Claims Administrator authorized")
+_REMAINING = re.compile(r"the\s+remaining\s+imr\s+eligible\s+portion\s+of\s+the\s+original\s+request\s*,?\s*(?:is\s*,?\s*)?")
+_IS_AT_END = re.compile(r"[\s,]+(?:is|are)$")
+_SERVICE_DATE = re.compile(
+    r"\b(?:dos|dates?\s+of\s+services?|service\s+dates?)\b[\s:]*(?:of\s+|on\s+|was\s+|is\s+|\(\s*)?(?P<date>[^\s,;)]+(?:\s+\d{1,2},?\s+\d{4})?)"
+)
+
+
+def read_heading(view: View, place: Place) -> HeadingForm:
+    """Take the heading apart, by the two forms of a partial authorization and the words in front of a treatment."""
+    start, end = place
+    form = HeadingForm(place)
+    requested = _WAS_REQUESTED.search(view.folded, start, end)
+    if requested:
+        _read_partial(view, place, requested, form)
+    else:
+        form.treatment = view.trimmed(start, _without_is(view, start, end))
+    form.associated = _span(_ASSOCIATED.match(view.folded, start, end))
+    form.retrospective = _span(_RETROSPECTIVE_WORD.search(view.folded, start, end))
+    date = _SERVICE_DATE.search(view.folded, start, end)
+    form.service_date = date.span("date") if date else None
+    form.treatment = _without_front(view, *form.treatment)
+    return form
+
+
+def _read_partial(view: View, place: Place, requested: re.Match[str], form: HeadingForm) -> None:
+    """`A was the original request. B was authorized ... The remaining ... portion ..., C [is]`, or `... authorized B, leaving ...`."""
+    start, end = place
+    authorized = _AUTHORIZED.search(view.folded, requested.end(), end)
+    remaining = _REMAINING.search(view.folded, authorized.end(), end) if authorized else None
+    if authorized and remaining:
+        form.authorized = view.trimmed(requested.end(), authorized.start())
+        form.treatment = view.trimmed(remaining.end(), _without_is(view, remaining.end(), end))
+        form.original_request = view.trimmed(start, requested.start())
+        return
+    authorizing = _AUTHORIZING.search(view.folded, requested.end(), end)
+    leaving = _LEAVING.search(view.folded, authorizing.end(), end) if authorizing else None
+    if authorizing and leaving:
+        form.authorized = view.trimmed(authorizing.end(), _without_comma(view, leaving.start()))
+        form.treatment = view.trimmed(leaving.end(), _without_is(view, leaving.end(), end))
+        form.original_request = view.trimmed(start, requested.start())
+
+
+def _without_comma(view: View, end: int) -> int:
+    return len(view.folded[max(0, end - 40) : end].rstrip(" ,\n\f\r\t")) + max(0, end - 40)
+
+
+def _without_is(view: View, start: int, end: int) -> int:
+    tail = _IS_AT_END.search(view.folded, max(start, end - 40), end)
+    return tail.start() if tail else end
+
+
+def _without_front(view: View, start: int, end: int) -> Place:
+    for pattern in (_ASSOCIATED, _RETROSPECTIVE):
+        front = pattern.match(view.folded, start, end)
+        if front and front.end() < end:
+            start = front.end()
+    return start, end
+
+
+def _span(match: re.Match[str] | None) -> Place | None:
+    return _without_blanks(match) if match else None
+
+
+def _without_blanks(match: re.Match[str]) -> Place:
+    """Place of a match without the white space at its end."""
+    return match.start(), match.start() + len(match.group().rstrip())
+

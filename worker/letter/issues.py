@@ -1,0 +1,160 @@
+"""The issues of the 2014 and later letters: heading with decision, two guidelines, rationale, over and over.
+
+    X: Upheld
+    Claims Administrator guideline: ...
+    MAXIMUS guideline: ...
+    Decision rationale: ...
+
+The three labels are found first. Each time they start over, an issue begins; its heading is what stands between the
+rationale before it and its first label.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from worker.letter.citations import read_guideline
+from worker.letter.headings import heading_start
+from worker.letter.model import Decision
+from worker.letter.raw import Found, Problem, RawIssue, RawLetter
+from worker.letter.text import Place, View, compiled, line_spacing
+
+_LABELS = (
+    compiled("Claims Administrator guideline:"),
+    compiled("MAXIMUS guideline:"),
+    compiled("Decision rationale:"),
+)
+_CLAIMS, _REVIEWER, _RATIONALE = range(3)
+_FIRST_LABEL = "claimsadministratorguideline:"
+
+_DECISIONS: dict[str, Decision] = {
+    "upheld": "upheld",
+    "uphold": "upheld",
+    "overturned": "overturned",
+    "overturn": "overturned",
+    "partially overturned": "partially_overturned",
+    "partial overturn": "partially_overturned",
+}
+_WORD = r"(?P<word>(?:partial(?:ly)?\s+)?(?:upheld|uphold|overturned|overturn))"
+_DECISION = re.compile(rf"(?:[:;-]|\n)\s*{_WORD}\W*$")
+# Words of Utilization Review, and others that stand where a decision belongs.
+_OTHER_WORD = re.compile(
+    r":\s*(?P<word>(?:partially\s+|non-?\s?)?(?:modified|certified|denied|approved|authorized|reversed|affirmed|granted|withdrawn|"
+    r"pending|remanded|sustained|dismissed|conditionally\s+\w+))\W*$"
+)
+_LEFT_ALONE = re.compile(rf":\s*{_WORD}\s*(?P<rest>[a-z\s]{{0,60}}:?)$")
+_TAIL_CHARS = 160
+"""The decision word stands in the last characters before the first label."""
+
+
+class _Label(NamedTuple):
+    rank: int
+    start: int
+    end: int
+
+
+def read_issues(view: View, start: int, end: int, raw: RawLetter) -> None:
+    """Read the issues that stand between two places into the raw letter."""
+    labels = _labels(view, start, end)
+    spacing = _spacing(view.folded, start, end)
+    low = start
+    for number, group in enumerate(groups := list(_groups(labels))):
+        issue = _heading(view, low, group[0].start, spacing, raw.issues[-1] if number else None)
+        stop = groups[number + 1][0].start if number + 1 < len(groups) else end
+        _parts(view, group, stop, issue)
+        raw.issues.append(issue)
+        low = group[-1].end
+    _read_end(view, low if groups else start, end, raw)
+
+
+def _labels(view: View, start: int, end: int) -> list[_Label]:
+    return sorted(
+        (_Label(rank, *match.span()) for rank, label in enumerate(_LABELS) for match in label.finditer(view.folded, start, end)),
+        key=lambda label: label.start,
+    )
+
+
+def _groups(labels: list[_Label]) -> list[list[_Label]]:
+    """Labels by issue: a label that does not come after the one before it starts the next issue."""
+    groups: list[list[_Label]] = []
+    for label in labels:
+        if groups and label.rank > groups[-1][-1].rank:
+            groups[-1].append(label)
+        else:
+            groups.append([label])
+    return groups
+
+
+def _spacing(folded: str, start: int, end: int) -> int:
+    """How many line breaks stand between two lines of this letter."""
+    if "\n\n" not in folded and "\n \n" not in folded:
+        return 1
+    return line_spacing([gap.count("\n") for gap in re.findall(r"\n\s*", folded[max(0, start - 4000) : min(end, start + 8000)])])
+
+
+def _heading(view: View, low: int, end: int, spacing: int, before: RawIssue | None) -> RawIssue:
+    """The heading that ends before the first label; what stands in front of it ends the issue before."""
+    low, end = view.trimmed(low, end)
+    decision = _decision(view, low, end)
+    stop = _before_decision(view, low, decision) if decision else end
+    start = low if before is None else heading_start(view, low, stop, spacing)
+    if before is not None:
+        _close(view, before, start)
+    heading = view.trimmed(start, stop)
+    return RawIssue(start, heading if heading[0] < heading[1] else None, decision)
+
+
+def _decision(view: View, low: int, end: int) -> Found[Decision | None] | None:
+    tail = max(low, end - _TAIL_CHARS)
+    match = _DECISION.search(view.folded, tail, end) or _OTHER_WORD.search(view.folded, tail, end)
+    if not match:
+        return None
+    return Found(_DECISIONS.get(" ".join(match.group("word").split())), match.span("word"))
+
+
+def _before_decision(view: View, low: int, decision: Found[Decision | None]) -> int:
+    """Where the heading ends: before the decision word and the punctuation in front of it."""
+    at = decision.place[0]
+    while at > low and view.folded[at - 1] in " \n\t\f\r:;-":
+        at -= 1
+    return at
+
+
+def _parts(view: View, group: list[_Label], stop: int, issue: RawIssue) -> None:
+    for number, label in enumerate(group):
+        end = group[number + 1].start if number + 1 < len(group) else stop
+        place = view.trimmed(label.end, end)
+        if label.rank == _CLAIMS:
+            issue.claims_guideline = read_guideline(view, *place)
+        elif label.rank == _REVIEWER:
+            issue.reviewer_guideline = read_guideline(view, *place)
+        elif place[0] < place[1]:
+            issue.rationale = place
+
+
+def _close(view: View, issue: RawIssue, end: int) -> None:
+    """End the last part of an issue where the next heading begins."""
+    if issue.rationale:
+        place = view.trimmed(issue.rationale[0], max(issue.rationale[0], end))
+        issue.rationale = place if place[0] < place[1] else None
+    elif issue.reviewer_guideline:
+        issue.reviewer_guideline = read_guideline(view, issue.reviewer_guideline.text[0], end)
+    elif issue.claims_guideline:
+        issue.claims_guideline = read_guideline(view, issue.claims_guideline.text[0], end)
+
+
+def _read_end(view: View, low: int, end: int, raw: RawLetter) -> None:
+    """Notice a letter that breaks off: a heading without its parts, or a rationale that stops in mid-sentence."""
+    alone = _LEFT_ALONE.search(view.folded, max(low, end - _TAIL_CHARS), end)
+    if alone and _FIRST_LABEL.startswith("".join(alone.group("rest").split())):
+        raw.problems.append(Problem("truncated", f"issues.{len(raw.issues)}", (end, end), "the guidelines and the rationale of the last issue"))
+        return
+    if raw.issues and raw.issues[-1].rationale:
+        last = view.folded[: raw.issues[-1].rationale[1]][-1:]
+        raw.issues[-1].closed = last in ".?!\"')]"
+
+
+def issue_place(issue: RawIssue) -> Place:
+    """Where to point for something that an issue lacks."""
+    return issue.heading or (issue.start, issue.start)

@@ -1,0 +1,28 @@
+"""The known layouts, the most telling first. A further layout is one more file here and its line in `LAYOUTS`."""
+
+from __future__ import annotations
+
+from worker.letter.layouts import case_number_2016, how_made_2014
+from worker.letter.layouts.known import KnownLayout
+from worker.letter.text import View
+
+LAYOUTS: tuple[KnownLayout, ...] = (
+    case_number_2016.LAYOUT,
+    how_made_2014.LAYOUT,
+)
+
+
+def recognise(view: View) -> KnownLayout | None:
+    """The layout of a letter by its marks; None for a text that is no such letter."""
+    return next((layout for layout in LAYOUTS if any(mark.search(view.folded) for mark in layout.marks)), None)
+
+
+def begins_like(view: View) -> KnownLayout | None:
+    """The layout whose first words a text breaks off in."""
+    words = " ".join(view.folded.split())
+    if len(words) < _SHORTEST_CHARS:
+        return None
+    return next((layout for layout in LAYOUTS if layout.opening.lower().startswith(words)), None)
+
+
+_SHORTEST_CHARS = 4

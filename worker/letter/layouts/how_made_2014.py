@@ -1,0 +1,88 @@
+"""Letters of 2014: the sections from HOW THE IMR FINAL DETERMINATION WAS MADE on; published copies have no header.
+
+    HOW THE IMR FINAL DETERMINATION WAS MADE
+    MAXIMUS Federal Services sent the complete case file to a physician reviewer. He/she has no affiliation with ...
+    The physician reviewer is Board Certified in <board>, has a subspecialty in <board> and is licensed to practice in <state>.
+    ...
+    CLINICAL CASE SUMMARY
+    The expert reviewer developed the following clinical case summary based on a review of the case file, including all
+    medical records:
+    <summary>
+    IMR ISSUES, DECISIONS AND RATIONALES
+    The Final Determination was based on decisions for the disputed items/services set forth below:
+    <heading>: <decision>
+    Claims Administrator guideline: <guideline>
+    MAXIMUS guideline: <guideline>
+    Decision rationale: <rationale>
+    <heading>: <decision>
+    ...
+"""
+
+from __future__ import annotations
+
+import re
+
+from worker.letter.ending import letter_end
+from worker.letter.issues import read_issues
+from worker.letter.layouts.known import KnownLayout
+from worker.letter.model import Layout
+from worker.letter.raw import RawLetter
+from worker.letter.reviewer import read_reviewer
+from worker.letter.sections import Section, divide, report_missing
+from worker.letter.summary import read_dates, read_patient
+from worker.letter.text import View, compiled, phrase
+
+HOW_MADE = Section("the section on how the determination was made", "reviewer", compiled("HOW THE IMR FINAL DETERMINATION WAS MADE"))
+
+# The sentence after the heading ends in a colon; it holds the heading's words once more.
+CASE_SUMMARY = Section(
+    "the clinical case summary",
+    "clinical_summary",
+    re.compile(
+        phrase("CLINICAL CASE SUMMARY")
+        + r"(?:\s+the\s+[a-z]+(?:\s+[a-z]+)?\s+developed\s+the\s+following\s+clinical\s+case\s+summary)?"
+        + r"(?:\s+based\s+on\s+a\s+review[^:]{0,200}:)?"
+    ),
+)
+
+_ISSUES_INTRODUCTION = phrase("The Final Determination was based on decisions for the disputed") + r"[^:]{0,80}:"
+ISSUES = Section(
+    "the issues with their decisions",
+    "issues",
+    re.compile(rf"imr\s+issues?\s*,\s+decisions?,?\s+and\s+rationales?\b(?:\s*{_ISSUES_INTRODUCTION})?|{_ISSUES_INTRODUCTION}"),
+)
+
+SECTIONS = (HOW_MADE, CASE_SUMMARY, ISSUES)
+
+
+def read_sections(view: View, start: int, end: int, raw: RawLetter) -> None:
+    """Read the sections that the letters of 2014 and later have in common."""
+    found = divide(view, start, end, SECTIONS)
+    report_missing(view, end, SECTIONS, found, raw)
+    if HOW_MADE.name in found:
+        read_reviewer(view, *found[HOW_MADE.name], raw)
+    if CASE_SUMMARY.name in found:
+        summary = view.trimmed(*found[CASE_SUMMARY.name])
+        raw.summary = summary if summary[0] < summary[1] else None
+        read_patient(view, *summary, raw)
+        read_dates(view, *summary, raw)
+    if ISSUES.name in found:
+        begin, stop = found[ISSUES.name]
+        read_issues(view, begin, letter_end(view, begin, stop, raw), raw)
+
+
+def read(view: View, start: int, end: int) -> RawLetter:
+    """Read a letter that has no header."""
+    layout: Layout = "2014-how-made"
+    raw = RawLetter(layout)
+    read_sections(view, start, end, raw)
+    return raw
+
+
+LAYOUT = KnownLayout(
+    name="2014-how-made",
+    marks=(HOW_MADE.heading, re.compile(rf"imr\s+issues\s*,\s+decisions\s+and\s+rationales|{_ISSUES_INTRODUCTION}")),
+    opening="HOW THE IMR FINAL DETERMINATION WAS MADE",
+    starts=HOW_MADE.heading,
+    read=read,
+)

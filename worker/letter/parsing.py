@@ -1,0 +1,123 @@
+"""From a text to a determination or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from worker.letter.assembling import assemble, service_date
+from worker.letter.errors import LetterError, Violation
+from worker.letter.headings import HeadingForm, read_heading
+from worker.letter.layouts import begins_like, recognise
+from worker.letter.layouts.known import KnownLayout
+from worker.letter.model import Determination, Finding
+from worker.letter.raw import Problem, RawLetter
+from worker.letter.rules import RULES
+from worker.letter.text import View, line_and_column
+from worker.letter.validation import Checked, check, conclusions_of
+
+PARSER_VERSION = "1.0.0"
+"""Of the values that the same text gives; it changes when they do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the reader of a letter may choose."""
+
+    read_parties: bool = False
+    """Read names and claim number from a cover page."""
+    today: date | None = None
+    """Dates after this day lie in the future; None asks no such question."""
+
+
+_DEFAULT = Options()
+
+# NUL and other controls, broken surrogates, and marks that turn the direction of text around: a letter has none, and
+# they can make a text look other than it is.
+_UNREADABLE = re.compile("[\x00\x01\x03-\x08\x0e-\x1b\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
+def parse(text: str, *, paged: bool = False, options: Options = _DEFAULT) -> Determination:
+    """What the letter says.
+
+    `paged` tells that form feeds are the page breaks of a PDF: spans then carry page numbers.
+    Raises `LetterError` with every violation for a letter that cannot be published, and nothing else.
+    """
+    _refuse_unreadable(text, paged=paged)
+    view = View.of(text, paged=paged)
+    layout = recognise(view)
+    if layout is None:
+        raise _unrecognised(view)
+    raw = layout.read(view, 0, len(view.clean.rstrip()))
+    _notice_second_letter(view, layout, raw)
+    return _judged(view, layout, raw, options)
+
+
+def _refuse_unreadable(text: str, *, paged: bool) -> None:
+    if not text.strip():
+        raise LetterError((_violation(text, Problem("empty_text"), (0, 0), page=1 if paged else None),))
+    odd = _UNREADABLE.search(text)
+    if odd:
+        page = text.count("\f", 0, odd.start()) + 1 if paged else None
+        raise LetterError((_violation(text, Problem("unreadable_characters"), odd.span(), page=page),))
+
+
+def _unrecognised(view: View) -> LetterError:
+    layout = begins_like(view)
+    end = len(view.clean.rstrip())
+    if layout:
+        return _error(view, [Problem("truncated", None, (end, end), "everything after the first words")])
+    return _error(view, [Problem("unknown_layout", None, view.trimmed(0, min(len(view.clean), 1000)))])
+
+
+def _notice_second_letter(view: View, layout: KnownLayout, raw: RawLetter) -> None:
+    """A start of a letter after the first rationale is a second letter."""
+    first = next((issue.rationale[0] for issue in raw.issues if issue.rationale), None)
+    second = layout.starts.search(view.folded, first) if first is not None else None
+    if second:
+        raw.problems.insert(0, Problem("two_letters", None, second.span()))
+
+
+def _judged(view: View, layout: KnownLayout, raw: RawLetter, options: Options) -> Determination:
+    forms: list[HeadingForm | None] = [read_heading(view, issue.heading) if issue.heading else None for issue in raw.issues]
+    checked = Checked(conclusions_of(view, raw), [service_date(view, form) for form in forms])
+    problems = check(view, raw, forms, checked, options.today)
+    if not layout.whole:
+        problems.append(Problem("layout_known_in_part"))
+    if any(RULES[problem.code].severity == "error" for problem in problems):
+        raise _error(view, problems)
+    findings = tuple([_finding(problem) for problem in problems])
+    return assemble(view, raw, forms, checked.conclusions, findings, read_parties=options.read_parties)
+
+
+def _finding(problem: Problem) -> Finding:
+    rule = RULES[problem.code]
+    severity: Literal["warning", "info"] = "warning" if rule.severity == "warning" else "info"
+    return Finding(rule.code, severity, problem.field, rule.sentence)
+
+
+_MOST_TELLING = ("two_letters", "truncated")
+
+
+def _error(view: View, problems: list[Problem]) -> LetterError:
+    """Every error, the most telling first: what breaks off or is doubled explains the rest."""
+    errors = [problem for problem in problems if RULES[problem.code].severity == "error"]
+    errors.sort(key=lambda problem: _MOST_TELLING.index(problem.code) if problem.code in _MOST_TELLING else len(_MOST_TELLING))
+    return LetterError(tuple([_located(view, problem) for problem in errors]))
+
+
+def _located(view: View, problem: Problem) -> Violation:
+    if problem.place is None:
+        return _violation(view.source, problem, None, page=None)
+    start, end = (view.origin(offset) for offset in problem.place)
+    return _violation(view.source, problem, (start, max(start, end)), page=view.span(problem.place).page)
+
+
+def _violation(source: str, problem: Problem, at: tuple[int, int] | None, *, page: int | None) -> Violation:
+    message = RULES[problem.code].sentence.format(problem.detail)
+    if at is None:
+        return Violation(problem.code, message, problem.field)
+    line, column = line_and_column(source, at[0])
+    return Violation(problem.code, message, problem.field, line, column, at[0], at[1], page)

@@ -1,0 +1,102 @@
+"""What a layout reads from a letter, before anything is checked: values with their places, absent ones None.
+
+Reading never judges. A date is kept as the words that stand where a date belongs; that no such day exists is found
+by `validation`, which sees the whole letter and reports everything at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Generic, Literal, NamedTuple, TypeVar
+
+from worker.letter.model import Decision, Layout
+from worker.letter.text import Place
+
+T = TypeVar("T")
+
+DATE_FIELDS = ("date_of_injury", "ur_decision_date", "application_received", "date_assigned", "decision_date")
+"""The letter's dates, in the order in which they come to pass."""
+
+
+class Found(NamedTuple, Generic[T]):
+    """A value and where it stands."""
+
+    value: T
+    place: Place
+
+
+class Problem(NamedTuple):
+    """A broken rule, noticed while reading or checking."""
+
+    code: str
+    field: str | None = None
+    place: Place | None = None
+    detail: str = ""
+    """Fills the rule's sentence; words of ours, never the letter's."""
+
+
+@dataclass(slots=True)
+class RawCitation:
+    """One source of a guideline."""
+
+    text: Place
+    mtus: bool
+    chapter: Found[str] | None = None
+    known: bool = True
+    """False for an MTUS chapter that is not in the list."""
+    year: Found[int] | None = None
+    sections: list[Place] = field(default_factory=list)
+    pages: list[Place] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class RawGuideline:
+    """One side's statement of what it relied on."""
+
+    text: Place
+    none_cited: Place | None
+    citations: list[RawCitation]
+
+
+@dataclass(slots=True)
+class RawIssue:
+    """One disputed treatment: its parts as far as they are there."""
+
+    start: int
+    """Where it starts, for messages about what it lacks."""
+    heading: Place | None = None
+    decision: Found[Decision | None] | None = None
+    """A decision word that is none of the known ones has the value None."""
+    claims_guideline: RawGuideline | None = None
+    reviewer_guideline: RawGuideline | None = None
+    rationale: Place | None = None
+    closed: bool = True
+    """False where the rationale stops in mid-sentence."""
+
+
+@dataclass(slots=True)
+class RawLetter:
+    """Everything a layout found in a letter."""
+
+    layout: Layout
+    case_number: Found[str] | None = None
+    case_numbers: list[Found[str]] = field(default_factory=list)
+    """Each place outside of the prose where the letter prints its number."""
+    dates: dict[str, Found[date | None]] = field(default_factory=dict)
+    """By field name; a date that does not exist has the value None."""
+    priority: Found[Literal["standard", "expedited"] | None] | None = None
+    age: Found[int] | None = None
+    sex: Found[Literal["male", "female"]] | None = None
+    role: Place | None = None
+    specialties: list[Place] = field(default_factory=list)
+    subspecialties: list[Place] = field(default_factory=list)
+    states: list[Place] = field(default_factory=list)
+    documents: list[Place] | None = None
+    summary: Place | None = None
+    issues: list[RawIssue] = field(default_factory=list)
+    stated_outcome: Found[Decision] | None = None
+    parties: dict[str, Place] = field(default_factory=dict)
+    has_guidelines: bool = True
+    """False for layouts whose issues have no guideline parts that can be relied on."""
+    problems: list[Problem] = field(default_factory=list)

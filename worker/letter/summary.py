@@ -1,0 +1,170 @@
+"""What the clinical summary says of the patient and of the dates.
+
+    The injured worker is a 29 year old male with a date of injury of 2/10/04.
+    The date of the Utilization Review (UR) decision was 11/4/13.
+
+Age and sex come from the sentence about the patient. A summary names other people, other injuries and what is years
+old beside; only a person of whom the letter says `is a ... year old ...` is the patient.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from worker.letter.fields import DATE, NUMBER, latest_full_year, read_date, read_number
+from worker.letter.raw import Found, Problem, RawLetter
+from worker.letter.text import Place, View
+
+Sex = Literal["male", "female"]
+
+_OLD = re.compile(r"year(?:s|\(s\))?[\s,-]*(?:old|of[\s-]+age)\b")
+_OLD_SHORT = re.compile(r"\b(?:yrs?\.?[\s-]*old|y[/.\s]{0,2}o\b\.?)")
+_NUMBER_BEFORE = re.compile(rf"\b(?P<age>{NUMBER})[\s-]*$")
+_AGED = re.compile(rf"\b(?:aged|age\s*:?|age\s+of|at\s+age)\s+(?P<age>{NUMBER})\b")
+
+_SUBJECT = (
+    r"(?:injured\s+worker|patient|applicant|claimant|employee|worker|individual|case\s+involves|this\s+is|he\s+is|she\s+is|"
+    r"mr\.|ms\.|mrs\.)"
+)
+_ABOUT_PATIENT = re.compile(rf"\b{_SUBJECT}[^.]{{0,80}}$|\b(?:the|an?|this|now|\(n\))\s*$|^\s*$")
+_OF_ANOTHER = re.compile(
+    r"\b(?:his|her|their|whose|patient's|worker's|applicant's|claimant's)\s+(?:[a-z-]+\s+){0,2}(?:[a-z]+\s*,\s*)?(?:an?\s+)?(?:now\s+)?$"
+)
+_NOT_A_PERSON = re.compile(r"\W*(?:[a-z-]+\s+)?(?:son|daughter|child|children|injury|injuries|claim|history|fracture|study|report|mri|scar|mother|father|wife|husband)\b")
+
+_SEX_WORDS: dict[str, Sex] = {
+    "male": "male", "man": "male", "gentleman": "male", "boy": "male",
+    "female": "female", "woman": "female", "lady": "female", "girl": "female",
+}  # fmt: skip
+_SEX = re.compile(r"\b(?P<word>female|male|gentleman|gentlewoman|woman|man|lady|boy|girl)\b")
+_SUBJECT_IS = re.compile(rf"\b(?:{_SUBJECT})\b[^.]{{0,60}}?\b(?P<word>female|male|woman|man|gentleman|lady)\b")
+_TITLE = re.compile(r"\b(?P<title>mr|mrs|ms)\.\s")
+_PRONOUN = re.compile(r"\b(?P<pronoun>he|his|him|himself|she|her|hers|herself)\b")
+_SENTENCE_END = re.compile(r"[.?!]\s+(?=[A-Z])|\n\s*\n")
+
+_REACH_CHARS = 320
+"""A sentence about a patient is no longer."""
+
+
+class _Mention(NamedTuple):
+    """`N year old`, with the sentence around it."""
+
+    age: int
+    place: Place
+    sentence: Place
+
+
+def read_patient(view: View, start: int, end: int, raw: RawLetter) -> None:
+    """Read age and sex, and notice when the letter speaks of two patients."""
+    mentions = list(_mentions(view, start, end))
+    if mentions:
+        first = mentions[0]
+        raw.age = Found(first.age, first.place)
+        raw.sex = _sex_in(view, first)
+        _compare(view, mentions, raw)
+    if raw.sex is None:
+        raw.sex = _sex_of_subject(view, start, end)
+
+
+def _mentions(view: View, start: int, end: int) -> Iterator[_Mention]:
+    """Every age that is said of the patient."""
+    for pattern in (_OLD, _OLD_SHORT):
+        found = False
+        for match in pattern.finditer(view.folded, start, end):
+            low = max(start, match.start() - 40)
+            number = _NUMBER_BEFORE.search(view.folded, low, match.start())
+            if number and _is_patient(view, start, number.start(), match.end(), end):
+                found = True
+                place = (number.start(), match.end())
+                yield _Mention(read_number(number.group("age")), place, _sentence(view, place, start, end))
+        if found:
+            return
+    aged = _AGED.search(view.folded, start, end)
+    if aged and not _OF_ANOTHER.search(view.folded, max(start, aged.start() - 60), aged.start()):
+        yield _Mention(read_number(aged.group("age")), aged.span("age"), _sentence(view, aged.span(), start, end))
+
+
+def _is_patient(view: View, start: int, at: int, after: int, end: int) -> bool:
+    before = view.folded[max(start, at - 120) : at]
+    if _OF_ANOTHER.search(before[-60:]) or _NOT_A_PERSON.match(view.folded, after, min(end, after + 40)):
+        return False
+    return bool(_ABOUT_PATIENT.search(before)) or at - start < len(before)
+
+
+def _sentence(view: View, place: Place, start: int, end: int) -> Place:
+    low, high = max(start, place[0] - _REACH_CHARS), min(end, place[1] + _REACH_CHARS)
+    for match in _SENTENCE_END.finditer(view.clean, low, place[0]):
+        low = match.end()
+    stop = _SENTENCE_END.search(view.clean, place[1], high)
+    return low, stop.start() if stop else high
+
+
+def _sex_in(view: View, mention: _Mention) -> Found[Sex] | None:
+    """The noun nearest after the age, else before it, else a title, else the only kind of pronoun in the sentence."""
+    low, high = mention.sentence
+    noun = _SEX.search(view.folded, mention.place[1], high) or _SEX.search(view.folded, low, mention.place[0])
+    if noun:
+        return Found(_SEX_WORDS.get(noun.group("word"), "female"), noun.span("word"))
+    title = _TITLE.search(view.folded, low, high)
+    if title:
+        return Found("male" if title.group("title") == "mr" else "female", title.span("title"))
+    pronouns = list(_PRONOUN.finditer(view.folded, low, high))
+    sexes: set[Sex] = {"male" if match.group().startswith("hi") or match.group() == "he" else "female" for match in pronouns}
+    return Found(sexes.pop(), pronouns[0].span()) if len(sexes) == 1 else None
+
+
+def _sex_of_subject(view: View, start: int, end: int) -> Found[Sex] | None:
+    match = _SUBJECT_IS.search(view.folded, start, end)
+    return Found(_SEX_WORDS.get(match.group("word"), "female"), match.span("word")) if match else None
+
+
+def _compare(view: View, mentions: list[_Mention], raw: RawLetter) -> None:
+    """Two ages more than a birthday apart, or two sexes, are two patients."""
+    first = mentions[0]
+    for other in mentions[1:]:
+        noun = _SEX.search(view.folded, other.place[1], min(other.place[1] + 30, other.sentence[1]))
+        sex = _SEX_WORDS.get(noun.group("word")) if noun else None
+        if abs(other.age - first.age) > 1:
+            raw.problems.append(Problem("patient_conflict", "patient.age", other.place))
+        elif sex and raw.sex and sex != raw.sex.value and noun:
+            raw.problems.append(Problem("patient_conflict", "patient.sex", noun.span("word")))
+
+
+_INJURY = (
+    re.compile(rf"date\s+of\s+(?:the\s+)?injury\W+(?:\(doi\)\W+)?(?:(?:of|on|is|was|dated)\s+)?(?P<date>{DATE})"),
+    re.compile(rf"injur(?:y|ies|ed)\W+(?:(?:date|on|of|dated|occurring|that|occurred|sustained|dating|back|to|in|which)\s+){{0,4}}(?P<date>{DATE})"),
+    re.compile(rf"(?:occupational|industrial|outpatient)\s+(?:claim|accident|incident)\s+(?:from|on|of|dated)\s+(?P<date>{DATE})"),
+    re.compile(rf"\bdoi\W+(?P<date>{DATE})"),
+    re.compile(rf"\binjured\s+(?:[a-z'-]+\s+){{0,8}}on\s+(?P<date>{DATE})"),
+)
+_UR = r"(?:utilization\s+review|\bur\b)(?:\s+\(ur\))?"
+_UR_DECISION = (
+    re.compile(rf"date\s+of\s+(?:the\s+)?{_UR}\s+(?:decision|denial|determination)\W+(?:(?:was|is|of|on)\s+)?(?P<date>{DATE})"),
+    re.compile(rf"{_UR}\s+(?:decision|denial|determination)\s+(?:(?:of|on|dated|was|is|made|issued|from|date)\s+){{1,3}}(?P<date>{DATE})"),
+    re.compile(rf"{_UR}\W+(?:(?:report|letter|documentation|of|on|dated|was)\s+){{0,3}}\(?(?P<date>{DATE})"),
+    re.compile(rf"\bon\s+(?P<date>{DATE})\s*,?\s+(?:the\s+)?{_UR}"),
+)
+
+
+def read_dates(view: View, start: int, end: int, raw: RawLetter) -> None:
+    """Read the dates that a header would have, as far as the summary's own words give them."""
+    latest = latest_full_year(view.folded[start:end])
+    places = {"date_of_injury": _first(_INJURY, view, start, end), "ur_decision_date": _first(_UR_DECISION, view, start, end)}
+    decided = places["ur_decision_date"]
+    if decided and latest is None:
+        year = read_date(view.folded[decided[0] : decided[1]])
+        latest = year.year if year else None
+    for name, place in places.items():
+        if place and name not in raw.dates:
+            raw.dates[name] = Found(read_date(view.folded[place[0] : place[1]], latest_year=latest), place)
+
+
+def _first(patterns: tuple[re.Pattern[str], ...], view: View, start: int, end: int) -> Place | None:
+    """The first date that the surest sentence gives."""
+    for pattern in patterns:
+        match = pattern.search(view.folded, start, end)
+        if match:
+            return match.span("date")
+    return None

@@ -1,0 +1,215 @@
+"""The letter's text as the patterns see it, and as values give it back.
+
+Three texts, in the order in which they arise:
+
+- *source*: what was extracted from the file. Spans are offsets into it.
+- *clean*: the source without what is no part of the letter: running headers and footers (`furniture`) and characters
+  that show nothing (soft hyphens, zero-width blanks). Mostly it *is* the source. Values are cut out of it.
+- *folded*: the clean text in lower case, with plain quotes, dashes and blanks, character for character as long as the
+  clean text. Patterns read it, so that an offset in it is an offset in the clean text and no map is needed.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from worker.letter.furniture import furniture
+from worker.letter.model import Span
+
+Place = tuple[int, int]
+"""Start and end (exclusive) in the clean text."""
+
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
+_INVISIBLE_RUN = re.compile(f"\u00ad\\s*\n\\s*|[{_INVISIBLE}]+")
+
+# PDF readers give a hyphen at the end of a line as one of these two.
+_HYPHENS = str.maketrans({"\x02": "-", "\ufffe": "-"})
+
+_PLAIN = [
+    *((odd, "'") for odd in "\u2018\u2019\u201a\u201b\u2032\u00b4"),
+    *((odd, '"') for odd in "\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb"),
+    *((odd, "-") for odd in "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufffe"),
+    *((odd, " ") for odd in "\u00a0\u2007\u202f\u3000"),
+    ("\u0130", "i"),  # the one character whose lower case is longer than itself
+]
+
+
+def fold(text: str) -> str:
+    """Lower case, plain quotes, dashes and blanks; each character of the text stays one character."""
+    if "\r" in text:
+        text = text.replace("\r\n", " \n").replace("\r", "\n")
+    if "\x02" in text:
+        text = text.replace("\x02", "-")
+    if not text.isascii():
+        for odd, plain in _PLAIN:
+            if odd in text:
+                text = text.replace(odd, plain)
+    return text.lower()
+
+
+def phrase(words: str) -> str:
+    """Pattern of a sentence or label of the letter, for `folded` text: any white space between its words."""
+    pattern = r"\s+".join(re.escape(word) for word in words.lower().split())
+    return pattern.replace(":", r"\s*:")
+
+
+def compiled(words: str) -> re.Pattern[str]:
+    """`phrase`, compiled."""
+    return re.compile(phrase(words))
+
+
+_BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
+_GAP = re.compile(r"\n\s*")
+_ENDS_SENTENCE = frozenset(".?!:;\"')]\u201d\u2019")
+_UNWRAPPED_CHARS = 130
+"""Longer lines than this are not wrapped ones: each is a paragraph (letters have lines of 90 to 110 characters)."""
+
+
+def reflow(text: str) -> str:
+    """The text with the lines of a paragraph joined by one blank and paragraphs joined by a line break.
+
+    Runs of white space become one blank; page breaks are healed; nothing else is changed, except that characters
+    which show nothing go and the end-of-line hyphens of PDF readers become hyphens.
+    """
+    if not text.isascii():
+        text = _INVISIBLE_RUN.sub("", text)
+    text = text.translate(_HYPHENS) if "\x02" in text or "\ufffe" in text else text
+    if "\r" in text and "\n" not in text:
+        text = text.replace("\r", "\n")
+    if not _BLANK_LINE.search(text):
+        return " ".join(text.split())
+    return "\n".join(" ".join(part.split()) for part in _paragraphs(text.strip()))
+
+
+def line_spacing(breaks: Sequence[int]) -> int:
+    """How many line breaks stand between two lines of one paragraph: the smallest usual number of them."""
+    usual = (count for count, times in Counter(breaks).items() if 4 * times >= len(breaks))
+    return min(usual, default=1)
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    gaps = [(gap.start(), gap.end(), gap.group().count("\n")) for gap in _GAP.finditer(text)]
+    spacing = line_spacing([breaks for *_, breaks in gaps])
+    if spacing > 1 and _longest_line(text, gaps) > _UNWRAPPED_CHARS:
+        spacing = 1
+    start = 0
+    for gap_start, gap_end, breaks in gaps:
+        if breaks > spacing and _is_break(text, gap_start, gap_end):
+            yield text[start:gap_start]
+            start = gap_end
+    yield text[start:]
+
+
+def _longest_line(text: str, gaps: list[tuple[int, int, int]]) -> int:
+    edges = [0, *(edge for start, end, _ in gaps for edge in (start, end)), len(text)]
+    return max(end - start for start, end in zip(edges[::2], edges[1::2], strict=True))
+
+
+def _is_break(text: str, gap_start: int, gap_end: int) -> bool:
+    """A paragraph ends with a sentence, and none starts in lower case: else a page broke within it."""
+    before = text[max(0, gap_start - 200) : gap_start].rstrip()
+    return before[-1:] in _ENDS_SENTENCE and not text[gap_end : gap_end + 1].islower()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A letter's text for reading: patterns search `folded`, values are cut out of `clean`, spans point into `source`."""
+
+    source: str
+    clean: str
+    folded: str
+    paged: bool
+    cuts: tuple[Place, ...]
+    """What `clean` lacks of `source`, in source offsets."""
+    starts: tuple[int, ...]
+    """Where each kept piece starts in `clean`..."""
+    shifts: tuple[int, ...]
+    """... and how far it was moved."""
+    page_breaks: tuple[int, ...]
+    """Offsets of page breaks in `source`; empty unless `paged`."""
+
+    @classmethod
+    def of(cls, source: str, *, paged: bool = False) -> View:
+        """The view of a text; `paged` when its form feeds are the page breaks of a PDF."""
+        folded = fold(source)
+        cuts = tuple(_cuts(source, folded))
+        breaks = tuple(_positions(source, "\f")) if paged else ()
+        if not cuts:
+            return cls(source, source, folded, paged, (), (0,), (0,), breaks)
+        kept = _kept(cuts, len(source))
+        clean = "".join(source[start:end] for start, end in kept)
+        starts, shifts, length = [], [], 0
+        for start, end in kept:
+            starts.append(length)
+            shifts.append(start - length)
+            length += end - start
+        return cls(source, clean, fold(clean), paged, cuts, tuple(starts), tuple(shifts), breaks)
+
+    def origin(self, offset: int) -> int:
+        """Where a character of the clean text stands in the source."""
+        return offset + self.shifts[bisect_right(self.starts, offset) - 1]
+
+    def span(self, place: Place) -> Span:
+        """The span of a piece of the clean text: from its first to its last character in the source."""
+        start, end = place
+        if self.cuts:
+            start, end = self.origin(start), self.origin(max(start, end - 1)) + (end > start)
+        return Span(start, end, bisect_right(self.page_breaks, start) + 1 if self.paged else None)
+
+    def value(self, place: Place) -> str:
+        """The piece, reflowed."""
+        return reflow(self.clean[place[0] : place[1]])
+
+    def trimmed(self, start: int, end: int) -> Place:
+        """The piece without the white space around it."""
+        piece = self.clean[start:end]
+        stripped = piece.lstrip()
+        start += len(piece) - len(stripped)
+        return start, start + len(stripped.rstrip())
+
+
+def source_of(text: str, span: Span, *, paged: bool = False) -> str:
+    """What stands at a span, without the running headers and footers that interrupt it.
+
+    `reflow(source_of(text, span))` is the value that was read there; where no page furniture interrupts the span it is
+    `text[span.start:span.end]`.
+    """
+    inside = [cut for cut in View.of(text, paged=paged).cuts if span.start <= cut[0] and cut[1] <= span.end]
+    edges = [span.start, *(edge for cut in inside for edge in cut), span.end]
+    return "".join(text[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True))
+
+
+def _cuts(source: str, folded: str) -> Iterator[Place]:
+    found = furniture(source, folded)
+    if not source.isascii():
+        invisible = [match.span() for match in _INVISIBLE_RUN.finditer(source)]
+        found = sorted(found + invisible) if invisible else found
+    end = 0
+    for start, stop in found:
+        if stop > end:
+            yield max(start, end), stop
+            end = stop
+
+
+def _kept(cuts: Sequence[Place], length: int) -> list[Place]:
+    edges = [0, *(edge for cut in cuts for edge in cut), length]
+    return [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if end > start] or [(0, 0)]
+
+
+def _positions(text: str, character: str) -> Iterator[int]:
+    at = text.find(character)
+    while at >= 0:
+        yield at
+        at = text.find(character, at + 1)
+
+
+def line_and_column(text: str, offset: int) -> tuple[int, int]:
+    """Line and column of an offset, from 1; lines end at LF, CRLF or CR."""
+    before = text[:offset].replace("\r\n", "\n\n").replace("\r", "\n") if "\r" in text else text[:offset]
+    line = before.count("\n") + 1 - text.count("\r\n", 0, offset)
+    return line, offset - before.rfind("\n")
+

@@ -1,0 +1,152 @@
+"""The rules that a letter must keep, in one table, and the checks that hold a letter against them.
+
+Every check runs: a letter that breaks three rules says so three times. `error` sends the letter to review; `warning`
+and `info` are published with it as findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Literal
+
+from worker.letter.conclusions import conclusion
+from worker.letter.fields import STATES
+from worker.letter.headings import HeadingForm
+from worker.letter.issues import issue_place
+from worker.letter.raw import DATE_FIELDS, Found, Problem, RawGuideline, RawIssue, RawLetter
+from worker.letter.rules import RULES, Rule
+from worker.letter.text import View
+
+__all__ = ["RULES", "Checked", "Rule", "check"]
+
+_YOUNGEST, _OLDEST = 14, 100
+"""California lets nobody under 14 work in general (Labor Code 1290); nobody over 100 was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What checking works out on its way, for assembling."""
+
+    conclusions: list[Found[bool] | None]
+    service_dates: list[date | None]
+
+
+def check(view: View, raw: RawLetter, forms: list[HeadingForm | None], checked: Checked, today: date | None) -> list[Problem]:
+    """Every rule that the letter breaks, those noticed in reading first."""
+    problems = [*raw.problems, *_numbers(raw), *_dates(raw, today), *_patient(raw), *_reviewer(view, raw)]
+    if not raw.issues and not any(problem.code == "truncated" for problem in problems):
+        problems.append(Problem("no_issues", "issues"))
+    for number, issue in enumerate(raw.issues):
+        problems += _issue(view, raw, number, issue)
+        problems += _heading(raw, number, forms[number], checked.service_dates[number])
+        problems += _conclusion(number, issue, checked.conclusions[number])
+    return problems
+
+
+def _numbers(raw: RawLetter) -> Iterator[Problem]:
+    first = raw.case_number
+    for other in raw.case_numbers:
+        if first and other.value != first.value:
+            yield Problem("case_number_conflict", "case_number", other.place)
+    if raw.priority and raw.priority.value is None:
+        yield Problem("unknown_priority", "priority", raw.priority.place)
+
+
+def _dates(raw: RawLetter, today: date | None) -> Iterator[Problem]:
+    for name, found in raw.dates.items():
+        if found.value is None:
+            yield Problem("impossible_date", name, found.place)
+        elif today and found.value > today:
+            yield Problem("date_in_future", name, found.place)
+    ordered = [(name, raw.dates[name]) for name in DATE_FIELDS if name in raw.dates and raw.dates[name].value]
+    for (_, before), (name, after) in pairwise(ordered):
+        if before.value and after.value and before.value > after.value:
+            yield Problem("dates_out_of_order", name, after.place)
+
+
+def _patient(raw: RawLetter) -> Iterator[Problem]:
+    if raw.summary is None:
+        return
+    if raw.age is None:
+        yield Problem("patient_age_missing", "patient.age", raw.summary)
+    elif not _YOUNGEST <= raw.age.value <= _OLDEST:
+        yield Problem("implausible_age", "patient.age", raw.age.place)
+    if raw.sex is None:
+        yield Problem("patient_sex_missing", "patient.sex", raw.summary)
+
+
+def _reviewer(view: View, raw: RawLetter) -> Iterator[Problem]:
+    if not raw.specialties and not raw.states:
+        yield Problem("reviewer_unread", "reviewer")
+    for number, place in enumerate(raw.states):
+        if " ".join(view.folded[place[0] : place[1]].split()) not in STATES:
+            yield Problem("unknown_state", f"reviewer.licensed_states.{number}", place)
+
+
+def _issue(view: View, raw: RawLetter, number: int, issue: RawIssue) -> Iterator[Problem]:
+    path, place = f"issues.{number}", issue_place(issue)
+    last = number == len(raw.issues) - 1
+    end = (len(view.clean.rstrip()),) * 2
+    if issue.heading is None:
+        yield Problem("issue_without_heading", f"{path}.heading", place)
+    if issue.decision is None:
+        yield Problem("issue_without_decision", f"{path}.decision", place)
+    elif issue.decision.value is None:
+        yield Problem("unknown_decision", f"{path}.decision", issue.decision.place)
+    if issue.rationale is None:
+        yield Problem("truncated", f"{path}.rationale", end, "the rationale of the last issue") if last else Problem(
+            "issue_without_rationale", f"{path}.rationale", place
+        )
+    elif not issue.closed:
+        yield Problem("truncated", f"{path}.rationale", end, "the end of the last rationale")
+    if raw.has_guidelines and not (last and issue.rationale is None):
+        yield from _guidelines(path, place, issue)
+    for side, guideline in (("claims_administrator", issue.claims_guideline), ("reviewer", issue.reviewer_guideline)):
+        yield from _citations(f"{path}.{side}_guideline", guideline)
+
+
+def _guidelines(path: str, place: tuple[int, int], issue: RawIssue) -> Iterator[Problem]:
+    for side, guideline in (("claims_administrator", issue.claims_guideline), ("reviewer", issue.reviewer_guideline)):
+        if guideline is None:
+            yield Problem("issue_without_guideline", f"{path}.{side}_guideline", place)
+
+
+def _citations(path: str, guideline: RawGuideline | None) -> Iterator[Problem]:
+    for number, citation in enumerate(guideline.citations if guideline else ()):
+        if citation.mtus and not citation.known:
+            yield Problem("unknown_chapter", f"{path}.citations.{number}.chapter", citation.text)
+
+
+def _heading(raw: RawLetter, number: int, form: HeadingForm | None, service_date: date | None) -> Iterator[Problem]:
+    if form is None or form.service_date is None:
+        return
+    path, decided = f"issues.{number}.date_of_service", raw.dates.get("decision_date")
+    if service_date is None:
+        yield Problem("impossible_date", path, form.service_date)
+    elif decided and decided.value and service_date > decided.value:
+        yield Problem("dates_out_of_order", path, form.service_date)
+    if form.retrospective is None:
+        yield Problem("service_date_without_retrospective", path, form.service_date)
+
+
+_CONTRADICTED: dict[tuple[Literal["upheld", "overturned", "partially_overturned"] | None, bool], bool] = {
+    ("upheld", True): True,
+    ("overturned", False): True,
+}
+
+
+def _conclusion(number: int, issue: RawIssue, concluded: Found[bool] | None) -> Iterator[Problem]:
+    path = f"issues.{number}.medically_necessary"
+    if concluded is None:
+        if issue.rationale:
+            yield Problem("conclusion_not_stated", path, issue.rationale)
+    elif issue.decision and _CONTRADICTED.get((issue.decision.value, concluded.value)):
+        yield Problem("decision_contradicts_rationale", path, concluded.place)
+
+
+def conclusions_of(view: View, raw: RawLetter) -> list[Found[bool] | None]:
+    """What each issue's rationale concludes."""
+    return [conclusion(view, *issue.rationale) if issue.rationale else None for issue in raw.issues]
