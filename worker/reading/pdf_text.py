@@ -1,0 +1,126 @@
+"""From the bytes of a PDF to an answer. Runs in the reading process only.
+
+What PDFium gives is kept in its order and its words. Changed are:
+
+- line ends, to LF, and blank lines are put where the page shows a gap (`layout`);
+- a hyphen at the end of a line: PDFium replaces it and the line end by U+FFFE (older ones by U+0002), for programs
+  that want to join the word. Whether the hyphen belongs to the word is not for us to say (`non-` `certified`), so
+  hyphen and line end are put back as the page shows them;
+- a soft hyphen elsewhere: what a PDF holds it draws, so it is a hyphen;
+- symbols of Word's bullet fonts, from the private use area to the characters they look like;
+- other control characters, to U+FFFD: something is printed there, and the PDF does not say what;
+- blanks at the end of a line, and lines of nothing but blanks: dropped.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Iterator
+
+import pypdfium2
+from pypdfium2 import raw
+
+from worker.reading.frames import Answer, Outcome
+from worker.reading.layout import Line, Page, document_text
+from worker.reading.limits import ReadLimits
+
+_LINE_END = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029\x02\ufffe]")
+_HYPHENS = {"\x02", "\ufffe"}
+_SHOWN = {
+    **dict.fromkeys({*range(0x20), *range(0x7F, 0xA0)} - {ord(c) for c in "\t\n\r\v\f\x02\x85"}, "\ufffd"),
+    0xAD: "-",
+    0xF0B7: "\u2022",
+    0xF0A7: "\u25aa",
+    0xF0D8: "\u27a2",
+    0xF0FC: "\u2713",
+    0xFFFF: "\ufffd",
+}
+"""One character for one, since places on the page are asked for by position in the text."""
+
+_PICTURES = {raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM, raw.FPDF_PAGEOBJ_SHADING}
+_TAIL_BYTES = 2048
+"""Where the end mark of a whole PDF is looked for: readers accept 1 KB of rubbish behind it."""
+
+
+class _TooMuchText(Exception):
+    """More characters than `max_text_chars`."""
+
+
+def read_pdf(content: ctypes.Array[ctypes.c_char], limits: ReadLimits) -> Answer:
+    """Text of all pages, or why there is none. Whatever else goes wrong in here ends the process."""
+    try:
+        with pypdfium2.PdfDocument(content) as document:
+            return _read(document, content, limits)
+    except pypdfium2.PdfiumError as error:
+        is_locked = getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD
+        return Answer(Outcome.PASSWORD_PROTECTED if is_locked else Outcome.DAMAGED)
+    except _TooMuchText:
+        return Answer(Outcome.TOO_MUCH_TEXT)
+
+
+def _read(document: pypdfium2.PdfDocument, content: ctypes.Array[ctypes.c_char], limits: ReadLimits) -> Answer:
+    count = len(document)
+    if count > limits.max_pages:
+        return Answer(Outcome.TOO_MANY_PAGES, count)
+    if not raw.FPDF_DocumentHasValidCrossReferenceTable(document) and b"%%EOF" not in content[-_TAIL_BYTES:]:
+        return Answer(Outcome.DAMAGED)  # cut off: what PDFium pieced together may lack pages
+    pages, pictures, budget = [], [], limits.max_text_chars
+    for number in range(count):
+        lines, is_picture = _read_page(document[number], budget)
+        pages.append(lines)
+        pictures += [number + 1] * is_picture
+        budget -= sum(len(line.text) for line in lines)
+    outcome = Outcome.TEXT if any(pages) else Outcome.NO_TEXT
+    return Answer(outcome, count, tuple(pictures), document_text(pages))
+
+
+def _read_page(page: pypdfium2.PdfPage, max_chars: int) -> tuple[Page, bool]:
+    """The lines of a page, and whether it shows a picture instead."""
+    try:
+        textpage = page.get_textpage()
+        try:
+            if textpage.count_chars() > max_chars + 2:  # PDFium may count a line end behind the last character
+                raise _TooMuchText
+            lines = list(_lines(textpage, page.get_rotation()))
+        finally:
+            textpage.close()
+        return lines, not lines and _shows_a_picture(page)
+    finally:
+        page.close()
+
+
+def _shows_a_picture(page: pypdfium2.PdfPage) -> bool:
+    objects = (raw.FPDFPage_GetObject(page, index) for index in range(raw.FPDFPage_CountObjects(page)))
+    return any(raw.FPDFPageObj_GetType(each) in _PICTURES for each in objects)
+
+
+def _lines(textpage: pypdfium2.PdfTextPage, rotation: int) -> Iterator[Line]:
+    text = textpage.get_text_range(errors="replace").translate(_SHOWN)
+    for start, line in _split(text):
+        visible = line.strip()
+        if visible:
+            first = start + line.index(visible[0])
+            index = raw.FPDFText_GetCharIndexFromTextIndex(textpage, first)
+            yield Line(line.rstrip(), _depth(textpage, index, rotation), _size(textpage, index))
+
+
+def _split(text: str) -> Iterator[tuple[int, str]]:
+    """Each line with its position; hyphens that stand for a line end are put back."""
+    start = 0
+    for end in _LINE_END.finditer(text):
+        yield start, text[start : end.start()] + ("-" if end[0] in _HYPHENS else "")
+        start = end.end()
+    yield start, text[start:]
+
+
+def _depth(textpage: pypdfium2.PdfTextPage, index: int, rotation: int) -> float:
+    x, y = ctypes.c_double(), ctypes.c_double()
+    raw.FPDFText_GetCharOrigin(textpage, index, x, y)
+    return {0: -y.value, 90: x.value, 180: y.value, 270: -x.value}[rotation]
+
+
+def _size(textpage: pypdfium2.PdfTextPage, index: int) -> float:
+    matrix = raw.FS_MATRIX()
+    raw.FPDFText_GetMatrix(textpage, index, matrix)
+    return float(raw.FPDFText_GetFontSize(textpage, index) * (matrix.c**2 + matrix.d**2) ** 0.5)

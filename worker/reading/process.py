@@ -1,0 +1,188 @@
+"""The worker's end of one reading process: start it, ask it, end it.
+
+Kept as a process id and a socket, without `subprocess` or `multiprocessing`: Celery's pool processes are daemons that
+must not have children of the second kind, and objects of the first complain when a fork takes a copy of them along.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from worker.reading.errors import ReaderUnavailable
+from worker.reading.frames import ANSWER, QUESTION, Answer, Head
+from worker.reading.limits import ReadLimits
+
+_PACKAGES = str(Path(__file__).resolve().parents[2])
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXCPU, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
+
+
+class Ended(Exception):
+    """The process closed its socket, or said what no sound process says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended."""
+
+    code: int
+    """Exit status, or minus the number of the signal; as `subprocess` has it."""
+    peak_bytes: int
+    """Most memory it had in use."""
+
+
+class ReadingProcess:
+    """A running reading process; belongs to the worker process that started it."""
+
+    def __init__(self, limits: ReadLimits) -> None:
+        """Start one and wait until it is ready. `OSError` where the machine has no room for it."""
+        self._limits = limits
+        self._owner = os.getpid()
+        self._exit: Exit | None = None
+        self._asking = True
+        self.letters = 0
+        self._socket, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._pid = _spawn(theirs.fileno(), limits)
+        except BaseException:
+            self._socket.close()
+            raise
+        self._await_ready()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it may be asked: ours, alive, quiet, not in the middle of an answer, not used up."""
+        return (
+            self._owner == os.getpid()
+            and not self._asking
+            and self.letters < self._limits.letters_per_process
+            and self._is_quiet()
+            and self._resident_bytes() <= self._limits.resident_bytes
+        )
+
+    def ask(self, content: bytes) -> Answer:
+        """What it finds in a PDF. `TimeoutError` when `timeout_s` is over, `Ended` when it is gone.
+
+        After these, and after any exception that a signal handler raises in between, `is_usable` is False: an answer
+        that comes late can never be taken for that of the next letter.
+        """
+        deadline = time.monotonic() + self._limits.timeout_s
+        self._asking = True
+        self._send(QUESTION.pack(len(content)), deadline)
+        self._send(content, deadline)
+        answer = self._answer(deadline)
+        self.letters += 1
+        self._asking = False
+        return answer
+
+    def end(self) -> Exit:
+        """Kill it with all that it started, leave nothing of it behind, and say how it had ended."""
+        self._socket.close()
+        if self._exit is None and self._owner == os.getpid():
+            with suppress(ProcessLookupError):
+                os.killpg(self._pid, signal.SIGKILL)
+            self._exit = _reap(self._pid)
+        return self._exit or Exit(0, 0)
+
+    def _await_ready(self) -> None:
+        try:
+            self._answer(time.monotonic() + self._limits.start_timeout_s)
+        except (Ended, TimeoutError) as error:
+            code = self.end().code
+            raise ReaderUnavailable(f"the process that reads PDFs did not start (exit status {code})") from error
+        except BaseException:
+            self.end()
+            raise
+        self._asking = False
+
+    def _is_quiet(self) -> bool:
+        self._socket.settimeout(0)
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def _resident_bytes(self) -> int:
+        with open(f"/proc/{self._pid}/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * _PAGE_BYTES
+
+    def _send(self, data: bytes, deadline: float) -> None:
+        self._socket.settimeout(_left(deadline))
+        try:
+            self._socket.sendall(data, socket.MSG_NOSIGNAL)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise Ended from error
+
+    def _answer(self, deadline: float) -> Answer:
+        try:
+            head = Head.decode(self._receive(ANSWER.size, deadline))
+            if head.pictures_bytes > 4 * self._limits.max_pages or head.text_bytes > 8 * self._limits.max_text_chars:
+                raise Ended
+            return head.body(self._receive(head.pictures_bytes + head.text_bytes, deadline))
+        except (ValueError, ConnectionResetError) as error:
+            raise Ended from error
+
+    def _receive(self, length: int, deadline: float) -> bytes:
+        frame = bytearray(length)
+        rest = memoryview(frame)
+        while rest:
+            self._socket.settimeout(_left(deadline))
+            received = self._socket.recv_into(rest)
+            if not received:
+                raise Ended
+            rest = rest[received:]
+        return bytes(frame)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _spawn(theirs: int, limits: ReadLimits) -> int:
+    """Its socket is standard input; what it prints goes nowhere; of our environment it gets nothing."""
+    command = [
+        sys.executable,
+        "-P",
+        "-B",
+        "-m",
+        "worker.reading.pdf_child",
+        str(os.getpid()),
+        json.dumps(asdict(limits)),
+    ]
+    actions = [
+        (os.POSIX_SPAWN_DUP2, theirs, 0),
+        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+    ]
+    paths = os.pathsep.join([_PACKAGES, *filter(None, sys.path)])
+    return os.posix_spawn(
+        sys.executable,
+        command,
+        {"PYTHONPATH": paths},
+        file_actions=actions,
+        setsid=True,
+        setsigmask=(),
+        setsigdef=_DEFAULT_SIGNALS,
+    )
+
+
+def _reap(pid: int) -> Exit:
+    try:
+        _, status, usage = os.wait4(pid, 0)
+    except ChildProcessError:  # someone else waits for all children of this process, or ignores SIGCHLD
+        return Exit(-signal.SIGKILL, 0)
+    return Exit(os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)

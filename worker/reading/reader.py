@@ -1,0 +1,75 @@
+"""From the bytes of a letter to its text."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from worker.reading import kinds, plain, refusals
+from worker.reading.frames import Answer, Outcome
+from worker.reading.limits import ReadLimits
+from worker.reading.process import Ended, Exit, ReadingProcess
+from worker.reading.text import Text
+
+
+class Reader:
+    """Reads letters; keeps one process at hand that does nothing but PDFs.
+
+    One for each worker process, used by one thread at a time. The process is started with the first PDF, replaced
+    when a letter killed it, hung it or wore it out, and started anew in a process that was forked off. Whatever a PDF
+    does, `to_text` gives a `Text` or raises, and works for the next letter.
+    """
+
+    def __init__(self, limits: ReadLimits | None = None) -> None:
+        self._limits = limits or ReadLimits()
+        self._process: ReadingProcess | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the reading process. The reader can still be used: it starts another one."""
+        self._end()
+
+    def to_text(self, content: bytes) -> Text:
+        """The text of a letter, PDF or plain.
+
+        Raises `Unreadable` where the letter is at fault, and `OSError` (`ReaderUnavailable`) where no reading process
+        could be started.
+        """
+        if kinds.is_pdf(content):
+            return self._text(self._ask(content))
+        return plain.to_text(content, max_text_chars=self._limits.max_text_chars)
+
+    def _ask(self, content: bytes) -> Answer:
+        process = self._usable_process()
+        was_new = process.letters == 0
+        try:
+            return process.ask(content)
+        except TimeoutError:
+            self._end()
+            raise refusals.timed_out(self._limits) from None
+        except Ended:
+            death = refusals.died(self._end(), self._limits)
+        if was_new:
+            raise death
+        return self._ask(content)  # an old process may have died of an earlier letter: a new one will tell
+
+    def _usable_process(self) -> ReadingProcess:
+        if self._process is None or not self._process.is_usable:
+            self._end()
+            self._process = ReadingProcess(self._limits)
+        return self._process
+
+    def _end(self) -> Exit:
+        end = self._process.end() if self._process else Exit(0, 0)
+        self._process = None
+        return end
+
+    def _text(self, answer: Answer) -> Text:
+        if answer.outcome is not Outcome.TEXT:
+            raise refusals.refused(answer, self._limits)
+        return Text(answer.text, paged=True, page_count=answer.pages, kind="pdf", picture_pages=answer.picture_pages)

@@ -1,0 +1,92 @@
+"""Why a PDF has no text, in words for a claims examiner: what happened, and what to do."""
+
+from __future__ import annotations
+
+import signal
+
+from worker.reading.errors import Unreadable
+from worker.reading.frames import OUT_OF_MEMORY_EXIT, Answer, Outcome
+from worker.reading.limits import MIB, ReadLimits
+from worker.reading.plain import too_much_text
+from worker.reading.process import Exit
+
+_NEW_COPY = "Ask the sender for another copy, or print it to a new PDF, and put that into the inbox."
+
+
+def refused(answer: Answer, limits: ReadLimits) -> Unreadable:
+    """The refusal that an answer without text stands for."""
+    match answer.outcome:
+        case Outcome.PASSWORD_PROTECTED:
+            return _password_protected()
+        case Outcome.NO_TEXT:
+            return _no_text(answer.pages)
+        case Outcome.TOO_MANY_PAGES:
+            return _too_many_pages(answer.pages, limits.max_pages)
+        case Outcome.TOO_MUCH_TEXT:
+            return too_much_text(limits.max_text_chars)
+        case Outcome.DAMAGED:
+            return _damaged()
+        case _:
+            return _crashed()
+
+
+def timed_out(limits: ReadLimits) -> Unreadable:
+    """The refusal of a PDF that took too long."""
+    return Unreadable(
+        "read_timeout",
+        f"Reading this PDF was stopped after {limits.timeout_s:g} seconds; a letter takes less than one. The file is "
+        f"probably damaged, or made to do harm. {_NEW_COPY}",
+    )
+
+
+def died(end: Exit, limits: ReadLimits) -> Unreadable:
+    """The refusal of a PDF of which the reading process died, by how it died."""
+    if end.code == -signal.SIGXCPU:
+        return timed_out(limits)
+    if end.code in {OUT_OF_MEMORY_EXIT, -signal.SIGABRT} or end.peak_bytes > limits.memory_bytes // 2:
+        return _too_much_memory(limits)
+    return _crashed()
+
+
+def _password_protected() -> Unreadable:
+    return Unreadable(
+        "password_protected",
+        "This PDF cannot be opened without a password. Open it with the password, print it to a new PDF without one, "
+        "and put that into the inbox.",
+    )
+
+
+def _no_text(pages: int) -> Unreadable:
+    shown = "one page, which is a picture" if pages == 1 else f"{pages} pages, all of them pictures"
+    return Unreadable(
+        "no_text",
+        f"This PDF has {shown}: a scan without text. Have its text recognized (OCR), save it as a searchable PDF, "
+        "and put that into the inbox.",
+    )
+
+
+def _too_many_pages(pages: int, max_pages: int) -> Unreadable:
+    return Unreadable(
+        "too_many_pages",
+        f"This PDF has {pages:,} pages; a letter has no more than {max_pages}. Take the letter out of it and put that "
+        "into the inbox; if it holds several letters, each as a file of its own.",
+    )
+
+
+def _damaged() -> Unreadable:
+    return Unreadable("damaged_pdf", f"This PDF is damaged or incomplete and cannot be read as a whole. {_NEW_COPY}")
+
+
+def _too_much_memory(limits: ReadLimits) -> Unreadable:
+    return Unreadable(
+        "read_memory",
+        f"Reading this PDF was stopped because it needs more than the {limits.memory_bytes // MIB} MiB of memory "
+        f"allowed; a letter needs a fifth of that. The file is probably damaged, or made to do harm. {_NEW_COPY}",
+    )
+
+
+def _crashed() -> Unreadable:
+    return Unreadable(
+        "reader_crashed",
+        f"The program that reads PDFs broke down over this one. The file is probably damaged. {_NEW_COPY}",
+    )

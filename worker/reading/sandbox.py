@@ -1,0 +1,65 @@
+"""What the reading process gives up before it sees the first letter.
+
+A PDF is a program for a large interpreter written in C++. Whatever it manages to do there, it can use no more than
+a bounded share of the machine, reach no network, start nothing, and leave nothing behind. Each lock is put on where
+the machine allows it; those that every machine allows (the resource limits) suffice to keep the worker running.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from contextlib import suppress
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
+
+_MAX_OPEN_FILES = 16
+"""One socket, two times /dev/null, and some room for the fonts that PDFium looks up."""
+
+_POLITE_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+"""A service manager that stops the worker sends them to every process of the group. The letter in hand is then
+still to be finished, so the process leaves when its parent ends it, closes the socket, or dies."""
+
+
+def confine(*, parent: int, memory_bytes: int) -> None:
+    """Give up what reading PDFs does not need. Leaves the process at once if `parent` is no longer its parent."""
+    os.chdir("/")  # a working directory inside the share would keep it from being unmounted
+    for polite in _POLITE_SIGNALS:
+        signal.signal(polite, signal.SIG_IGN)
+    _bound_resources(memory_bytes)
+    libc = ctypes.CDLL(None)
+    libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)  # refused inside most containers: then the filter below stands alone
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # after unshare, which would clear it
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the line above: no signal will come
+        sys.exit()
+
+
+def bound_cpu(seconds: float) -> None:
+    """Let the process use that many more seconds of processor time; SIGXCPU ends it then.
+
+    The worker's own time-out comes first; this one holds even while the worker itself is stopped.
+    """
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _set_limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + seconds) + 1, hard=False)
+
+
+def _bound_resources(memory_bytes: int) -> None:
+    _set_limit(resource.RLIMIT_AS, memory_bytes)
+    _set_limit(resource.RLIMIT_FSIZE, 0)
+    _set_limit(resource.RLIMIT_CORE, 0)
+    _set_limit(resource.RLIMIT_NOFILE, _MAX_OPEN_FILES)
+    _set_limit(resource.RLIMIT_NPROC, 0)  # does not bind root
+
+
+def _set_limit(which: int, limit: int, *, hard: bool = True) -> None:
+    ceiling = resource.getrlimit(which)[1]
+    wanted = limit if ceiling == resource.RLIM_INFINITY else min(limit, ceiling)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(which, (wanted, wanted if hard else ceiling))
