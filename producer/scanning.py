@@ -7,38 +7,15 @@ a bounded walk.
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from producer.settling import Sample
+from worker.contract.junk import is_junk
 
 MAX_DEPTH: Final = 64
 """Sub-folders deeper than this are not looked into; people's folders have three or four levels."""
-
-_JUNK: Final = (
-    ".*",  # hidden files: temporary names of rsync, editors and file managers
-    "~$*",  # lock files of office programs
-    "*~",
-    "*.tmp",
-    "*.temp",
-    "*.part",
-    "*.partial",
-    "*.filepart",
-    "*.crdownload",
-    "*.download",
-    "*.swp",
-    "thumbs.db",
-    "desktop.ini",
-)
-_junk: Final = re.compile("|".join(fnmatch.translate(pattern) for pattern in _JUNK), re.DOTALL)
-
-
-def is_junk(name: str) -> bool:
-    """Whether a file of that name is no letter: hidden, or being written under a temporary name."""
-    return _junk.match(name.lower()) is not None
 
 
 def scan(inbox: str) -> Iterator[tuple[str, Sample | None]]:

@@ -20,9 +20,10 @@ from producer.claiming import Claimer
 from producer.enqueueing import Outbox, SendsHints
 from producer.reaping import SHALLOW_MESSAGES, Leases, claimed_ids, orphans
 from producer.reporting import Gauges, Report
-from producer.scanning import is_junk, sample_of, scan
+from producer.scanning import sample_of, scan
 from producer.settling import Settling
 from producer.watching import Notice, Watcher
+from worker.contract.junk import is_junk
 from worker.hints import QueueUnavailable
 
 log = logging.getLogger("imr.producer")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import orjson
 
 from worker.contract.event import DeadLetter
+from worker.fitting import LEFT_OUT
 from worker.letter import PARSER_VERSION
-from worker.letter.validation import RULES
+from worker.letter.rules import RULES
 from worker.retrying import Disposition
 
 POISON = "poison"
@@ -21,8 +23,6 @@ _LOOK_AT_THE_PLACE = (
     "inbox and discard this one. If the letter itself is wrong, act on the paper and discard it with that reason."
 )
 _TELL_THE_MAINTAINERS = "Act on the letter by hand, report its code and id, and redrive it after an update."
-    "Act on the letter by hand, report code and id (never the letter), and redrive it after an update."
-)
 
 READING = {
     "empty": "The file is empty.",
@@ -59,22 +59,32 @@ _REMEDIES = {
 }
 
 
-def sentence(code: str) -> str:
-    """The sentence for people that explains a code of this table."""
-    return _SENTENCES[code]
-
-
 def remedy(code: str) -> str:
     """What a person can do about a dead letter with that code."""
     fallback = _ASK_THE_SENDER if code in READING else _LOOK_AT_THE_PLACE
     return _REMEDIES.get(code, fallback)
 
 
-def codes() -> list[tuple[str, str, str]]:
-    """(code, sentence, remedy) of everything that can send a letter to review."""
-    rules = {rule.code: rule.sentence for rule in RULES if rule.severity == "error"}
-    known = {**READING, **rules, **_SENTENCES}
-    return [(code, text, remedy(code)) for code, text in sorted(known.items())]
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One code that an event, a finding or an `.error.json` can carry."""
+
+    code: str
+    severity: str
+    sentence: str
+    remedy: str
+    source: str
+
+
+def catalogue() -> list[Code]:
+    """Every code: what cannot be read, what breaks a rule of the parser, what this system itself says."""
+    ours = {**READING, **_SENTENCES}
+    told = [Code(code, "error", text, remedy(code), "") for code, text in ours.items()]
+    told.append(Code(LEFT_OUT, "warning", "The event would be too large; a part was left out.", "", ""))
+    for rule in RULES.values():
+        action = remedy(rule.code) if rule.severity == "error" else ""
+        told.append(Code(rule.code, rule.severity, rule.sentence, action, rule.source))
+    return told
 
 
 def make_dead_letter(

@@ -29,10 +29,12 @@ class Determiner:
         self._rules = rules
         self._today = today
 
-    def __call__(self, text: Text, received_on: date) -> Determination:
-        """The determination of a letter received on that day."""
+    def __call__(self, text: Text, received_on: date | None) -> Determination:
+        """What the letter says; with the day of receipt, its deadlines too."""
         options = Options(read_parties=self._read_parties, today=self._today())
         told = parse(text.text, paged=text.paged, options=options)
+        if received_on is None:
+            return told
         return replace(told, deadlines=compute(told, received_on, self._rules, is_working_day))
 
 

@@ -90,7 +90,7 @@ class Spool:
 
     def claimed(self) -> Iterator[ClaimedFile]:
         """Every claimed file, in no order. Raises OSError if `claimed/` cannot be listed."""
-        for folder, name in _files(os.path.join(self.root, CLAIMED)):
+        for folder, name in files_below(os.path.join(self.root, CLAIMED)):
             split = split_claimed_name(name)
             if split is not None:
                 yield ClaimedFile(split[0], folder, split[1])
@@ -142,16 +142,16 @@ class Spool:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self.root, path))
 
-    def error_files(self) -> Iterator[str]:
+    def errorfiles_below(self) -> Iterator[str]:
         """Paths of all `.error.json` in `review/`, those of discarded letters included."""
-        for folder, name in _files(os.path.join(self.root, REVIEW)):
+        for folder, name in files_below(os.path.join(self.root, REVIEW)):
             if name.endswith(ERROR_SUFFIX):
                 yield _join(REVIEW, folder, name)
 
-    def temporary_files(self) -> Iterator[str]:
+    def temporaryfiles_below(self) -> Iterator[str]:
         """Paths of temporary files that a crash left behind."""
         for top in (REVIEW, ARCHIVE):
-            for folder, name in _files(os.path.join(self.root, top)):
+            for folder, name in files_below(os.path.join(self.root, top)):
                 if name.startswith(TEMPORARY_PREFIX):
                     yield _join(top, folder, name)
 
@@ -169,8 +169,11 @@ def _join(*parts: str) -> str:
     return "/".join(part for part in parts if part)
 
 
-def _files(top: str) -> Iterator[tuple[str, str]]:
-    """(folder relative to `top`, name) of everything below that is no folder; links are not followed."""
+def files_below(top: str) -> Iterator[tuple[str, str]]:
+    """(folder relative to `top`, name) of everything below that is no folder; links are not followed.
+
+    Raises OSError if `top` cannot be listed.
+    """
     waiting = [("", 0)]
     while waiting:
         folder, depth = waiting.pop()

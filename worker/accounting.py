@@ -1,0 +1,91 @@
+"""Accounting: `seen = published + dead + discarded + duplicate + ignored + in flight`, from records and folders.
+
+The records count each letter once, in the scripts that decide; the folders show what is there. A claim that was begun
+and not finished must still have its file in `claimed/`; if it has not, the file was taken away by other hands.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import orjson
+import redis
+
+from worker.contract.junk import is_junk
+from worker.contract.names import INBOX, Keys
+from worker.records.model import Records
+from worker.spool import Spool, files_below
+
+REPORT_FRESH_MS: Final = 30_000
+"""An older report is one of a producer that was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where every letter is."""
+
+    seen: int
+    published: int
+    dead: int
+    discarded: int
+    duplicate: int
+    ignored: int
+    in_flight: int
+    lost_claims: int
+    """Letters begun and not finished whose file is not in `claimed/`."""
+    holds: tuple[str, ...]
+    """What keeps producers from claiming."""
+    producers: int
+    """Producers that have reported lately."""
+
+    @property
+    def unexplained(self) -> int:
+        """Letters that were seen and are nowhere."""
+        told = self.published + self.dead + self.discarded + self.duplicate + self.ignored + self.in_flight
+        return self.seen - told
+
+    @property
+    def closes(self) -> bool:
+        """Whether every letter is accounted for."""
+        return self.unexplained == 0
+
+
+def take_account(spool: Spool, records: Records, client: redis.Redis, keys: Keys) -> Account:
+    """The account now. Raises `RecordsUnavailable`, redis.RedisError, OSError."""
+    waiting, ignored = _inbox(spool)
+    counts = records.counts()
+    claimed = {file.claim_id for file in spool.claimed()}
+    # A letter finished since the counts were read has left both; one that is still open must have its file.
+    lost = len((counts.open_claims - claimed) & records.counts().open_claims)
+    # Most of these were claimed and wait for a worker; one that was finished this moment and is about to be filed is
+    # counted on both sides.
+    not_begun = len(claimed - counts.open_claims)
+    reports = _reports(client, keys)
+    return Account(
+        seen=counts.seen + not_begun + waiting + ignored,
+        published=counts.published,
+        dead=counts.dead,
+        discarded=counts.discarded,
+        duplicate=counts.duplicate,
+        ignored=ignored,
+        in_flight=len(counts.open_claims) - lost + not_begun + waiting,
+        lost_claims=lost,
+        holds=tuple(sorted({str(report["hold"]) for report in reports if report.get("hold")})),
+        producers=len(reports),
+    )
+
+
+def _inbox(spool: Spool) -> tuple[int, int]:
+    """(letters, files that are none by their names) in the inbox."""
+    junk = [is_junk(name) for _, name in files_below(os.path.join(spool.root, INBOX))]
+    return len(junk) - sum(junk), sum(junk)
+
+
+def _reports(client: redis.Redis, keys: Keys) -> list[dict[str, Any]]:
+    """The last reports of producers that are running."""
+    raw = cast("dict[bytes, bytes]", client.hgetall(keys.producers))
+    seconds, _ = client.time()
+    reports = [cast("dict[str, Any]", orjson.loads(one)) for one in raw.values()]
+    return [one for one in reports if seconds * 1000 - int(one["at_ms"]) < REPORT_FRESH_MS]

@@ -1,0 +1,85 @@
+"""`imr check`: what is in force, and whether this machine, share and Redis are fit for letters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, cast
+
+import orjson
+import typer
+from pydantic import SecretStr
+from rich.table import Table
+
+from worker.accounting import REPORT_FRESH_MS
+from worker.cli.console import out
+from worker.cli.exits import Exit
+from worker.contract.names import Keys
+from worker.contract.redis_client import connect
+from worker.contract.server import redis_url, server_problems
+from worker.contract.settings import Settings, load_settings
+from worker.contract.share import Problem, StartRefused, share_problems
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("check")(check)
+
+
+def check(
+    *,
+    health: Annotated[
+        Literal["producer"] | None, typer.Option(help="Only say whether a producer has reported lately.")
+    ] = None,
+    settings_table: Annotated[bool, typer.Option("--settings", help="All settings as a Markdown table.")] = False,
+) -> None:
+    """Print the settings in force and check share and Redis. Exits with 1 if there is a problem."""
+    if settings_table:
+        out.print(markdown_table(), markup=False)
+        return
+    settings = load_settings()
+    if health is not None:
+        raise typer.Exit(Exit.OK if _producer_reports(settings) else Exit.FAILED)
+    _show_settings(settings)
+    problems = list(_problems(settings))
+    for problem, fatal in problems:
+        style = "bold red" if fatal else "yellow"
+        out.print(f"{'problem' if fatal else 'warning'}: {problem.what}", style=style, markup=False)
+        out.print(f"     -> {problem.remedy}", markup=False)
+    if not problems:
+        out.print("share and Redis are fit for letters", style="green")
+    raise typer.Exit(Exit.FAILED if any(fatal for _, fatal in problems) else Exit.OK)
+
+
+def _show_settings(settings: Settings) -> None:
+    table = Table("setting", "in force", "", box=None, padding=(0, 1))
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        shown = "(set)" if isinstance(value, SecretStr) else "" if value is None else str(value)
+        table.add_row(f"IMR_{name.upper()}", shown, "" if name in settings.model_fields_set else "default", style=None)
+    out.print(table)
+
+
+def _problems(settings: Settings) -> Iterator[tuple[Problem, bool]]:
+    yield from ((problem, True) for problem in share_problems(settings.share))
+    try:
+        yield from server_problems(connect(redis_url(settings)))
+    except StartRefused as error:
+        yield from ((problem, True) for problem in error.problems)
+
+
+def _producer_reports(settings: Settings) -> bool:
+    """Whether a producer has reported lately."""
+    client = connect(redis_url(settings))
+    raw = cast("dict[bytes, bytes]", client.hgetall(Keys(settings.prefix).producers))
+    reports: list[dict[str, Any]] = [orjson.loads(one) for one in raw.values()]
+    return any(time.time() * 1000 - report["at_ms"] < REPORT_FRESH_MS for report in reports)
+
+
+def markdown_table() -> str:
+    """Every setting with its default and meaning, as the README has it."""
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else f"`{field.default}`"
+        rows.append(f"| `IMR_{name.upper()}` | {default} | {' '.join((field.description or '').split())} |")
+    return "\n".join(rows)

@@ -1,0 +1,52 @@
+"""From an exception to a sentence and an exit code."""
+
+from __future__ import annotations
+
+from redis.exceptions import RedisError
+
+from worker.cli.console import err
+from worker.cli.exits import Exit
+from worker.contract.settings import SettingsError
+from worker.contract.share import StartRefused
+from worker.hints import QueueUnavailable
+from worker.records.model import RecordsUnavailable
+from worker.review.desk import DecisionRefused, NoSuchDeadLetter
+
+
+class AlreadyRunning(Exception):
+    """Another `imr up` holds the share."""
+
+
+def explain(error: Exception) -> Exit:
+    """Say what happened and what to do; raises `error` again if it is none that a person can act on."""
+    code = _code(error)
+    if code is None:
+        raise error
+    if isinstance(error, StartRefused):
+        for problem in error.problems:
+            _say(f"{problem.what}\n     -> {problem.remedy}")
+    elif isinstance(error, RedisError):
+        _say(f"Redis did not answer ({type(error).__name__}); see `imr check`")
+    else:
+        _say(str(error))
+    return code
+
+
+def _code(error: Exception) -> Exit | None:
+    match error:
+        case StartRefused() | SettingsError():
+            return Exit.REFUSED
+        case RecordsUnavailable() | QueueUnavailable() | RedisError():
+            return Exit.UNAVAILABLE
+        case NoSuchDeadLetter():
+            return Exit.NOT_FOUND
+        case DecisionRefused():
+            return Exit.CONFLICT
+        case AlreadyRunning():
+            return Exit.RUNNING
+        case _:
+            return None
+
+
+def _say(sentence: str) -> None:
+    err.print(f"imr: {sentence}", markup=False)

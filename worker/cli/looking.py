@@ -1,0 +1,105 @@
+"""`imr tail` and `imr status`: what came out, and whether everything is accounted for."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from typing import Annotated
+
+import orjson
+import typer
+from rich.table import Table
+
+from worker.accounting import Account, take_account
+from worker.cli.console import err, out, write_line
+from worker.cli.exits import Exit
+from worker.cli.following import Group, line
+from worker.contract.names import Keys
+from worker.contract.redis_client import connect
+from worker.contract.server import redis_url
+from worker.contract.settings import load_settings
+from worker.records.redis import RedisRecords
+from worker.spool import Spool
+
+_BLOCK_MS = 1000
+"""How long one read waits for news; Ctrl-C is noticed in between."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("tail")(tail)
+    app.command("status")(status)
+
+
+def tail(
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Whole events, one JSON line each.")] = False,
+    follow: Annotated[bool, typer.Option(help="Wait for more, or print what there is and exit.")] = True,
+    group: Annotated[str, typer.Option(help="Consumer group; each group gets every event once.")] = "imr-tail",
+) -> None:
+    """Print results and dead letters as they come, resuming where this group stopped."""
+    settings = load_settings()
+    keys = Keys(settings.prefix)
+    reader = Group(
+        connect(redis_url(settings), timeout_s=None),
+        [keys.determinations, keys.dead_letters],
+        group,
+        socket.gethostname(),
+    )
+    reader.create()
+    try:
+        _print_all(reader, json=json, follow=follow)
+    except KeyboardInterrupt:
+        err.print("stopped; the next `imr tail` goes on from here")
+
+
+def _print_all(reader: Group, *, json: bool, follow: bool) -> None:
+    while True:
+        found = reader.read(block_ms=_BLOCK_MS if follow else None)
+        for entry in found:
+            if json:
+                write_line(entry.data)
+            else:
+                out.print(line(entry.event()))
+            reader.acknowledge(entry)
+        if not found and not follow:
+            return
+
+
+def status(*, json: Annotated[bool, typer.Option("--json", help="Figures as JSON.")] = False) -> None:
+    """Say what became of every letter, and whether the figures add up. Exits with 1 if they do not."""
+    settings = load_settings()
+    client = connect(redis_url(settings))
+    keys = Keys(settings.prefix)
+    account = take_account(Spool(settings.share), RedisRecords(client, keys), client, keys)
+    if json:
+        write_line(orjson.dumps({**dataclasses.asdict(account), "unexplained": account.unexplained}))
+    else:
+        _show(account)
+    raise typer.Exit(Exit.OK if account.closes else Exit.FAILED)
+
+
+def _show(account: Account) -> None:
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for name in ("seen", "published", "dead", "discarded", "duplicate", "ignored", "in_flight"):
+        table.add_row(name.replace("_", " "), f"{getattr(account, name):,}", _NOTES[name])
+    unexplained = account.unexplained
+    table.add_row("unexplained", f"{unexplained:,}", "", style="bold red" if unexplained else "green")
+    out.print(table)
+    if account.lost_claims:
+        out.print(f"{account.lost_claims} letters were begun, and their files are gone from claimed/", style="bold red")
+    if account.holds:
+        out.print(f"intake held: {'; '.join(account.holds)}", style="yellow")
+    if not account.producers:
+        out.print("no producer is running: letters stay in the inbox (`imr up` or `imr watch`)", style="yellow")
+
+
+_NOTES = {
+    "seen": "letters in the inbox and everything ever taken from it",
+    "published": "results in the stream, letters in archive/",
+    "dead": "in review/, waiting for a person (`imr dead-letters list`)",
+    "discarded": "given up by a person, kept in review/discarded/",
+    "duplicate": "further copies of the same bytes",
+    "ignored": "in the inbox, no letters by their names",
+    "in_flight": "in the inbox or claimed/, not finished yet",
+}

@@ -1,0 +1,117 @@
+"""`imr parse`: letters to determinations, without any service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text as Styled
+
+from worker import dead_letters
+from worker.cli.console import err, out, printable, write_line
+from worker.cli.exits import Exit
+from worker.contract.settings import Settings, load_settings
+from worker.determining import Determiner, load_rules
+from worker.letter.errors import LetterError, Violation
+from worker.letter.model import Determination
+from worker.reading import Gone, Reader, ReadLimits, Unreadable, take
+
+_JSON = orjson.OPT_UTC_Z
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("parse")(parse)
+
+
+def parse(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Letters, PDF or text.")],
+    *,
+    json: Annotated[bool, typer.Option("--json", help="One JSON line per file on standard output.")] = False,
+    received_on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of receipt; with it, deadlines are computed.")
+    ] = None,
+) -> None:
+    """Parse letters and print what they say. Needs no services.
+
+    With --json each line is {"file": ..., "determination": {...}} or {"file": ..., "error": {...}}. Exits with 0 only
+    if every letter could be parsed.
+    """
+    settings = load_settings()
+    parsed = 0
+    for row in track(_rows(files, settings, received_on), "parsing", len(files), console=err, transient=True):
+        parsed += "determination" in row
+        if json:
+            write_line(orjson.dumps(row, option=_JSON))
+        else:
+            _show(row)
+    raise typer.Exit(Exit.OK if parsed == len(files) else Exit.FAILED)
+
+
+def _rows(files: list[str], settings: Settings, received_on: datetime | None) -> Iterator[dict[str, Any]]:
+    determine = Determiner(
+        read_parties=settings.read_parties,
+        rules=load_rules(settings.rules_file),
+        today=lambda: datetime.now(settings.zone).date(),
+    )
+    limits = ReadLimits(timeout_s=settings.read_timeout_seconds, memory_bytes=settings.read_memory_bytes)
+    day = received_on.date() if received_on is not None else None
+    with Reader(limits) as reader:
+        for file in files:
+            row: dict[str, Any] = {"file": printable(file)}
+            try:
+                taken = take(*_split(file), max_bytes=settings.max_letter_bytes)
+                yield {**row, "determination": determine(reader.to_text(taken.content), day)}
+            except LetterError as error:
+                yield {**row, "error": _error(error.code, error.violations[0].message, error.violations)}
+            except Unreadable as error:
+                yield {**row, "error": _error(error.code, error.message)}
+            except Gone:
+                yield {**row, "error": _error("not_found", "There is no such file.")}
+            except OSError as error:
+                yield {**row, "error": _error("not_readable", f"The file cannot be read: {error.strerror}.")}
+
+
+def _split(file: str) -> tuple[str, str]:
+    """Folder and name: a person names files as they like, and the folder they name is trusted."""
+    folder, name = os.path.split(os.path.abspath(file))
+    return folder, name
+
+
+def _error(code: str, message: str, violations: tuple[Violation, ...] = ()) -> dict[str, Any]:
+    return {"code": code, "message": message, "remedy": dead_letters.remedy(code), "violations": violations}
+
+
+def _show(row: dict[str, Any]) -> None:
+    told = row.get("determination")
+    if isinstance(told, Determination):
+        _show_determination(row["file"], told)
+        return
+    out.print(Styled.assemble((row["file"], "bold"), " ", (row["error"]["code"], "red")))
+    for violation in row["error"]["violations"] or ():
+        place = f"line {violation.line}, column {violation.column}: " if violation.line else ""
+        out.print(f"  {place}{violation.message} [{violation.code}]", markup=False)
+    if not row["error"]["violations"]:
+        out.print(f"  {row['error']['message']}", markup=False)
+
+
+def _show_determination(file: str, told: Determination) -> None:
+    out.print(Styled.assemble((file, "bold"), f" {told.case_number or 'no case number'}, ", _outcome(told.outcome)))
+    table = Table("#", "decision", "treatment", box=None, padding=(0, 1), show_header=False)
+    for issue in told.issues:
+        table.add_row(str(issue.number), _outcome(issue.decision), Styled(issue.treatment))
+    out.print(table)
+    for finding in told.findings:
+        out.print(f"  {finding.severity}: {finding.message} [{finding.code}]", markup=False)
+    if told.deadlines is not None and told.deadlines.authorize_by is not None:
+        out.print(f"  authorise by {told.deadlines.authorize_by}", style="yellow")
+
+
+def _outcome(decision: str) -> Styled:
+    return Styled(decision.replace("_", " "), style="green" if decision == "upheld" else "yellow")

@@ -1,0 +1,131 @@
+"""`imr dead-letters`: understand, redrive, discard."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.table import Table
+
+from worker.cli.console import err, out, printable, write_line
+from worker.cli.exits import Exit
+from worker.contract.names import Keys
+from worker.contract.redis_client import connect
+from worker.contract.server import broker_of, redis_url
+from worker.contract.settings import Settings, load_settings
+from worker.hints import Hints, QueueUnavailable, make_app
+from worker.records.redis import RedisRecords
+from worker.review.desk import DeadItem, ReviewDesk
+from worker.spool import Spool
+
+group = typer.Typer(help="Letters that went to review: understand, redrive or discard them.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The letter's id, or its first characters (at least 6).")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON line per dead letter.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands."""
+    app.add_typer(group, name="dead-letters")
+
+
+def _desk(settings: Settings) -> ReviewDesk:
+    return ReviewDesk(
+        spool=Spool(settings.share),
+        records=RedisRecords(connect(redis_url(settings)), Keys(settings.prefix)),
+        site=settings.site,
+        decided_by=getpass.getuser(),
+        wall_clock=lambda: datetime.now(UTC),
+    )
+
+
+@group.command("list")
+def list_(
+    *, json: Json = False, discarded: Annotated[bool, typer.Option("--discarded", help="Discarded ones too.")] = False
+) -> None:
+    """List dead letters, oldest first."""
+    items = [one for one in _desk(load_settings()).items() if discarded or one.where == "review"]
+    items.sort(key=lambda one: one.file.claim_id)
+    if json:
+        for item in items:
+            write_line(orjson.dumps(_as_json(item)))
+        return
+    table = Table("id", "received", "code", "file", box=None, padding=(0, 1))
+    for item in items:
+        received = str(item.told.get("received_on", ""))
+        table.add_row(item.digest[:12], received, str(item.told.get("code", "")), printable(item.path))
+    out.print(table)
+    err.print(f"{len(items)} dead letters" if items else "no dead letters")
+
+
+@group.command()
+def show(wanted: Id, *, json: Json = False) -> None:
+    """Say what is wrong with one letter, where, and what can be done."""
+    desk = _desk(load_settings())
+    item = desk.find(wanted)
+    if json:
+        write_line(orjson.dumps(_as_json(item)))
+        return
+    told, record = item.told, desk.record(item)
+    out.print(f"{printable(item.path)}", style="bold", markup=False)
+    out.print(f"{told.get('what_happened')}", markup=False)
+    for place in told.get("where") or ():
+        out.print(f"  {place}", markup=False)
+    out.print(f"{told.get('what_to_do')}", markup=False)
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    for name in ("code", "attempts", "received_on", "failed_at", "size_bytes", "parser_version", "claim_id", "id"):
+        table.add_row(name.replace("_", " "), str(told.get(name)))
+    table.add_row("state", f"{record.state}, revision {record.revision}" if record else "unknown to the records")
+    out.print(table)
+
+
+@group.command()
+def redrive(wanted: Id, *, reason: Annotated[str | None, typer.Option(help="Why; kept in the stream.")] = None) -> None:
+    """Have a letter tried again, as its next revision."""
+    settings = load_settings()
+    claim_id = _desk(settings).redrive(found := _desk(settings).find(wanted), reason)
+    hints = Hints(make_app(broker_of(settings, redis_url(settings)), settings.prefix))
+    try:
+        hints.send([claim_id])
+    except QueueUnavailable:
+        err.print("the broker did not take the hint; the producer repeats it within seconds")
+    finally:
+        hints.close()
+    err.print(f"{found.digest[:12]} is tried again; `imr tail` shows what comes of it")
+
+
+@group.command()
+def discard(
+    wanted: Id,
+    *,
+    reason: Annotated[str | None, typer.Option(help="Why the letter is given up; required.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Make a discarded letter a dead letter again.")] = False,
+) -> None:
+    """Give a letter up, with a reason. The file is kept in review/discarded/, and --undo brings it back."""
+    desk = _desk(load_settings())
+    item = desk.find(wanted)
+    if undo:
+        desk.restore(item, reason)
+        err.print(f"{item.digest[:12]} is a dead letter again")
+        return
+    if not (reason or "").strip():
+        err.print("imr: a discard needs a reason: --reason '...'")
+        raise typer.Exit(Exit.USAGE)
+    desk.discard(item, str(reason))
+    err.print(f"{item.digest[:12]} is discarded; `imr dead-letters discard {item.digest[:12]} --undo` brings it back")
+
+
+@group.command()
+def sweep() -> None:
+    """Finish decisions that a crash left half-done, and say what was found."""
+    done = _desk(load_settings()).sweep()
+    for line in done:
+        out.print(line, markup=False)
+    err.print(f"{len(done)} put right" if done else "nothing to put right")
+
+
+def _as_json(item: DeadItem) -> dict[str, Any]:
+    return {"path": printable(item.path), "where": item.where, **item.told}

@@ -1,0 +1,39 @@
+"""`imr schema`: the contract, for programs and people."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import orjson
+import typer
+
+from worker.cli.console import out, write_line
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("schema")(schema)
+
+
+def schema(
+    *,
+    determination: Annotated[bool, typer.Option("--determination", help="Of a determination alone.")] = False,
+    errors: Annotated[bool, typer.Option("--errors", help="Every error code and finding, as Markdown.")] = False,
+) -> None:
+    """Print the JSON Schema of the events in both streams."""
+    from worker.contract.schema import determination_schema, event_schema
+
+    if errors:
+        out.print(error_table(), markup=False)
+        return
+    wanted = determination_schema() if determination else event_schema()
+    write_line(orjson.dumps(wanted, option=orjson.OPT_INDENT_2))
+
+
+def error_table() -> str:
+    """Every code that an event, a finding or an `.error.json` can carry, as Markdown."""
+    from worker.dead_letters import catalogue
+
+    rows = ["| code | severity | meaning | what to do | source |", "|---|---|---|---|---|"]
+    rows += [f"| `{one.code}` | {one.severity} | {one.sentence} | {one.remedy} | {one.source} |" for one in catalogue()]
+    return "\n".join(rows)

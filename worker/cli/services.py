@@ -1,0 +1,38 @@
+"""`imr up` and `imr watch`: running things on this machine."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from worker.cli.supervising import Options, Supervisor
+from worker.contract.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("up")(up)
+    app.command("watch")(watch)
+
+
+def up(
+    *,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = os.cpu_count() or 1,
+    sample: Annotated[bool, typer.Option("--sample", help="Drop a few sample letters, one of them broken.")] = False,
+    drain: Annotated[bool, typer.Option("--drain", help="Stop once nothing in the share is waiting.")] = False,
+) -> None:
+    """Run everything on this machine: an embedded Redis (unless IMR_REDIS_URL is set), producer, workers, live view.
+
+    Ctrl-C stops everything in order, losing nothing.
+    """
+    settings = load_settings()
+    raise typer.Exit(Supervisor(settings, Options(workers, sample=sample, drain=drain)).run())
+
+
+def watch() -> None:
+    """Run the producer alone: watch the inbox, claim letters, send hints."""
+    from producer.__main__ import main
+
+    raise typer.Exit(main())

@@ -1,0 +1,29 @@
+"""Which names in an inbox are no letters: temporary names, hidden files, what desktops leave behind."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from typing import Final
+
+_JUNK: Final = (
+    ".*",  # hidden files: temporary names of rsync, editors and file managers
+    "~$*",  # lock files of office programs
+    "*~",
+    "*.tmp",
+    "*.temp",
+    "*.part",
+    "*.partial",
+    "*.filepart",
+    "*.crdownload",
+    "*.download",
+    "*.swp",
+    "thumbs.db",
+    "desktop.ini",
+)
+_junk: Final = re.compile("|".join(fnmatch.translate(pattern) for pattern in _JUNK), re.DOTALL)
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file of that name is no letter: hidden, or being written under a temporary name."""
+    return _junk.match(name.lower()) is not None
