@@ -142,13 +142,13 @@ class Spool:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self.root, path))
 
-    def errorfiles_below(self) -> Iterator[str]:
+    def error_files(self) -> Iterator[str]:
         """Paths of all `.error.json` in `review/`, those of discarded letters included."""
         for folder, name in files_below(os.path.join(self.root, REVIEW)):
             if name.endswith(ERROR_SUFFIX):
                 yield _join(REVIEW, folder, name)
 
-    def temporaryfiles_below(self) -> Iterator[str]:
+    def temporary_files(self) -> Iterator[str]:
         """Paths of temporary files that a crash left behind."""
         for top in (REVIEW, ARCHIVE):
             for folder, name in files_below(os.path.join(self.root, top)):

@@ -8,7 +8,10 @@ from typing import Final
 
 from rich.console import Console
 
-out: Final = Console(highlight=False, soft_wrap=True)
+_PIPED_WIDTH: Final = 500
+"""Columns of a table that goes to a file or another program: there, nothing is cut to fit a screen."""
+
+out: Final = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
