@@ -60,7 +60,7 @@ _PAGE = re.compile(r"[^\s,]+(?:\s+of\s+\d+)?")
 _COMMON = re.compile("|".join(r"\s*".join(map(re.escape, name.split())) for name in _SECTIONS_WITH_COMMAS))
 _NUMBERED = re.compile(r"\d+(?:\.\d+)*\.?\s")
 
-_NONE_CITED = compiled("did not cite any medical evidence")
+NONE_CITED = compiled("did not cite any medical evidence")
 _BASED_ON = re.compile(r"decision\s+based\s+on\s+(?:the\s+)?(?:(non\s?-?\s?mtus)(?:\s+citations?)?|mtus)\b[\s:]*")
 
 
@@ -69,7 +69,7 @@ def read_guideline(view: View, start: int, end: int) -> RawGuideline | None:
     start, end = view.trimmed(start, end)
     if start == end:
         return None
-    none_cited = _NONE_CITED.search(view.folded, start, end)
+    none_cited = NONE_CITED.search(view.folded, start, end)
     return RawGuideline((start, end), none_cited.span() if none_cited else None, list(_citations(view, start, end)))
 
 
@@ -77,7 +77,7 @@ def _citations(view: View, start: int, end: int) -> Iterator[RawCitation]:
     statements = list(_BASED_ON.finditer(view.folded, start, end))
     for number, statement in enumerate(statements):
         stop = statements[number + 1].start() if number + 1 < len(statements) else end
-        place = _without_stop(view, statement.end(), stop)
+        place = without_stop(view, statement.end(), stop)
         if place[0] == place[1]:
             continue
         if statement.group(1):
@@ -86,7 +86,7 @@ def _citations(view: View, start: int, end: int) -> Iterator[RawCitation]:
             yield from _chapters(view, *place)
 
 
-def _without_stop(view: View, start: int, end: int) -> Place:
+def without_stop(view: View, start: int, end: int) -> Place:
     """Without the white space around it, the full stop after it and the comma before what follows."""
     start, end = view.trimmed(start, end)
     while end > start and view.folded[end - 1] in ".,; \n":
@@ -99,9 +99,9 @@ def _chapters(view: View, start: int, end: int) -> Iterator[RawCitation]:
     begin = start
     for conjunction in _AND.finditer(view.folded, start, end):
         if _is_whole(view, begin, conjunction.start(), end) and _starts_chapter(view, conjunction.end(), end):
-            yield _chapter(view, *_without_stop(view, begin, conjunction.start()))
+            yield _chapter(view, *without_stop(view, begin, conjunction.start()))
             begin = conjunction.end()
-    yield _chapter(view, *_without_stop(view, begin, end))
+    yield _chapter(view, *without_stop(view, begin, end))
 
 
 def _is_whole(view: View, start: int, stop: int, end: int) -> bool:
@@ -132,20 +132,26 @@ def _after_prefix(view: View, start: int, end: int) -> int:
 
 def _chapter(view: View, start: int, end: int) -> RawCitation:
     """One chapter with its year, sections and pages."""
-    begin = _after_prefix(view, start, end)
-    name = _KNOWN.match(view.folded, begin, end)
-    known = name is not None
-    name = name or _WITH_YEAR.match(view.folded, begin, end) or _UP_TO_DETAIL.match(view.folded, begin, end)
-    citation = RawCitation((start, end), mtus=True, known=known)
+    name, known = chapter_at(view, start, end)
+    citation = RawCitation((start, end), mtus=True, chapter=name, known=known)
     if name is None:
         return citation
-    citation.chapter = Found(_canonical(view, name.span()) if known else view.value(name.span()), name.span())
-    position = name.end()
+    position = name.place[1]
     if year := _YEAR.match(view.folded, position, end):
         citation.year = Found(int(year.group(1)), year.span(1))
         position = year.end()
     _details(view, position, end, citation)
     return citation
+
+
+def chapter_at(view: View, start: int, end: int) -> tuple[Found[str] | None, bool]:
+    """The name of the chapter that a citation begins with, and whether it is in the list."""
+    begin = _after_prefix(view, start, end)
+    known = _KNOWN.match(view.folded, begin, end)
+    if known:
+        return Found(_canonical(view, known.span()), known.span()), True
+    name = _WITH_YEAR.match(view.folded, begin, end) or _UP_TO_DETAIL.match(view.folded, begin, end)
+    return (Found(view.value(name.span()), name.span()), False) if name else (None, False)
 
 
 def _canonical(view: View, place: Place) -> str:
@@ -158,11 +164,11 @@ def _details(view: View, start: int, end: int, citation: RawCitation) -> None:
     pages = _PAGES.search(view.folded, start, end)
     stop = pages.start() if pages else end
     sections = _SECTIONS.search(view.folded, start, stop)
-    place = _without_stop(view, _after_comma(view, sections.end() if sections else start, stop), stop)
+    place = without_stop(view, _after_comma(view, sections.end() if sections else start, stop), stop)
     if place[0] < place[1]:
         citation.sections = list(_sections(view, *place)) if sections else [place]
     if pages:
-        numbers = _without_stop(view, pages.end(), end)
+        numbers = without_stop(view, pages.end(), end)
         citation.pages = [match.span() for match in _PAGE.finditer(view.folded, *numbers)]
 
 

@@ -27,7 +27,8 @@ LABELS = {
     "application_received": ("IMR Application Received:", "Application Received:", "Received:"),
     "priority": ("Priority:",),
     "other": (
-        "Claims Number:", "Claim Number:", "Employee Name:", "Employee:", "Provider Name:", "Provider:", "Claims Administrator:",
+        "Claims Number:", "Claim Number:", "Employee Name:", "Employee:", "Provider Name:", "Provider:",
+        "Claims Administrator:", "Treatment(s) in Dispute Listed on IMR Application:",
     ),
 }  # fmt: skip
 
@@ -39,8 +40,11 @@ _TOKEN = re.compile(
 _CASE_NUMBER = re.compile(r"cm\d\d-\d{7}$")
 _AFTER_LABEL = re.compile(r"\s*(\S+)")
 
-_LONGEST_CHARS = 4000
-"""A cover page or header is one page."""
+END_OF_CELL = re.compile(rf"\n|\b(?:{_LABEL})")
+"""Where a value of free text ends."""
+
+_LONGEST_CHARS = 12_000
+"""A cover page and a header are two pages at most."""
 
 
 @dataclass(slots=True)
@@ -105,7 +109,9 @@ def _keep(view: View, name: str, place: Place, raw: RawLetter) -> None:
         known: dict[str, Literal["standard", "expedited"]] = {"standard": "standard", "expedited": "expedited"}
         raw.priority = raw.priority or Found(known.get(folded), place)
     else:
-        raw.dates.setdefault(name, Found(read_date(folded), place))
+        found = Found(read_date(folded), place)
+        if raw.dates.setdefault(name, found).value != found.value:
+            raw.problems.append(Problem("header_values_differ", name, place))
 
 
 def _keep_case_number(view: View, place: Place, raw: RawLetter) -> None:

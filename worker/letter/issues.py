@@ -17,7 +17,7 @@ from typing import NamedTuple
 from worker.letter.citations import read_guideline
 from worker.letter.headings import heading_start
 from worker.letter.model import Decision
-from worker.letter.raw import Found, Problem, RawIssue, RawLetter
+from worker.letter.raw import PARTS, Found, Problem, RawIssue, RawLetter
 from worker.letter.text import Place, View, compiled, line_spacing
 
 _LABELS = (
@@ -26,6 +26,8 @@ _LABELS = (
     compiled("Decision rationale:"),
 )
 _CLAIMS, _REVIEWER, _RATIONALE = range(3)
+SENTENCE_ENDS = ".?!\"')]\u201d\u2019"
+"""What a rationale ends with that was not cut off."""
 _FIRST_LABEL = "claimsadministratorguideline:"
 
 _DECISIONS: dict[str, Decision] = {
@@ -63,6 +65,7 @@ def read_issues(view: View, start: int, end: int, raw: RawLetter) -> None:
         issue = _heading(view, low, group[0].start, spacing, raw.issues[-1] if number else None)
         stop = groups[number + 1][0].start if number + 1 < len(groups) else end
         _parts(view, group, stop, issue)
+        issue.end = view.trimmed(group[-1].end, stop)[1]
         raw.issues.append(issue)
         low = group[-1].end
     _read_end(view, low if groups else start, end, raw)
@@ -100,6 +103,7 @@ def _heading(view: View, low: int, end: int, spacing: int, before: RawIssue | No
     stop = _before_decision(view, low, decision) if decision else end
     start = low if before is None else heading_start(view, low, stop, spacing)
     if before is not None:
+        before.end = start
         _close(view, before, start)
     heading = view.trimmed(start, stop)
     return RawIssue(start, heading if heading[0] < heading[1] else None, decision)
@@ -125,6 +129,7 @@ def _parts(view: View, group: list[_Label], stop: int, issue: RawIssue) -> None:
     for number, label in enumerate(group):
         end = group[number + 1].start if number + 1 < len(group) else stop
         place = view.trimmed(label.end, end)
+        issue.labels[PARTS[label.rank]] = label.start
         if label.rank == _CLAIMS:
             issue.claims_guideline = read_guideline(view, *place)
         elif label.rank == _REVIEWER:
@@ -150,9 +155,9 @@ def _read_end(view: View, low: int, end: int, raw: RawLetter) -> None:
     if alone and _FIRST_LABEL.startswith("".join(alone.group("rest").split())):
         raw.problems.append(Problem("truncated", f"issues.{len(raw.issues)}", (end, end), "the guidelines and the rationale of the last issue"))
         return
-    if raw.issues and raw.issues[-1].rationale:
-        last = view.folded[: raw.issues[-1].rationale[1]][-1:]
-        raw.issues[-1].closed = last in ".?!\"')]"
+    rationale = raw.issues[-1].rationale if raw.issues else None
+    if rationale:
+        raw.issues[-1].closed = view.clean[rationale[1] - 1] in SENTENCE_ENDS
 
 
 def issue_place(issue: RawIssue) -> Place:

@@ -14,7 +14,7 @@ from worker.letter.layouts import begins_like, recognise
 from worker.letter.layouts.known import KnownLayout
 from worker.letter.model import Determination, Finding
 from worker.letter.raw import Problem, RawLetter
-from worker.letter.rules import RULES
+from worker.letter.rules import BY_CODE
 from worker.letter.text import View, line_and_column
 from worker.letter.validation import Checked, check, conclusions_of
 
@@ -57,7 +57,7 @@ def parse(text: str, *, paged: bool = False, options: Options = _DEFAULT) -> Det
 
 def _refuse_unreadable(text: str, *, paged: bool) -> None:
     if not text.strip():
-        raise LetterError((_violation(text, Problem("empty_text"), (0, 0), page=1 if paged else None),))
+        raise LetterError((_violation(text, Problem("empty_text"), None, page=None),))
     odd = _UNREADABLE.search(text)
     if odd:
         page = text.count("\f", 0, odd.start()) + 1 if paged else None
@@ -86,14 +86,14 @@ def _judged(view: View, layout: KnownLayout, raw: RawLetter, options: Options) -
     problems = check(view, raw, forms, checked, options.today)
     if not layout.whole:
         problems.append(Problem("layout_known_in_part"))
-    if any(RULES[problem.code].severity == "error" for problem in problems):
+    if any(BY_CODE[problem.code].severity == "error" for problem in problems):
         raise _error(view, problems)
     findings = tuple([_finding(problem) for problem in problems])
     return assemble(view, raw, forms, checked.conclusions, findings, read_parties=options.read_parties)
 
 
 def _finding(problem: Problem) -> Finding:
-    rule = RULES[problem.code]
+    rule = BY_CODE[problem.code]
     severity: Literal["warning", "info"] = "warning" if rule.severity == "warning" else "info"
     return Finding(rule.code, severity, problem.field, rule.sentence)
 
@@ -103,7 +103,7 @@ _MOST_TELLING = ("two_letters", "truncated")
 
 def _error(view: View, problems: list[Problem]) -> LetterError:
     """Every error, the most telling first: what breaks off or is doubled explains the rest."""
-    errors = [problem for problem in problems if RULES[problem.code].severity == "error"]
+    errors = [problem for problem in problems if BY_CODE[problem.code].severity == "error"]
     errors.sort(key=lambda problem: _MOST_TELLING.index(problem.code) if problem.code in _MOST_TELLING else len(_MOST_TELLING))
     return LetterError(tuple([_located(view, problem) for problem in errors]))
 
@@ -116,7 +116,9 @@ def _located(view: View, problem: Problem) -> Violation:
 
 
 def _violation(source: str, problem: Problem, at: tuple[int, int] | None, *, page: int | None) -> Violation:
-    message = RULES[problem.code].sentence.format(problem.detail)
+    message = BY_CODE[problem.code].sentence
+    if problem.detail:
+        message += f" Missing: {problem.detail}."
     if at is None:
         return Violation(problem.code, message, problem.field)
     line, column = line_and_column(source, at[0])

@@ -19,6 +19,10 @@ DATE_FIELDS = ("date_of_injury", "ur_decision_date", "application_received", "da
 """The letter's dates, in the order in which they come to pass."""
 
 
+PARTS = ("claims_administrator_guideline", "reviewer_guideline", "rationale")
+"""The parts of an issue after its heading, in the order of the letter."""
+
+
 class Found(NamedTuple, Generic[T]):
     """A value and where it stands."""
 
@@ -71,8 +75,19 @@ class RawIssue:
     claims_guideline: RawGuideline | None = None
     reviewer_guideline: RawGuideline | None = None
     rationale: Place | None = None
+    labels: dict[str, int] = field(default_factory=dict)
+    """Where the part of each name in `PARTS` begins, label included."""
+    end: int = 0
+    """Where it ends."""
+    only_reviewer: bool = False
+    """True in a layout that has no guideline of the claims administrator."""
     closed: bool = True
     """False where the rationale stops in mid-sentence."""
+
+    def expected_at(self, part: str) -> int:
+        """Where a part that is missing should stand: before the next one that is there."""
+        later = PARTS[PARTS.index(part) + 1 :]
+        return next((self.labels[name] for name in later if name in self.labels), self.end)
 
 
 @dataclass(slots=True)
@@ -97,6 +112,4 @@ class RawLetter:
     issues: list[RawIssue] = field(default_factory=list)
     stated_outcome: Found[Decision] | None = None
     parties: dict[str, Place] = field(default_factory=dict)
-    has_guidelines: bool = True
-    """False for layouts whose issues have no guideline parts that can be relied on."""
     problems: list[Problem] = field(default_factory=list)

@@ -15,8 +15,9 @@ from typing import Literal
 from worker.letter.conclusions import conclusion
 from worker.letter.fields import STATES
 from worker.letter.headings import HeadingForm
-from worker.letter.issues import issue_place
-from worker.letter.raw import DATE_FIELDS, Found, Problem, RawGuideline, RawIssue, RawLetter
+from worker.letter.model import Decision
+from worker.letter.issues import SENTENCE_ENDS, issue_place
+from worker.letter.raw import DATE_FIELDS, PARTS, Found, Problem, RawGuideline, RawIssue, RawLetter
 from worker.letter.rules import RULES, Rule
 from worker.letter.text import View
 
@@ -50,9 +51,19 @@ def _numbers(raw: RawLetter) -> Iterator[Problem]:
     first = raw.case_number
     for other in raw.case_numbers:
         if first and other.value != first.value:
-            yield Problem("case_number_conflict", "case_number", other.place)
+            yield Problem("case_number_differs", "case_number", other.place)
+    if raw.stated_outcome and raw.issues and raw.stated_outcome.value != stated_by(raw):
+        yield Problem("stated_outcome_differs", "stated_outcome", raw.stated_outcome.place)
     if raw.priority and raw.priority.value is None:
         yield Problem("unknown_priority", "priority", raw.priority.place)
+
+
+def stated_by(raw: RawLetter) -> Decision | None:
+    """What the issues' decisions come to; None where one of them is unknown."""
+    decisions = {issue.decision.value if issue.decision else None for issue in raw.issues}
+    if None in decisions:
+        return None
+    return decisions.pop() if len(decisions) == 1 else "partially_overturned"
 
 
 def _dates(raw: RawLetter, today: date | None) -> Iterator[Problem]:
@@ -88,30 +99,32 @@ def _reviewer(view: View, raw: RawLetter) -> Iterator[Problem]:
 
 def _issue(view: View, raw: RawLetter, number: int, issue: RawIssue) -> Iterator[Problem]:
     path, place = f"issues.{number}", issue_place(issue)
-    last = number == len(raw.issues) - 1
-    end = (len(view.clean.rstrip()),) * 2
+    end = len(view.clean.rstrip())
+    cut = number == len(raw.issues) - 1 and view.clean[end - 1] not in SENTENCE_ENDS
     if issue.heading is None:
         yield Problem("issue_without_heading", f"{path}.heading", place)
     if issue.decision is None:
         yield Problem("issue_without_decision", f"{path}.decision", place)
     elif issue.decision.value is None:
         yield Problem("unknown_decision", f"{path}.decision", issue.decision.place)
+    if issue.rationale is None and cut:
+        yield Problem("truncated", f"{path}.rationale", (end, end), "the rationale of the last issue")
+        return
     if issue.rationale is None:
-        yield Problem("truncated", f"{path}.rationale", end, "the rationale of the last issue") if last else Problem(
-            "issue_without_rationale", f"{path}.rationale", place
-        )
+        yield Problem("issue_without_rationale", f"{path}.rationale", (issue.end, issue.end))
     elif not issue.closed:
-        yield Problem("truncated", f"{path}.rationale", end, "the end of the last rationale")
-    if raw.has_guidelines and not (last and issue.rationale is None):
-        yield from _guidelines(path, place, issue)
+        yield Problem("truncated", f"{path}.rationale", (end, end), "the end of the last rationale")
+    yield from _guidelines(path, issue)
     for side, guideline in (("claims_administrator", issue.claims_guideline), ("reviewer", issue.reviewer_guideline)):
         yield from _citations(f"{path}.{side}_guideline", guideline)
 
 
-def _guidelines(path: str, place: tuple[int, int], issue: RawIssue) -> Iterator[Problem]:
-    for side, guideline in (("claims_administrator", issue.claims_guideline), ("reviewer", issue.reviewer_guideline)):
-        if guideline is None:
-            yield Problem("issue_without_guideline", f"{path}.{side}_guideline", place)
+def _guidelines(path: str, issue: RawIssue) -> Iterator[Problem]:
+    """A missing guideline is noticed where the part that follows it begins."""
+    for part, guideline in zip(PARTS, (issue.claims_guideline, issue.reviewer_guideline), strict=False):
+        if guideline is None and not (issue.only_reviewer and part == PARTS[0]):
+            at = issue.expected_at(part)
+            yield Problem("issue_without_guideline", f"{path}.{part}", (at, at))
 
 
 def _citations(path: str, guideline: RawGuideline | None) -> Iterator[Problem]:
@@ -144,7 +157,7 @@ def _conclusion(number: int, issue: RawIssue, concluded: Found[bool] | None) -> 
         if issue.rationale:
             yield Problem("conclusion_not_stated", path, issue.rationale)
     elif issue.decision and _CONTRADICTED.get((issue.decision.value, concluded.value)):
-        yield Problem("decision_contradicts_rationale", path, concluded.place)
+        yield Problem("decision_contradicts_rationale", f"issues.{number}.decision", issue.decision.place)
 
 
 def conclusions_of(view: View, raw: RawLetter) -> list[Found[bool] | None]:

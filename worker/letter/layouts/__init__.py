@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from worker.letter.layouts import case_number_2016, how_made_2014
+from worker.letter.layouts import (
+    case_number_2016,
+    documents_reviewed_2014,
+    how_made_2014,
+    medical_professional_review,
+    notice_2013,
+)
 from worker.letter.layouts.known import KnownLayout
 from worker.letter.text import View
 
 LAYOUTS: tuple[KnownLayout, ...] = (
+    notice_2013.LAYOUT,
+    medical_professional_review.LAYOUT,
+    documents_reviewed_2014.LAYOUT,
     case_number_2016.LAYOUT,
     how_made_2014.LAYOUT,
 )

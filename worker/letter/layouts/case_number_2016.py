@@ -19,13 +19,13 @@ from __future__ import annotations
 
 import re
 
-from worker.letter.header import read_header
+from worker.letter.cover import read_cover
 from worker.letter.layouts.how_made_2014 import HOW_MADE, read_sections
 from worker.letter.layouts.known import KnownLayout
 from worker.letter.raw import DATE_FIELDS, Problem, RawLetter
 from worker.letter.text import View, phrase
 
-_OPENING = re.compile(phrase("Case Number:") + r"\s*(?:cm\s?\d|(?:[a-z]+\s+)?date|\Z)")
+_OPENING = re.compile(phrase("Date Assigned:") + r"|\A\s*" + phrase("Case Number:") + r"\s*(?:cm\s?\d|\Z)")
 _CREDENTIALS = re.compile(phrase("State(s) of Licensure:") + r"|certification(?:s|\s*\(s\))?\s*/\s*specialty\s*:")
 _FIRST_SECTION_CHARS = 4000
 """The table stands on the first page, before the first section."""
@@ -36,7 +36,7 @@ def read(view: View, start: int, end: int) -> RawLetter:
     raw = RawLetter("2016-case-number")
     section = HOW_MADE.heading.search(view.folded, start, end)
     table_end = section.start() if section else min(end, start + _FIRST_SECTION_CHARS)
-    read_header(view, start, table_end, raw)
+    read_cover(view, start, table_end, raw)
     _report_missing(start, table_end, raw)
     read_sections(view, section.start() if section else start, end, raw)
     return raw

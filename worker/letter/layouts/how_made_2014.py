@@ -22,17 +22,22 @@ from __future__ import annotations
 
 import re
 
+from worker.letter.cover import read_cover
 from worker.letter.ending import letter_end
 from worker.letter.issues import read_issues
 from worker.letter.layouts.known import KnownLayout
-from worker.letter.model import Layout
 from worker.letter.raw import RawLetter
 from worker.letter.reviewer import read_reviewer
 from worker.letter.sections import Section, divide, report_missing
 from worker.letter.summary import read_dates, read_patient
 from worker.letter.text import View, compiled, phrase
 
-HOW_MADE = Section("the section on how the determination was made", "reviewer", compiled("HOW THE IMR FINAL DETERMINATION WAS MADE"))
+HOW_MADE = Section(
+    "the section on how the determination was made",
+    "reviewer",
+    compiled("HOW THE IMR FINAL DETERMINATION WAS MADE"),
+    required=False,
+)
 
 # The sentence after the heading ends in a colon; it holds the heading's words once more.
 CASE_SUMMARY = Section(
@@ -40,7 +45,7 @@ CASE_SUMMARY = Section(
     "clinical_summary",
     re.compile(
         phrase("CLINICAL CASE SUMMARY")
-        + r"(?:\s+the\s+[a-z]+(?:\s+[a-z]+)?\s+developed\s+the\s+following\s+clinical\s+case\s+summary)?"
+        + r"(?:\s+the\s+[a-z]+\s+reviewer\s+developed\s+the\s+following\s+clinical\s+case\s+summary)?"
         + r"(?:\s+based\s+on\s+a\s+review[^:]{0,200}:)?"
     ),
 )
@@ -72,9 +77,11 @@ def read_sections(view: View, start: int, end: int, raw: RawLetter) -> None:
 
 
 def read(view: View, start: int, end: int) -> RawLetter:
-    """Read a letter that has no header."""
-    layout: Layout = "2014-how-made"
-    raw = RawLetter(layout)
+    """Read a letter that has no header, but may have a cover page."""
+    raw = RawLetter("2014-how-made")
+    section = HOW_MADE.heading.search(view.folded, start, end)
+    if section:
+        read_cover(view, start, section.start(), raw)
     read_sections(view, start, end, raw)
     return raw
 

@@ -1,0 +1,64 @@
+"""The cover page of a mailed letter, which published copies lack.
+
+    Independent Medical Review Final Determination Letter
+    Dated: 12/31/2013
+    IMR Case Number: CM13-0012345        Date of Injury: 02/10/2004
+    Claims Number: ...                   UR Denial Date: 11/04/2013
+    Priority: STANDARD                   Application Received: 11/15/2013
+    Employee Name: ...
+    Provider Name: ...
+    Treatment(s) in Dispute Listed on IMR Application:
+    ...
+    DEAR ...,
+    ...
+    Final Determination: PARTIAL OVERTURN. This means we decided that some (but not all) of the disputed ...
+
+It stands before any layout. Its form is known from memory, so a letter that has one says so in a finding.
+"""
+
+from __future__ import annotations
+
+import re
+
+from worker.letter.header import END_OF_CELL, read_header
+from worker.letter.model import Decision
+from worker.letter.raw import Found, Problem, RawLetter
+from worker.letter.text import View, compiled, phrase
+
+_TITLE = compiled("Independent Medical Review Final Determination Letter")
+_STATED = re.compile(
+    phrase("Final Determination:") + r"\s*(?P<word>partial(?:ly)?\s+overturn(?:ed)?|overturn(?:ed)?|uphold|upheld)\b"
+)
+_PARTIES = {
+    "employee_name": re.compile(r"\bemployee(?:\s+name)?\s*:"),
+    "provider_name": re.compile(r"\bprovider(?:\s+name)?\s*:"),
+    "claim_number": re.compile(r"\bclaims?\s+number\s*:"),
+}
+
+
+def read_cover(view: View, start: int, end: int, raw: RawLetter) -> None:
+    """Read what stands before the first section: header table, stated outcome, parties."""
+    read_header(view, start, end, raw)
+    stated = _STATED.search(view.folded, start, end)
+    if stated:
+        raw.stated_outcome = Found(_decision(stated.group("word")), stated.span("word"))
+    if stated or _TITLE.search(view.folded, start, end):
+        raw.problems.append(Problem("cover_page_form_unverified"))
+    for name, label in _PARTIES.items():
+        _read_party(view, label.search(view.folded, start, end), end, name, raw)
+
+
+def _decision(word: str) -> Decision:
+    if word.startswith("partial"):
+        return "partially_overturned"
+    return "overturned" if word.startswith("overturn") else "upheld"
+
+
+def _read_party(view: View, label: re.Match[str] | None, end: int, name: str, raw: RawLetter) -> None:
+    """What follows the label on its line, up to the next cell."""
+    if label is None:
+        return
+    stop = END_OF_CELL.search(view.folded, label.end(), end)
+    place = view.trimmed(label.end(), stop.start() if stop else end)
+    if place[0] < place[1]:
+        raw.parties[name] = place

@@ -1,0 +1,161 @@
+"""The legal clocks that start when a determination is received, computed from dated rules.
+
+- Overturned services not yet given are authorised within 5 working days of receipt: 8 CCR 9792.10.7(a)(2).
+- Overturned services already given are reimbursed within 20 days of receipt: 8 CCR 9792.10.7(a)(1).
+- An appeal to the Workers' Compensation Appeals Board is filed within 30 days of service: 8 CCR 10575(c).
+- A Utilization Review denial that stands is effective for 12 months from its decision: Labor Code 4610(k).
+
+The rules are data: the figures that are in force on the day of receipt count, and the determination names their
+version. The letter does not say when it was served: the day of receipt stands in for it. The calendar of working days
+is given by the caller.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from worker.letter.model import Deadlines, Determination, Issue
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The figures in force from a day on."""
+
+    version: str
+    """Named in every determination that they were applied to."""
+    effective: date
+    """First day of receipt that they apply to."""
+    authorize_working_days: int
+    """Overturned, not yet given: authorise within so many working days of receipt."""
+    reimburse_days: int
+    """Overturned, already given: reimburse within so many days of receipt."""
+    appeal_days: int
+    """Appeal within so many days of service."""
+    ur_denial_months: int
+    """An upheld denial stands so many months from the Utilization Review decision."""
+
+
+DEFAULT_RULES: tuple[Rules, ...] = (
+    Rules(
+        version="ca-2013-01-01",
+        effective=date(2013, 1, 1),
+        authorize_working_days=5,
+        reimburse_days=20,
+        appeal_days=30,
+        ur_denial_months=12,
+    ),
+)
+"""In force since Independent Medical Review began (Senate Bill 863)."""
+
+_MOST = {"authorize_working_days": 366, "reimburse_days": 3660, "appeal_days": 3660, "ur_denial_months": 120}
+"""Larger figures are slips of the pen; they also bound the search for working days."""
+
+
+def read_rules(mapping: Mapping[str, object]) -> tuple[Rules, ...]:
+    """The rules of a parsed TOML or JSON file: a list `rules` of tables with the fields of `Rules`.
+
+    Raises ValueError that names the entry and the field that is wrong.
+    """
+    entries = mapping.get("rules")
+    if not isinstance(entries, Sequence) or isinstance(entries, str) or not entries:
+        raise ValueError("deadline rules: `rules` must be a list with at least one entry")
+    rules = tuple(_read_entry(number, entry) for number, entry in enumerate(entries, 1))
+    if len({rule.effective for rule in rules}) < len(rules):
+        raise ValueError("deadline rules: two entries have the same `effective` day")
+    return tuple(sorted(rules, key=lambda rule: rule.effective))
+
+
+def _read_entry(number: int, entry: object) -> Rules:
+    if not isinstance(entry, Mapping):
+        raise ValueError(f"deadline rules: entry {number} must be a table")  # noqa: TRY004  the file is wrong, not a type
+    unknown = sorted(set(entry) - set(Rules.__slots__))
+    if unknown:
+        raise ValueError(f"deadline rules: entry {number} has an unknown field `{unknown[0]}`")
+    version = entry.get("version")
+    if not isinstance(version, str) or not version.strip():
+        raise ValueError(f"deadline rules: entry {number} needs a `version`, a name in quotes")
+    return Rules(version, _read_day(number, entry.get("effective")), **{name: _read_figure(number, entry, name) for name in _MOST})
+
+
+def _read_day(number: int, value: object) -> date:
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, date) or type(value) is not date:
+        raise ValueError(f"deadline rules: entry {number} needs `effective`, a day such as 2026-04-01")
+    return value
+
+
+def _read_figure(number: int, entry: Mapping[str, object], name: str) -> int:
+    value = entry.get(name)
+    if type(value) is not int or not 0 < value <= _MOST[name]:
+        raise ValueError(f"deadline rules: entry {number} needs `{name}`, a whole number from 1 to {_MOST[name]}")
+    return value
+
+
+def compute(
+    determination: Determination, received_on: date, rules: Sequence[Rules], is_working_day: Callable[[date], bool]
+) -> Deadlines:
+    """The clocks of a determination that was received on a day, by the rules in force on that day."""
+    rule = _in_force(rules, received_on)
+    overturned = [issue for issue in determination.issues if issue.decision != "upheld"]
+    return Deadlines(
+        received_on=received_on,
+        rule_version=rule.version,
+        authorize_by=_authorize_by(overturned, received_on, rule, is_working_day),
+        reimburse_by=_reimburse_by(overturned, received_on, rule),
+        appeal_by=received_on + timedelta(days=rule.appeal_days),
+        ur_denial_effective_until=_denial_until(determination, rule),
+    )
+
+
+def _in_force(rules: Sequence[Rules], day: date) -> Rules:
+    """The latest rules that are effective on the day; before the first of them, the first."""
+    ordered = sorted(rules, key=lambda rule: rule.effective)
+    return next((rule for rule in reversed(ordered) if rule.effective <= day), ordered[0])
+
+
+def _authorize_by(
+    overturned: Sequence[Issue], received_on: date, rule: Rules, is_working_day: Callable[[date], bool]
+) -> date | None:
+    if not any(issue.review_type == "prospective" for issue in overturned):
+        return None
+    return add_working_days(received_on, rule.authorize_working_days, is_working_day)
+
+
+def _reimburse_by(overturned: Sequence[Issue], received_on: date, rule: Rules) -> date | None:
+    if not any(issue.review_type == "retrospective" for issue in overturned):
+        return None
+    return received_on + timedelta(days=rule.reimburse_days)
+
+
+def _denial_until(determination: Determination, rule: Rules) -> date | None:
+    decided = determination.ur_decision_date
+    if decided is None or not any(issue.decision != "overturned" for issue in determination.issues):
+        return None
+    return add_months(decided, rule.ur_denial_months)
+
+
+def add_working_days(day: date, count: int, is_working_day: Callable[[date], bool]) -> date:
+    """The count-th working day after a day, which itself does not count."""
+    for _ in range(_LONGEST_SEARCH_DAYS):
+        if count == 0:
+            return day
+        day += timedelta(days=1)
+        count -= is_working_day(day)
+    raise ValueError("the calendar has no working days")
+
+
+_LONGEST_SEARCH_DAYS = 4000
+"""A calendar without so many working days in eleven years is broken."""
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day of a later month, or that month's last day."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return day.replace(year=year, month=month + 1, day=min(day.day, monthrange(year, month + 1)[1]))

@@ -1,0 +1,107 @@
+"""Issues that are numbered, with guidelines that are sentences: the layouts of 2013 and the earlier one of 2014.
+
+    1. <heading> is [not] medically necessary and appropriate.        or        1) Regarding the request for <heading>:
+    The Claims Administrator based its decision on ...
+    The Physician Reviewer based his/her decision on ...
+    The Physician Reviewer's decision rationale: ...                  or        Rationale for the Decision: ...
+
+Numbers stand in rationales too: an issue starts at the number that continues the count, and only where parts follow.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from worker.letter.issues import SENTENCE_ENDS
+from worker.letter.prose_citations import read_prose_guideline
+from worker.letter.raw import PARTS, Found, Problem, RawIssue, RawLetter
+from worker.letter.text import View
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedForm:
+    """How a layout words the parts of an issue."""
+
+    number: re.Pattern[str]
+    """What an issue starts with; its group `number` counts from 1."""
+    claims: re.Pattern[str]
+    """Start of the sentence on the claims administrator's guideline."""
+    reviewer: re.Pattern[str]
+    """Start of the sentence on the reviewer's guideline."""
+    rationale: re.Pattern[str]
+    """Label of the rationale."""
+
+
+_DECIDED = re.compile(r"\b(?:is|are|was|were)\s+(?P<no>not\s+)?medically\s+necessary(?:\s+and\s+appropriate)?")
+_SECTION_TITLE = re.compile(r"section\s*(?:\(s\))?\s+of\s+the\s+medical\s+treatment\s+utilization\s+schedule\s+relied\s+upon")
+_TAIL = " \n\t\f\r:"
+
+
+def read_numbered_issues(view: View, start: int, end: int, form: NumberedForm, raw: RawLetter) -> None:
+    """Read the issues between two places into the raw letter."""
+    starts = _starts(view, start, end, form)
+    for number, match in enumerate(starts):
+        stop = starts[number + 1].start() if number + 1 < len(starts) else end
+        raw.issues.append(_issue(view, match, view.trimmed(match.end(), stop)[1], form))
+        if number + 1 < len(starts):
+            raw.issues[-1].end = view.trimmed(starts[number + 1].start(), end)[0]
+    if raw.issues and raw.issues[-1].rationale:
+        raw.issues[-1].closed = view.clean[raw.issues[-1].rationale[1] - 1] in SENTENCE_ENDS
+    elif not raw.issues and view.trimmed(start, end)[0] < end:
+        raw.problems.append(Problem("truncated", "issues", (end, end), "the decisions and rationales"))
+
+
+def _starts(view: View, start: int, end: int, form: NumberedForm) -> list[re.Match[str]]:
+    """Where issue 1, 2, 3, ... begin: a number that continues the count, after the rationale of the issue before."""
+    starts: list[re.Match[str]] = []
+    floor = start
+    for match in form.number.finditer(view.folded, start, end):
+        if int(match.group("number")) != len(starts) + 1 or match.start() < floor:
+            continue
+        following = form.claims.search(view.folded, match.end(), end) or form.reviewer.search(view.folded, match.end(), end)
+        if not following and not form.rationale.search(view.folded, match.end(), end):
+            continue
+        starts.append(match)
+        floor = match.end()
+    return starts
+
+
+def _issue(view: View, match: re.Match[str], end: int, form: NumberedForm) -> RawIssue:
+    labels = _labels(view, match.end(), end, form)
+    first = min((label.start() for label in labels.values()), default=end)
+    issue = RawIssue(match.start("number"), labels={part: label.start() for part, label in labels.items()}, end=end)
+    _read_heading(view, match.end(), first, issue)
+    for part, label in labels.items():
+        stop = min((start for start in issue.labels.values() if start > label.start()), default=end)
+        if part == "claims_administrator_guideline":
+            issue.claims_guideline = read_prose_guideline(view, label.start(), stop)
+        elif part == "reviewer_guideline":
+            issue.reviewer_guideline = read_prose_guideline(view, label.start(), stop)
+        else:
+            rationale = view.trimmed(label.end(), stop)
+            issue.rationale = rationale if rationale[0] < rationale[1] else None
+    return issue
+
+
+def _labels(view: View, start: int, end: int, form: NumberedForm) -> dict[str, re.Match[str]]:
+    rationale = form.rationale.search(view.folded, start, end)
+    stop = rationale.start() if rationale else end
+    found = (form.claims.search(view.folded, start, stop), form.reviewer.search(view.folded, start, stop), rationale)
+    return {part: match for part, match in zip(PARTS, found, strict=True) if match}
+
+
+def _read_heading(view: View, start: int, end: int, issue: RawIssue) -> None:
+    """The heading with its decision, or what stands between `Regarding the request for` and the colon."""
+    title = _SECTION_TITLE.search(view.folded, start, end)
+    end = title.start() if title else end
+    decided = None
+    for match in _DECIDED.finditer(view.folded, start, end):
+        decided = match
+    if decided:
+        issue.decision = Found("upheld" if decided.group("no") else "overturned", decided.span())
+        end = decided.start()
+    start, end = view.trimmed(start, end)
+    while end > start and view.folded[end - 1] in _TAIL:
+        end -= 1
+    issue.heading = (start, end) if start < end else None
