@@ -59,6 +59,11 @@ _REMEDIES = {
 }
 
 
+def sentence(why: Disposition) -> str:
+    """What went wrong, for people; what we say of ourselves is worded here."""
+    return _SENTENCES.get(why.code, why.message)
+
+
 def remedy(code: str) -> str:
     """What a person can do about a dead letter with that code."""
     fallback = _ASK_THE_SENDER if code in READING else _LOOK_AT_THE_PLACE
@@ -81,7 +86,7 @@ def catalogue() -> list[Code]:
     ours = {**READING, **_SENTENCES}
     told = [Code(code, "error", text, remedy(code), "") for code, text in ours.items()]
     told.append(Code(LEFT_OUT, "warning", "The event would be too large; a part was left out.", "", ""))
-    for rule in RULES.values():
+    for rule in RULES:
         action = remedy(rule.code) if rule.severity == "error" else ""
         told.append(Code(rule.code, rule.severity, rule.sentence, action, rule.source))
     return told
@@ -94,7 +99,7 @@ def make_dead_letter(
     return DeadLetter(
         schema_version="1.0",
         code=why.code,
-        message=_SENTENCES.get(why.code, why.message),
+        message=sentence(why),
         remedy=remedy(why.code),
         violations=why.violations,
         attempts=attempts,

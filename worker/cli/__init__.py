@@ -23,11 +23,12 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line; every failure ends in a sentence and an exit code, never in a traceback."""
     from worker.cli import checking, looking, parsing, reviewing, schemas, services
-    from worker.cli.failing import explain
 
     for module in (services, parsing, looking, checking, reviewing, schemas):
         module.register(app)
     try:
         app()
     except Exception as error:  # noqa: BLE001 - what nobody can act on is raised again
+        from worker.cli.failing import explain
+
         sys.exit(explain(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -18,9 +19,9 @@ from worker.cli.console import err, out, printable, write_line
 from worker.cli.exits import Exit
 from worker.contract.settings import Settings, load_settings
 from worker.determining import Determiner, load_rules
-from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
-from worker.reading import Gone, Reader, ReadLimits, Unreadable, take
+from worker.reading import Reader, ReadLimits, take
+from worker.retrying import Disposition, dispose
 
 _JSON = orjson.OPT_UTC_Z
 
@@ -68,14 +69,8 @@ def _rows(files: list[str], settings: Settings, received_on: datetime | None) ->
             try:
                 taken = take(*_split(file), max_bytes=settings.max_letter_bytes)
                 yield {**row, "determination": determine(reader.to_text(taken.content), day)}
-            except LetterError as error:
-                yield {**row, "error": _error(error.code, error.violations[0].message, error.violations)}
-            except Unreadable as error:
-                yield {**row, "error": _error(error.code, error.message)}
-            except Gone:
-                yield {**row, "error": _error("not_found", "There is no such file.")}
-            except OSError as error:
-                yield {**row, "error": _error("not_readable", f"The file cannot be read: {error.strerror}.")}
+            except Exception as error:  # noqa: BLE001 - one letter's failure leaves the others
+                yield {**row, "error": _error(dispose(error))}
 
 
 def _split(file: str) -> tuple[str, str]:
@@ -84,8 +79,15 @@ def _split(file: str) -> tuple[str, str]:
     return folder, name
 
 
-def _error(code: str, message: str, violations: tuple[Violation, ...] = ()) -> dict[str, Any]:
-    return {"code": code, "message": message, "remedy": dead_letters.remedy(code), "violations": violations}
+def _error(why: Disposition) -> dict[str, Any]:
+    if why.kind == "gone":
+        why = replace(why, code="not_found", message="There is no such file.")
+    return {
+        "code": why.code,
+        "message": dead_letters.sentence(why),
+        "remedy": dead_letters.remedy(why.code),
+        "violations": why.violations,
+    }
 
 
 def _show(row: dict[str, Any]) -> None:

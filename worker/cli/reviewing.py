@@ -16,7 +16,6 @@ from worker.contract.names import Keys
 from worker.contract.redis_client import connect
 from worker.contract.server import broker_of, redis_url
 from worker.contract.settings import Settings, load_settings
-from worker.hints import Hints, QueueUnavailable, make_app
 from worker.records.redis import RedisRecords
 from worker.review.desk import DeadItem, ReviewDesk
 from worker.spool import Spool
@@ -85,6 +84,8 @@ def show(wanted: Id, *, json: Json = False) -> None:
 @group.command()
 def redrive(wanted: Id, *, reason: Annotated[str | None, typer.Option(help="Why; kept in the stream.")] = None) -> None:
     """Have a letter tried again, as its next revision."""
+    from worker.hints import Hints, QueueUnavailable, make_app
+
     settings = load_settings()
     claim_id = _desk(settings).redrive(found := _desk(settings).find(wanted), reason)
     hints = Hints(make_app(broker_of(settings, redis_url(settings)), settings.prefix))

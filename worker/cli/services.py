@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.supervising import Options, Supervisor
 from worker.contract.settings import load_settings
 
 
@@ -27,6 +26,8 @@ def up(
 
     Ctrl-C stops everything in order, losing nothing.
     """
+    from worker.cli.supervising import Options, Supervisor
+
     settings = load_settings()
     raise typer.Exit(Supervisor(settings, Options(workers, sample=sample, drain=drain)).run())
 
