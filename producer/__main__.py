@@ -10,22 +10,53 @@ import sys
 import time
 
 import redis
+from redis.exceptions import AuthenticationError
 
 from producer.admission import Limits
 from producer.reaping import RedisLeases
 from producer.reporting import RedisGauges
 from producer.service import Producer, Timing
+from producer.waking import Wake
 from worker.contract.names import Keys
 from worker.contract.narration import narrate
 from worker.contract.redis_client import connect
 from worker.contract.server import broker_of, redis_url, require_server
 from worker.contract.settings import Settings, SettingsError, load_settings
-from worker.contract.share import StartRefused, prepare
+from worker.contract.share import Problem, StartRefused, prepare
 from worker.hints import Hints, make_app
 
 log = logging.getLogger("imr.producer")
 
 EXIT_REFUSED = 3
+RETRY_S = 3.0
+"""How often a Redis that is not there yet is asked again."""
+
+
+class Stop:
+    """Told by a signal, once and for all: whoever waits is woken, whoever starts later does not begin."""
+
+    def __init__(self) -> None:
+        self.is_told = False
+        self._wake = Wake()
+        self._producer: Producer | None = None
+
+    def tell(self) -> None:
+        """Stop. Safe to call from a signal handler."""
+        self.is_told = True
+        self._wake.set()
+        if self._producer is not None:
+            self._producer.stop()
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep, until told at most."""
+        if not self.is_told:
+            self._wake.wait(timeout_s)
+
+    def also(self, producer: Producer) -> None:
+        """Stop that one too."""
+        self._producer = producer
+        if self.is_told:
+            producer.stop()
 
 
 def main() -> int:
@@ -42,26 +73,63 @@ def main() -> int:
 
 def run(settings: Settings) -> None:
     """Feed the share until told to stop. Raises `StartRefused`."""
+    stop = Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.tell())
     prepare(settings.share)
     url = redis_url(settings)
-    client = connect(url)
+    client = _client(url)
+    if not wait_for_server(client, stop):
+        return
     for problem in require_server(client):
         log.warning("%s", problem)
     keys = Keys(settings.prefix)
     hints = Hints(make_app(broker_of(settings, url), settings.prefix))
-    gauges = RedisGauges(
+    gauges = _gauges(settings, client, keys)
+    producer = _producer(settings, hints, RedisLeases(client, keys), gauges)
+    stop.also(producer)
+    log.info("watching %s", settings.share)
+    producer.run()
+    _leave(gauges, hints)
+
+
+def wait_for_server(client: redis.Redis, stop: Stop) -> bool:
+    """Wait until Redis answers: services may start in any order. False if told to stop before it did.
+
+    One that answers with a refusal is not waited for: that is for a person to put right, and `require_server` says so.
+    """
+    while not stop.is_told:
+        try:
+            client.ping()
+        except AuthenticationError:
+            return True
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            kind = type(error).__name__
+            log.warning("Redis does not answer (%s); asked again in %g s, letters wait in the inbox", kind, RETRY_S)
+            stop.wait(RETRY_S)
+        except redis.RedisError:
+            return True
+        else:
+            return True
+    return False
+
+
+def _client(url: str) -> redis.Redis:
+    try:
+        return connect(url)
+    except ValueError:  # its message may quote the password
+        remedy = "write redis://user:password@host:6379/0, rediss://... or unix:///path, special characters as %40"
+        raise StartRefused([Problem("IMR_REDIS_URL is no address of a Redis", remedy)]) from None
+
+
+def _gauges(settings: Settings, client: redis.Redis, keys: Keys) -> RedisGauges:
+    return RedisGauges(
         client=client,
         keys=keys,
         share=os.fspath(settings.share),
         name=f"{socket.gethostname()}:{os.getpid()}",
         wall_clock_ms=_now_ms,
     )
-    producer = _producer(settings, hints, RedisLeases(client, keys), gauges)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: producer.stop())
-    log.info("watching %s", settings.share)
-    producer.run()
-    _leave(gauges, hints)
 
 
 def _producer(settings: Settings, hints: Hints, leases: RedisLeases, gauges: RedisGauges) -> Producer:

@@ -31,7 +31,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """How many letters may be claimed now, and what holds the others, in words for `imr status`."""
+    """How many letters may be claimed now, and what holds the others, in words for `imr status`.
+
+    The words name limits, not measurements: they stay the same for as long as the obstacle does.
+    """
 
     letters: int
     reason: str | None
@@ -44,7 +47,8 @@ def admit(load: Load, limits: Limits) -> Admission:
         return Admission(0, reason)
     room = limits.max_claimed_letters - load.claimed_letters
     if room <= 0:
-        return Admission(0, f"{load.claimed_letters} letters are claimed and unfinished: the workers are behind")
+        what = f"{limits.max_claimed_letters:,} letters are claimed and unfinished (IMR_MAX_CLAIMED_LETTERS)"
+        return Admission(0, f"{what}: the workers are behind")
     return Admission(room, None)
 
 
@@ -52,11 +56,12 @@ def _obstacle(load: Load, limits: Limits) -> str | None:
     if load.claimed_letters is None or load.free_disk_bytes is None:
         return "the share cannot be looked at"
     if load.free_disk_bytes < limits.min_free_disk_bytes:
-        return f"only {load.free_disk_bytes:,} bytes are free on the share (IMR_MIN_FREE_DISK_BYTES)"
+        return f"less than {limits.min_free_disk_bytes:,} bytes are free on the share (IMR_MIN_FREE_DISK_BYTES)"
     if load.redis_used_bytes is None or load.redis_max_bytes is None:
         return "Redis cannot be reached"
     if not load.redis_writable:
         return "Redis does not take writes (read-only replica, or its disk is full)"
     if load.redis_max_bytes and load.redis_used_bytes * 100 > load.redis_max_bytes * limits.max_redis_memory_percent:
-        return f"Redis uses more than {limits.max_redis_memory_percent} % of its memory limit"
+        share = f"{limits.max_redis_memory_percent} % of its memory limit"
+        return f"Redis uses more than {share} (IMR_MAX_REDIS_MEMORY_PERCENT)"
     return None

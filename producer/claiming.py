@@ -6,12 +6,18 @@ opened, and a link, a FIFO or a device is moved as what it is: a worker judges i
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from collections.abc import Callable
 from typing import Final
 
 from worker.contract.claim_ids import SEPARATOR, new_claim_id
 from worker.contract.names import CLAIMED, INBOX, stored_name
+
+_TRIES: Final = 10
+"""Workers prune a folder of `claimed/` whenever it is empty, so it can vanish between its making and the rename: a
+matter of microseconds, not lost so often in a row."""
 
 
 class Claimer:
@@ -28,16 +34,50 @@ class Claimer:
         Raises OSError if the file system refuses; the file is then still in the inbox, and the next scan finds it.
         """
         folder, name = os.path.split(path)
+        source = _open_folder(self.inbox, folder)
+        if source is None:
+            return None
+        try:
+            return self._claim(source, folder, name)
+        finally:
+            os.close(source)
+
+    def _claim(self, source: int, folder: str, name: str) -> str | None:
         claim_id = new_claim_id(self._now_ms())
         target = os.path.join(self._claimed, folder)
-        source = os.path.join(self.inbox, path)
         renamed = os.path.join(target, stored_name(name, claim_id + SEPARATOR))
-        try:
-            os.rename(source, renamed)
-        except FileNotFoundError:
-            if not os.path.lexists(source):
+        for _ in range(_TRIES):
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(name, renamed, src_dir_fd=source)
+                return claim_id
+            if not _is_in(source, name):
                 return None
-            # The folder in claimed/ is made on first use, and pruned by workers whenever it is empty.
-            os.makedirs(target, exist_ok=True)
-            os.rename(source, renamed)
-        return claim_id
+            # The folder in claimed/ is made on first use.
+            with contextlib.suppress(FileNotFoundError):
+                os.makedirs(target, exist_ok=True)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _open_folder(inbox: str, folder: str) -> int | None:
+    """A descriptor of a folder of the inbox; None if it is gone.
+
+    A part of the path that has become a link counts as gone: behind it lie files of others, outside the inbox.
+    """
+    opened = os.open(inbox, os.O_PATH | os.O_DIRECTORY)
+    for part in folder.split("/") if folder else ():
+        outer = opened
+        try:
+            opened = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=outer)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        finally:
+            os.close(outer)
+    return opened
+
+
+def _is_in(folder: int, name: str) -> bool:
+    try:
+        os.lstat(name, dir_fd=folder)
+    except FileNotFoundError:
+        return False
+    return True

@@ -58,24 +58,25 @@ class RedisGauges:
 
     def load(self, claimed_letters: int | None) -> Load:
         """See `Gauges.load`."""
+        free_disk_bytes = self._free_disk_bytes()
         try:
-            memory, replication = self._info()
+            info = self._info()
         except redis.RedisError:
-            return Load(claimed_letters, self._free_disk_bytes(), None, None, redis_writable=False)
+            return Load(claimed_letters, free_disk_bytes, None, None, redis_writable=False)
         return Load(
             claimed_letters,
-            self._free_disk_bytes(),
-            int(memory["used_memory"]),
-            int(memory["maxmemory"]),
-            redis_writable=replication["role"] == "master",
+            free_disk_bytes,
+            int(info.get("used_memory", 0)),
+            int(info.get("maxmemory", 0)),
+            redis_writable=takes_writes(info),
         )
 
-    def _info(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _info(self) -> dict[str, Any]:
         with self._client.pipeline(transaction=False) as pipe:
-            pipe.info("memory")
-            pipe.info("replication")
-            memory, replication = cast("Any", pipe.execute())
-        return memory, replication
+            for section in ("memory", "replication", "persistence"):
+                pipe.info(section)
+            sections: list[dict[str, Any]] = cast("Any", pipe.execute())
+        return {name: value for section in sections for name, value in section.items()}
 
     def _free_disk_bytes(self) -> int | None:
         try:
@@ -94,6 +95,12 @@ class RedisGauges:
     def leave(self) -> None:
         """Take the report away: this producer has stopped. Raises redis.RedisError."""
         self._client.hdel(self._keys.producers, self._name)
+
+
+def takes_writes(info: dict[str, Any]) -> bool:
+    """Whether the server of that INFO accepts writes: a replica does not, nor one whose append-only file failed."""
+    expected = {"role": "master", "aof_last_write_status": "ok"}
+    return all(info.get(name, value) == value for name, value in expected.items())
 
 
 def _fields(report: Report) -> dict[str, Any]:

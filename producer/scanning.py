@@ -2,12 +2,14 @@
 
 The folder is the truth and events are hints, so start-up, a lost event and a share that announces nothing are all the
 same case: the next scan. It follows no links and is bounded in depth, so that a loop of links or a runaway tree costs
-a bounded walk.
+a bounded walk. Hidden folders and those with a temporary name are as little the users' letters as files of such names:
+trash, snapshots, folders that are still being uploaded.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,45 +17,61 @@ from producer.settling import Sample
 from worker.contract.junk import is_junk
 
 MAX_DEPTH: Final = 64
-"""Sub-folders deeper than this are not looked into; people's folders have three or four levels."""
+"""Sub-folders deeper than this are not looked into, here or by the workers; people's have three or four levels."""
 
 
-def scan(inbox: str) -> Iterator[tuple[str, Sample | None]]:
-    """(path relative to the inbox, its sample) of every entry that is no folder; None in place of junk's sample.
+def may_be_letter(path: str) -> bool:
+    """Whether a file at that path (relative to the inbox) is to be claimed: no part is junk, and a scan reaches it."""
+    parts = path.split("/")
+    return len(parts) <= MAX_DEPTH + 1 and not any(is_junk(part) for part in parts)
 
-    Raises OSError if the inbox itself cannot be listed; a sub-folder that cannot is left for the next scan.
+
+def scan(inbox: str, folder: str = "") -> Iterator[tuple[str, Sample | None]]:
+    """(path relative to the inbox, its sample) of everything in `folder` that is no folder; None as junk's sample.
+
+    Raises OSError if the folder itself cannot be listed; a sub-folder that cannot is left for the next scan.
     """
-    for path, name in walk(inbox):
-        if is_junk(name):
+    for path, _ in walk(inbox, folder):
+        if not may_be_letter(path):
             yield path, None
         elif (sample := sample_of(os.path.join(inbox, path))) is not None:
             yield path, sample
 
 
-def walk(top: str, max_depth: int = MAX_DEPTH) -> Iterator[tuple[str, str]]:
-    """(path relative to `top`, name) of everything below that is no folder. Raises OSError if `top` has no listing."""
-    waiting = [("", 0)]
+def walk(top: str, folder: str = "", max_depth: int = MAX_DEPTH) -> Iterator[tuple[str, str]]:
+    """(path relative to `top`, name) of everything in `folder` of `top`, and below, that is no folder itself.
+
+    Raises OSError if `folder` has no listing; what else cannot be listed is left out.
+    """
+    waiting = [folder]
     while waiting:
-        folder, depth = waiting.pop()
+        inner = waiting.pop()
         try:
-            entries = os.scandir(os.path.join(top, folder))
+            with os.scandir(os.path.join(top, inner)) as entries:
+                for entry in entries:
+                    path = f"{inner}/{entry.name}" if inner else entry.name
+                    if not _is_folder(entry):
+                        yield path, entry.name
+                    elif path.count("/") < max_depth:
+                        waiting.append(path)
         except OSError:
-            if depth == 0:
+            if inner == folder:
                 raise
-            continue
-        with entries:
-            for entry in entries:
-                path = f"{folder}/{entry.name}" if folder else entry.name
-                if not entry.is_dir(follow_symlinks=False):
-                    yield path, entry.name
-                elif depth < max_depth:
-                    waiting.append((path, depth + 1))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:  # a file system that does not tell kinds in listings, and does not let us look
+        return False
 
 
 def sample_of(path: str) -> Sample | None:
-    """How the file looks now, links not followed; None if it is gone or cannot be looked at, for now."""
+    """How the file looks now, links not followed; None for a folder, or if it is gone or cannot be looked at now."""
     try:
         found = os.lstat(path)
     except OSError:
+        return None
+    if stat.S_ISDIR(found.st_mode):
         return None
     return Sample(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_nlink)

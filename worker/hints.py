@@ -5,7 +5,8 @@ A hint may be lost or doubled. Nothing here tries to prevent that: the records d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from celery import Celery
@@ -17,6 +18,10 @@ from worker.contract.redis_client import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, b
 
 VISIBILITY_TIMEOUT_S: Final = 300
 """An unacknowledged hint comes back after this time; a batch takes seconds, and the reaper is sooner."""
+
+SEND_TIMEOUT_S: Final = 5.0
+"""A broker that has not answered a sender for so long is given up for now: the sender has more to do than to wait, and
+the reaper repeats the hint."""
 
 
 class QueueUnavailable(Exception):
@@ -48,7 +53,7 @@ def make_app(url: str, prefix: str) -> Celery:
 
 
 def _transport_options(url: str, keys: Keys) -> dict[str, Any]:
-    if url.startswith("amqp"):
+    if _is_amqp(url):
         return {}
     return {
         "global_keyprefix": keys.broker,
@@ -59,36 +64,67 @@ def _transport_options(url: str, keys: Keys) -> dict[str, Any]:
     }
 
 
-class Hints:
-    """Sends hints from one thread."""
+def _sender_options(url: str, timeout_s: float) -> dict[str, Any]:
+    """One attempt to connect, and no wait without an end: by default kombu sleeps and tries again."""
+    if _is_amqp(url):
+        return {"max_retries": 0, "read_timeout": timeout_s, "write_timeout": timeout_s}
+    return {"max_retries": 0, "socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
 
-    def __init__(self, app: Celery) -> None:
+
+def _is_amqp(url: str) -> bool:
+    return url.startswith("amqp")
+
+
+class Hints:
+    """Sends hints from one thread, over one connection that is kept while it works and made anew after it failed."""
+
+    def __init__(self, app: Celery, *, timeout_s: float = SEND_TIMEOUT_S) -> None:
         self._app = app
-        self._connection: Any = None
+        self._timeout_s = timeout_s
+        self._kept: Any = None
 
     def send(self, claim_ids: Sequence[str]) -> None:
         """One message for all these claims. Raises `QueueUnavailable`."""
-        try:
+        with self._broker("did not take a hint") as connection:
             self._app.send_task(
                 LETTERS_TASK,
                 kwargs=make_hint(claim_ids),
+                connection=connection,
                 queue=LETTERS_QUEUE,  # routed by queue: a publish to an undeclared queue's exchange would drop it
                 argsrepr="()",
                 kwargsrepr=shown(claim_ids),
                 retry=False,
+                ignore_result=True,
             )
-        except (OperationalError, OSError) as error:
-            raise QueueUnavailable(f"the broker did not take a hint ({type(error).__name__})") from error
 
     def depth(self) -> int:
         """Messages waiting on the queue. Raises `QueueUnavailable`."""
-        try:
-            with self._app.connection_for_read(connect_timeout=CONNECT_TIMEOUT_S) as connection:
-                channel = connection.default_channel
-                return int(channel.queue_declare(LETTERS_QUEUE, durable=True, auto_delete=False).message_count)
-        except (OperationalError, OSError) as error:
-            raise QueueUnavailable(f"the broker did not answer ({type(error).__name__})") from error
+        with self._broker("did not tell its depth") as connection:
+            declared = connection.default_channel.queue_declare(LETTERS_QUEUE, durable=True, auto_delete=False)
+            return int(declared.message_count)
 
     def close(self) -> None:
         """Give the connections back."""
+        self._drop()
         self._app.close()
+
+    @contextmanager
+    def _broker(self, failure: str) -> Iterator[Any]:
+        """The connection, given up when the broker fails: what state it is in is then unknown."""
+        connection = self._connection()
+        try:
+            yield connection
+        except (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
+            self._drop()
+            raise QueueUnavailable(f"the broker {failure} ({type(error).__name__})") from error
+
+    def _connection(self) -> Any:
+        if self._kept is None:
+            options = _sender_options(self._app.conf.broker_write_url, self._timeout_s)
+            self._kept = self._app.connection_for_write(connect_timeout=self._timeout_s, transport_options=options)
+        return self._kept
+
+    def _drop(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.release()

@@ -1,0 +1,88 @@
+"""Claiming complete files, as many as admission allows; the rest stays in the inbox."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from producer.admission import Admission, Limits, admit
+from producer.claiming import Claimer
+from producer.inbox import Inbox
+from producer.reaping import claimed_ids
+from producer.reporting import Gauges
+
+log = logging.getLogger("imr.producer")
+
+HELD_POLL_S: Final = 0.05
+"""How soon a full `claimed/` is looked at again while the inbox waits."""
+OPEN_POLL_S: Final = 2.0
+"""How long an answer of admission holds that still has room: each question lists a folder and asks Redis."""
+
+
+class Intake:
+    """The gate between `inbox/` and `claimed/`."""
+
+    def __init__(
+        self,
+        *,
+        share: str,
+        inbox: Inbox,
+        claimer: Claimer,
+        gauges: Gauges,
+        limits: Limits,
+        monotonic_s: Callable[[], float],
+    ) -> None:
+        self._share = share
+        self._inbox = inbox
+        self._claimer = claimer
+        self._gauges = gauges
+        self._limits = limits
+        self._now_s = monotonic_s
+        self._admission = Admission(0, None)
+        self._asked_s = float("-inf")
+        self.claimed = 0
+        """Files in `claimed/`, as last counted, and those claimed since."""
+
+    @property
+    def hold(self) -> str | None:
+        """What keeps files in the inbox; None if nothing does."""
+        return self._admission.reason
+
+    def claim(self) -> list[str]:
+        """Claim complete files in order of arrival; the claim ids."""
+        if not self._inbox.has_complete():
+            return []
+        self.ask()
+        claimed, failed = [], Counter[int | None]()
+        for path in self._inbox.take(self._admission.letters):
+            try:
+                claim_id = self._claimer.claim(path)
+            except OSError as error:
+                failed[error.errno] += 1
+            else:
+                claimed += [claim_id] if claim_id is not None else []
+        self._count(len(claimed), failed)
+        return claimed
+
+    def ask(self) -> None:
+        """Ask admission afresh, unless the last answer still holds."""
+        age_s = self._now_s() - self._asked_s
+        if age_s >= (OPEN_POLL_S if self._admission.letters > 0 else HELD_POLL_S):
+            self._asked_s = self._now_s()
+            self._admission = admit(self._gauges.load(self._count_claimed()), self._limits)
+
+    def _count_claimed(self) -> int | None:
+        try:
+            self.claimed = len(claimed_ids(self._share))
+        except OSError:
+            return None
+        return self.claimed
+
+    def _count(self, claimed: int, failed: Counter[int | None]) -> None:
+        self.claimed += claimed
+        self._admission = Admission(self._admission.letters - claimed, self._admission.reason)
+        for errno, letters in failed.items():
+            # Still in the inbox: permission, a sharing violation, a full disk. The next scan finds them again.
+            log.warning("not claimed letters=%d (errno=%s); they stay in the inbox and are tried again", letters, errno)
