@@ -10,4 +10,15 @@ from worker.letter.parsing import PARSER_VERSION, Options, parse
 from worker.letter.text import reflow, source_of
 from worker.letter.validation import RULES, Rule
 
-__all__ = ["PARSER_VERSION", "RULES", "Determination", "LetterError", "Options", "Rule", "Violation", "parse", "reflow", "source_of"]
+__all__ = [
+    "PARSER_VERSION",
+    "RULES",
+    "Determination",
+    "LetterError",
+    "Options",
+    "Rule",
+    "Violation",
+    "parse",
+    "reflow",
+    "source_of",
+]

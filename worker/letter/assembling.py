@@ -78,7 +78,9 @@ def assemble(
     )
     return Determination(
         layout=raw.layout,
-        case_number=raw.case_number.value if raw.case_number and build.mark("case_number", raw.case_number.place) else None,
+        case_number=raw.case_number.value
+        if raw.case_number and build.mark("case_number", raw.case_number.place)
+        else None,
         date_of_injury=build.date(raw, "date_of_injury"),
         ur_decision_date=build.date(raw, "ur_decision_date"),
         application_received=build.date(raw, "application_received"),
@@ -123,7 +125,12 @@ def _reviewer(build: Assembler, raw: RawLetter) -> Reviewer:
 
 
 def _parties(build: Assembler, raw: RawLetter) -> Parties:
-    return Parties(*(build.text(f"parties.{name}", raw.parties.get(name)) for name in ("employee_name", "provider_name", "claim_number")))
+    return Parties(
+        *(
+            build.text(f"parties.{name}", raw.parties.get(name))
+            for name in ("employee_name", "provider_name", "claim_number")
+        )
+    )
 
 
 def _issue(build: Assembler, number: int, issue: RawIssue, form: HeadingForm, concluded: Found[bool] | None) -> Issue:
@@ -162,7 +169,9 @@ def _guideline(build: Assembler, path: str, raw: RawGuideline | None) -> Guideli
     return Guideline(
         build.text(f"{path}.text", raw.text) or "",
         build.mark(f"{path}.none_cited", raw.none_cited),
-        tuple([_citation(build, f"{path}.citations.{number}", citation) for number, citation in enumerate(raw.citations)]),
+        tuple(
+            [_citation(build, f"{path}.citations.{number}", citation) for number, citation in enumerate(raw.citations)]
+        ),
     )
 
 

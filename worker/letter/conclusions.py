@@ -10,7 +10,6 @@ A sentence about a condition (`if`, `whether`, `contingent`) states nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from worker.letter.raw import Found
 from worker.letter.text import View
@@ -41,7 +40,9 @@ _PROVEN_AFTER = re.compile(
     r"[^.;]{0,160}?\b(?:is|was|has\s+been|have\s+been)\s+(?:\w+ly\s+|thus\s+|therefore\s+|now\s+)?"
     r"(?:supported|established|affirmed|demonstrated|met|substantiated|confirmed|documented|shown|evident|apparent)"
 )
-_CONDITION = re.compile(r"\b(?:if|whether|unless|until|should|would\s+need|contingent|in\s+order\s+to|may|might|when)\b")
+_CONDITION = re.compile(
+    r"\b(?:if|whether|unless|until|should|would\s+need|contingent|in\s+order\s+to|may|might|when)\b"
+)
 
 _BEFORE_CHARS, _AFTER_CHARS = 160, 200
 
@@ -51,7 +52,11 @@ def conclusion(view: View, start: int, end: int) -> Found[bool] | None:
     for match in reversed(list(_NECESSARY.finditer(view.folded, start, end))):
         verdict = _verdict(view.folded, match, start, end)
         if verdict is not None:
-            return Found(verdict, match.span())
+            before = _sentence_before(view.folded[max(start, match.start() - _BEFORE_CHARS) : match.start()])
+            denied = None if verdict else _DENIED_BEFORE.search(before) or _UNPROVEN_BEFORE.search(before)
+            return Found(
+                verdict, (match.start() - len(before) + denied.start() if denied else match.start(), match.end())
+            )
     return None
 
 
@@ -86,16 +91,8 @@ def _about_necessity(before: str, after: str) -> bool | None:
 def _sentence_before(folded: str) -> str:
     for mark in (". ", "; ", ".\n", "? "):
         folded = folded[folded.rfind(mark) + 1 :]
-    return " ".join(folded.split()) + " "
+    return folded
 
 
 def _is_conditional(before: str) -> bool:
     return bool(_CONDITION.search(before))
-
-
-def conclusions(view: View, start: int, end: int) -> Iterator[bool]:
-    """Every verdict of the piece, in order."""
-    for match in _NECESSARY.finditer(view.folded, start, end):
-        verdict = _verdict(view.folded, match, start, end)
-        if verdict is not None:
-            yield verdict

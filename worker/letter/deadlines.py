@@ -77,7 +77,11 @@ def _read_entry(number: int, entry: object) -> Rules:
     version = entry.get("version")
     if not isinstance(version, str) or not version.strip():
         raise ValueError(f"deadline rules: entry {number} needs a `version`, a name in quotes")
-    return Rules(version, _read_day(number, entry.get("effective")), **{name: _read_figure(number, entry, name) for name in _MOST})
+    return Rules(
+        version,
+        _read_day(number, entry.get("effective")),
+        **{name: _read_figure(number, entry, name) for name in _MOST},
+    )
 
 
 def _read_day(number: int, value: object) -> date:

@@ -1,10 +1,10 @@
 """The list of documents that a reviewer was given: bulleted, or one to a line.
 
-    The following relevant documents received from the interested parties and the documents provided with the
-    application were reviewed and considered. These documents included:
-    • <document>
-    • <document over
-    two lines>
+The following relevant documents received from the interested parties and the documents provided with the
+application were reviewed and considered. These documents included:
+• <document>
+• <document over
+two lines>
 """
 
 from __future__ import annotations

@@ -6,7 +6,20 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december")
+MONTHS = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+)
 _MONTH = "|".join(f"{name[:3]}(?:{name[3:]})?" if len(name) > 3 else name for name in MONTHS) + "|sept"
 
 # `10/13/2016`, `10-13-16`, `11/3/16`, `2016-10-13`, also broken over a line; `October 20, 2016`, `Oct. 20th 2016`;
@@ -60,7 +73,12 @@ def _full_year(year: int, latest_year: int | None) -> int:
 
 def latest_full_year(folded: str) -> int | None:
     """The latest year that is printed with four digits in a date of the text."""
-    years = (found.year for match in _DATE.finditer(folded) if re.search(r"\d{4}", match.group()) if (found := read_date(match.group())))
+    years = (
+        found.year
+        for match in _DATE.finditer(folded)
+        if re.search(r"\d{4}", match.group())
+        if (found := read_date(match.group()))
+    )
     return max(years, default=None)
 
 
@@ -84,10 +102,11 @@ def read_number(folded: str) -> int:
 
 _STATES = (
     "Alabama, Alaska, Arizona, Arkansas, California, Colorado, Connecticut, Delaware, Florida, Georgia, Hawaii, Idaho, "
-    "Illinois, Indiana, Iowa, Kansas, Kentucky, Louisiana, Maine, Maryland, Massachusetts, Michigan, Minnesota, Mississippi, "
-    "Missouri, Montana, Nebraska, Nevada, New Hampshire, New Jersey, New Mexico, New York, North Carolina, North Dakota, "
-    "Ohio, Oklahoma, Oregon, Pennsylvania, Rhode Island, South Carolina, South Dakota, Tennessee, Texas, Utah, Vermont, "
-    "Virginia, Washington, West Virginia, Wisconsin, Wyoming, District of Columbia, Puerto Rico, Guam"
+    "Illinois, Indiana, Iowa, Kansas, Kentucky, Louisiana, Maine, Maryland, Massachusetts, Michigan, Minnesota, "
+    "Mississippi, Missouri, Montana, Nebraska, Nevada, New Hampshire, New Jersey, New Mexico, New York, "
+    "North Carolina, North Dakota, Ohio, Oklahoma, Oregon, Pennsylvania, Rhode Island, South Carolina, South Dakota, "
+    "Tennessee, Texas, Utah, Vermont, Virginia, Washington, "
+    "West Virginia, Wisconsin, Wyoming, District of Columbia, Puerto Rico, Guam"
 )
 STATES = {name.lower(): name for name in _STATES.split(", ")}
 

@@ -3,7 +3,8 @@
 Pages meet where a form feed stands, or, in texts without form feeds, where a line is nothing but a page number
 (`Page 2 of 5`, `- 2 -`). Lines next to such a place are furniture when they are page numbers, when they are known
 running lines (`Case Number: CM..-.......`), or when the same line, but for its digits, stands at two such places.
-Everything else is the letter.
+A line with another case
+number than the letter's is none of the letter's furniture. Everything else is the letter.
 """
 
 from __future__ import annotations
@@ -16,9 +17,7 @@ from dataclasses import dataclass
 _PAGE_OF = re.compile(r"(?:-+\s?)?page\s*:?\s*\d{1,4}\s*(?:of|/)\s*\d{1,4}(?:\s?-+)?$")
 _PAGE_NUMBER = re.compile(r"(?:page\s*:?\s*\d{1,4}|-+\s?\d{1,4}\s?-+|\d{1,4}\s*(?:of|/)\s*\d{1,4}|\d{1,4})$")
 _NUMBERED = re.compile(r"^page\s+\d{1,4}\s+of\s+\d{1,4}\b|\bpage\s+\d{1,4}(?:\s+of\s+\d{1,4})?$")
-_RUNNING = re.compile(
-    r"(?:final\s+determination\s+letter\s+for\s+)?(?:(?:imr|maximus)\s+)?case\s+number\s*:?\s*cm\d\d-\d{7}(?:\s+\d{1,4})?$"
-)
+_RUNNING = re.compile(r"(?:[a-z][^.:]{0,60}\s)?case\s+number\s*:?\s*cm\d\d-\d{7}(?:\s+\d{1,4})?$")
 _NEVER = re.compile(
     r"how\s+the\s+imr|clinical\s+case\s+summary|imr\s+(?:issues|decision\b)|guideline\s*:|rationale\s*:|decision\s+based\s+on"
     r"|upheld|overturned|medically\s+necessary|issue\s+at\s+dispute|documents\s+reviewed"
@@ -27,7 +26,9 @@ _NEVER = re.compile(
 _DIGITS = re.compile(r"\d+")
 
 # Quick looks: without a form feed only these can be page numbers.
-_MAY_BE_NUMBERED = re.compile(r"page\s{0,9}:?\s{0,9}\d{1,4}(?:\s+of\s+\d|[^\S\n]{0,99}(?:\n|\Z))|\n[^\S\n]{0,99}-+\s?\d{1,4}\s?-+[^\S\n]{0,99}(?:\n|\Z)")
+_MAY_BE_NUMBERED = re.compile(
+    r"page\s{0,9}:?\s{0,9}\d{1,4}(?:\s+of\s+\d|[^\S\n]{0,99}(?:\n|\Z))|\n[^\S\n]{0,99}-+\s?\d{1,4}\s?-+[^\S\n]{0,99}(?:\n|\Z)"
+)
 
 _LONGEST_CHARS = 140
 """A running line fits on one line of a page."""
@@ -44,12 +45,16 @@ class _Line:
     """Counts form feeds before the line."""
 
 
+_NUMBER = re.compile(r"cm\d\d-\d{7}")
+
+
 def furniture(source: str, folded: str) -> list[tuple[int, int]]:
     """Places of page furniture in the text, in order, each with the white space that it stands in."""
     if "\f" not in source and not _MAY_BE_NUMBERED.search(folded):
         return []
     lines = list(_lines(folded))
-    marked = _marked(lines, source, paged="\f" in source)
+    number = _NUMBER.search(folded)
+    marked = _marked(lines, source, number.group() if number else "", paged="\f" in source)
     return list(_runs(lines, marked, folded))
 
 
@@ -65,18 +70,20 @@ def _lines(folded: str) -> Iterator[_Line]:
         offset += len(piece)
 
 
-def _marked(lines: Sequence[_Line], source: str, *, paged: bool) -> set[int]:
+def _marked(lines: Sequence[_Line], source: str, number: str, *, paged: bool) -> set[int]:
     """Indices of the lines that are furniture."""
     edges = _edges_of_pages(lines) if paged else _edges_of_numbers(lines)
     times = Counter(_key(lines[index].text) for edge in edges for index in edge)
     usual = max(2, len(edges) // 2 - 1)
     marked: set[int] = set()
-    for number, edge in enumerate(edges):
+    for position, edge in enumerate(edges):
         for index in edge:
             line = lines[index]
-            if not _is_furniture(line, times[_key(line.text)], usual, first_page=number == 0):
+            if not _is_furniture(line, times[_key(line.text)], usual, first_page=position == 0):
                 break
             if source[line.start].islower() and not _is_page_number(line):
+                break
+            if (other := _NUMBER.search(line.text)) and other.group() != number:
                 break
             marked.add(index)
     return marked

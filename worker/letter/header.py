@@ -22,7 +22,9 @@ LABELS = {
     "date_assigned": ("Date Assigned:",),
     "date_of_injury": ("Date of Injury:",),
     "decision_date": ("Decision Date:", "Dated:"),
-    "ur_decision_date": ("UR Denial Date:", "Date of UR Decision:", "UR Decision Date:", "UR Denial/Modification Date:"),
+    "ur_decision_date": (
+        "UR Denial Date:", "UR Denial/Modification Date:", "UR Decision Date:", "Date of UR Decision:",
+    ),
     # The value of the cell before it may stand inside this label: `Priority: Standard Application / Received:`.
     "application_received": ("IMR Application Received:", "Application Received:", "Received:"),
     "priority": ("Priority:",),
@@ -120,6 +122,19 @@ def _keep_case_number(view: View, place: Place, raw: RawLetter) -> None:
     raw.case_number = raw.case_number or found
     if not _CASE_NUMBER.match(view.folded[place[0] : place[1]]):
         raw.problems.append(Problem("malformed_case_number", "case_number", place))
+
+
+# A line that ends in the number, with a running title before it and a page number after it.
+_NUMBER_LINE = re.compile(
+    r"[\n\f][^\S\n]*[^\n.]{0,60}?\bcase\s+number\s*:?\s*(?P<number>cm\d\d-\d{7})\b"
+    r"[^\S\n]{0,40}(?:(?:page\s)?\s?\d{1,3}(?:\sof\s\d{1,3})?)?[^\S\n]{0,40}(?:[\n\f]|\Z)"
+)
+
+
+def read_other_numbers(view: View, start: int, end: int, raw: RawLetter) -> None:
+    """Case numbers on lines of their own after the header: those of running headers that are not the letter's."""
+    for match in _NUMBER_LINE.finditer(view.folded, start, end):
+        raw.case_numbers.append(Found(match.group("number").upper(), match.span("number")))
 
 
 _NUMBER_LABEL = re.compile(phrase("Case Number:"))

@@ -172,7 +172,9 @@ _RETROSPECTIVE = re.compile(r"\(?retrospective(?:ly)?(?:\s+(?:request|review)\s+
 _RETROSPECTIVE_WORD = re.compile(r"\bretrospective(?:ly)?\b")
 _AUTHORIZED = re.compile(r"w(?:as|ere)\s+authorized\s+by\s+the\s+claims\s+administrator\s*\.?")
 _AUTHORIZING = compiled("The Claims Administrator authorized")
-_REMAINING = re.compile(r"the\s+remaining\s+imr\s+eligible\s+portion\s+of\s+the\s+original\s+request\s*,?\s*(?:is\s*,?\s*)?")
+_REMAINING = re.compile(
+    r"the\s+remaining\s+imr\s+eligible\s+portion\s+of\s+the\s+original\s+request\s*,?\s*(?:is\s*,?\s*)?"
+)
 _IS_AT_END = re.compile(r"[\s,]+(?:is|are)$")
 _SERVICE_DATE = re.compile(
     r"\b(?:dos|dates?\s+of\s+services?|service\s+dates?)\b[\s:]*(?:of\s+|on\s+|was\s+|is\s+|\(\s*)?(?P<date>[^\s,;)]+(?:\s+\d{1,2},?\s+\d{4})?)"
@@ -197,7 +199,7 @@ def read_heading(view: View, place: Place) -> HeadingForm:
 
 
 def _read_partial(view: View, place: Place, requested: re.Match[str], form: HeadingForm) -> None:
-    """`A was the original request. B was authorized ... The remaining ... portion ..., C [is]`, or `... authorized B, leaving ...`."""
+    """Both forms: with the remaining portion, and with the original request left eligible."""
     start, end = place
     authorized = _AUTHORIZED.search(view.folded, requested.end(), end)
     remaining = _REMAINING.search(view.folded, authorized.end(), end) if authorized else None
@@ -238,4 +240,3 @@ def _span(match: re.Match[str] | None) -> Place | None:
 def _without_blanks(match: re.Match[str]) -> Place:
     """Place of a match without the white space at its end."""
     return match.start(), match.start() + len(match.group().rstrip())
-

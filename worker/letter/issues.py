@@ -73,7 +73,11 @@ def read_issues(view: View, start: int, end: int, raw: RawLetter) -> None:
 
 def _labels(view: View, start: int, end: int) -> list[_Label]:
     return sorted(
-        (_Label(rank, *match.span()) for rank, label in enumerate(_LABELS) for match in label.finditer(view.folded, start, end)),
+        (
+            _Label(rank, *match.span())
+            for rank, label in enumerate(_LABELS)
+            for match in label.finditer(view.folded, start, end)
+        ),
         key=lambda label: label.start,
     )
 
@@ -93,7 +97,9 @@ def _spacing(folded: str, start: int, end: int) -> int:
     """How many line breaks stand between two lines of this letter."""
     if "\n\n" not in folded and "\n \n" not in folded:
         return 1
-    return line_spacing([gap.count("\n") for gap in re.findall(r"\n\s*", folded[max(0, start - 4000) : min(end, start + 8000)])])
+    return line_spacing(
+        [gap.count("\n") for gap in re.findall(r"\n\s*", folded[max(0, start - 4000) : min(end, start + 8000)])]
+    )
 
 
 def _heading(view: View, low: int, end: int, spacing: int, before: RawIssue | None) -> RawIssue:
@@ -153,7 +159,14 @@ def _read_end(view: View, low: int, end: int, raw: RawLetter) -> None:
     """Notice a letter that breaks off: a heading without its parts, or a rationale that stops in mid-sentence."""
     alone = _LEFT_ALONE.search(view.folded, max(low, end - _TAIL_CHARS), end)
     if alone and _FIRST_LABEL.startswith("".join(alone.group("rest").split())):
-        raw.problems.append(Problem("truncated", f"issues.{len(raw.issues)}", (end, end), "the guidelines and the rationale of the last issue"))
+        raw.problems.append(
+            Problem(
+                "truncated",
+                f"issues.{len(raw.issues)}",
+                (end, end),
+                "the guidelines and the rationale of the last issue",
+            )
+        )
         return
     rationale = raw.issues[-1].rationale if raw.issues else None
     if rationale:
@@ -162,4 +175,4 @@ def _read_end(view: View, low: int, end: int, raw: RawLetter) -> None:
 
 def issue_place(issue: RawIssue) -> Place:
     """Where to point for something that an issue lacks."""
-    return issue.heading or (issue.start, issue.start)
+    return issue.start, issue.heading[1] if issue.heading else issue.start

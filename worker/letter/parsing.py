@@ -9,13 +9,14 @@ from typing import Literal
 
 from worker.letter.assembling import assemble, service_date
 from worker.letter.errors import LetterError, Violation
+from worker.letter.header import read_other_numbers
 from worker.letter.headings import HeadingForm, read_heading
 from worker.letter.layouts import begins_like, recognise
 from worker.letter.layouts.known import KnownLayout
 from worker.letter.model import Determination, Finding
 from worker.letter.raw import Problem, RawLetter
 from worker.letter.rules import BY_CODE
-from worker.letter.text import View, line_and_column
+from worker.letter.text import View, fold, line_and_column
 from worker.letter.validation import Checked, check, conclusions_of
 
 PARSER_VERSION = "1.0.0"
@@ -51,6 +52,7 @@ def parse(text: str, *, paged: bool = False, options: Options = _DEFAULT) -> Det
     if layout is None:
         raise _unrecognised(view)
     raw = layout.read(view, 0, len(view.clean.rstrip()))
+    read_other_numbers(view, raw.summary[0] if raw.summary else 0, len(view.clean), raw)
     _notice_second_letter(view, layout, raw)
     return _judged(view, layout, raw, options)
 
@@ -72,16 +74,34 @@ def _unrecognised(view: View) -> LetterError:
     return _error(view, [Problem("unknown_layout", None, view.trimmed(0, min(len(view.clean), 1000)))])
 
 
+_OPENING = re.compile(
+    r"(?:\A|[\n\f])\s*(?P<opening>maximus\s+federal\s+services\s*,\s+inc\.|(?:imr\s+|maximus\s+)?case\s+number\s*:|medical\s+professional"
+    r"\s+review\s|notice\s+of\s+independent|independent\s+medical\s+review\s+final\s+determination\s+letter|how\s+the\s+imr)"
+)
+_RATIONALE = "rationale"
+
+
 def _notice_second_letter(view: View, layout: KnownLayout, raw: RawLetter) -> None:
-    """A start of a letter after the first rationale is a second letter."""
+    """A start of a letter after the first rationale is a second letter; it begins with its own header.
+
+    Looked for in the source: the header of a second letter looks like a running header of the first.
+    """
     first = next((issue.rationale[0] for issue in raw.issues if issue.rationale), None)
-    second = layout.starts.search(view.folded, first) if first is not None else None
+    if first is None:
+        return
+    folded = fold(view.source) if view.cuts else view.folded
+    second = layout.starts.search(folded, view.origin(first))
     if second:
-        raw.problems.insert(0, Problem("two_letters", None, second.span()))
+        last = max(view.origin(first), folded.rfind(_RATIONALE, 0, second.start()))
+        opening = _OPENING.search(folded, last, second.end())
+        place = opening.span("opening") if opening else second.span()
+        raw.problems.insert(0, Problem("two_letters", source=place))
 
 
 def _judged(view: View, layout: KnownLayout, raw: RawLetter, options: Options) -> Determination:
-    forms: list[HeadingForm | None] = [read_heading(view, issue.heading) if issue.heading else None for issue in raw.issues]
+    forms: list[HeadingForm | None] = [
+        read_heading(view, issue.heading) if issue.heading else None for issue in raw.issues
+    ]
     checked = Checked(conclusions_of(view, raw), [service_date(view, form) for form in forms])
     problems = check(view, raw, forms, checked, options.today)
     if not layout.whole:
@@ -104,15 +124,19 @@ _MOST_TELLING = ("two_letters", "truncated")
 def _error(view: View, problems: list[Problem]) -> LetterError:
     """Every error, the most telling first: what breaks off or is doubled explains the rest."""
     errors = [problem for problem in problems if BY_CODE[problem.code].severity == "error"]
-    errors.sort(key=lambda problem: _MOST_TELLING.index(problem.code) if problem.code in _MOST_TELLING else len(_MOST_TELLING))
+    errors.sort(
+        key=lambda problem: _MOST_TELLING.index(problem.code) if problem.code in _MOST_TELLING else len(_MOST_TELLING)
+    )
     return LetterError(tuple([_located(view, problem) for problem in errors]))
 
 
 def _located(view: View, problem: Problem) -> Violation:
+    if problem.source:
+        return _violation(view.source, problem, problem.source, page=view.page(problem.source[0]))
     if problem.place is None:
         return _violation(view.source, problem, None, page=None)
     start, end = (view.origin(offset) for offset in problem.place)
-    return _violation(view.source, problem, (start, max(start, end)), page=view.span(problem.place).page)
+    return _violation(view.source, problem, (start, max(start, end)), page=view.page(start))
 
 
 def _violation(source: str, problem: Problem, at: tuple[int, int] | None, *, page: int | None) -> Violation:

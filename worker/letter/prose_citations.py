@@ -1,8 +1,8 @@
 """Guideline statements of the older layouts, which are sentences.
 
-    The Claims Administrator based its decision on the <chapter> (ACOEM Practice Guidelines, 2nd Edition (2004),
-    Chapter 12), pages 287-310, which is part of the MTUS, and the <source>, which is not part of the MTUS.
-    The MTUS <chapter>, pages 105-107. <why it was relied upon>                          (medical professional review)
+The Claims Administrator based its decision on the <chapter> (ACOEM Practice Guidelines, 2nd Edition (2004),
+Chapter 12), pages 287-310, which is part of the MTUS, and the <source>, which is not part of the MTUS.
+The MTUS <chapter>, pages 105-107. <why it was relied upon>                          (medical professional review)
 """
 
 from __future__ import annotations
@@ -51,7 +51,13 @@ def _citations(view: View, start: int, end: int) -> Iterator[RawCitation]:
         place = without_stop(view, lead.end() if lead else start, part.start())
         start = part.end()
         if place[0] < place[1]:
-            yield RawCitation(place, mtus=False) if part.group("no") else _mtus(view, place)
+            yield RawCitation(place, mtus=False) if part.group("no") else _mtus(view, _after_word(view, place))
+
+
+def _after_word(view: View, place: Place) -> Place:
+    """`the MTUS Chronic Pain Medical Treatment Guidelines` from the chapter's name on."""
+    mtus = _THE_MTUS.match(view.folded, *place)
+    return (mtus.end(), place[1]) if mtus and mtus.end() < place[1] else place
 
 
 def _untold(view: View, start: int, end: int) -> Iterator[RawCitation]:

@@ -34,7 +34,9 @@ class NumberedForm:
 
 
 _DECIDED = re.compile(r"\b(?:is|are|was|were)\s+(?P<no>not\s+)?medically\s+necessary(?:\s+and\s+appropriate)?")
-_SECTION_TITLE = re.compile(r"section\s*(?:\(s\))?\s+of\s+the\s+medical\s+treatment\s+utilization\s+schedule\s+relied\s+upon")
+_SECTION_TITLE = re.compile(
+    r"section\s*(?:\(s\))?\s+of\s+the\s+medical\s+treatment\s+utilization\s+schedule\s+relied\s+upon"
+)
 _TAIL = " \n\t\f\r:"
 
 
@@ -59,7 +61,9 @@ def _starts(view: View, start: int, end: int, form: NumberedForm) -> list[re.Mat
     for match in form.number.finditer(view.folded, start, end):
         if int(match.group("number")) != len(starts) + 1 or match.start() < floor:
             continue
-        following = form.claims.search(view.folded, match.end(), end) or form.reviewer.search(view.folded, match.end(), end)
+        following = form.claims.search(view.folded, match.end(), end) or form.reviewer.search(
+            view.folded, match.end(), end
+        )
         if not following and not form.rationale.search(view.folded, match.end(), end):
             continue
         starts.append(match)

@@ -37,7 +37,9 @@ class Problem(NamedTuple):
     field: str | None = None
     place: Place | None = None
     detail: str = ""
-    """Fills the rule's sentence; words of ours, never the letter's."""
+    """Names what is missing; words of ours, never the letter's."""
+    source: Place | None = None
+    """The place in the source, where it is given in that rather than in the clean text."""
 
 
 @dataclass(slots=True)

@@ -27,9 +27,11 @@ _BOARD = re.compile(
     r"\b(?:is|are)\s+(?:both\s+)?(?:also\s+)?(?:board[\s-]+(?:certified|eligible)\s+in|certified\s+in|an?\s+(?:licensed\s+)?doctor\s+of|"
     r"a\s+doctor\s+of|licensed\s+in|an?\s+licensed|an?\s+(?=chiropract|psycholog|dentist|podiatr|acupunct|optometr))\s+"
 )
-_SUBSPECIALTY = re.compile(r"\bhas\s+(?:an?\s+)?(?:sub\s?-?\s?specialty|sub\s?-?\s?specialties)(?:\s+certificates?)?\s+in\s+")
+_SUBSPECIALTY = re.compile(
+    r"\bhas\s+(?:an?\s+)?(?:sub\s?-?\s?specialty|sub\s?-?\s?specialties)(?:\s+certificates?)?\s+in\s+"
+)
 _LICENSED = re.compile(r"\blicensed\s+to\s+practice\s+(?:\w+\s+)?in\s+(?:the\s+states?\s+of\s+)?")
-_AND_HAS = re.compile(r"\s*,?\s*(?:and\s+)?(?:has|is)\b|\.(?=\s|$)|;")
+_AND_HAS = re.compile(r",?\s+(?:and\s+)?(?:has|is)\b|\.(?=\s|$)|;")
 
 _LONGEST_CHARS = 600
 """A list of boards or states is a few lines at most."""
@@ -73,7 +75,10 @@ def _values(view: View, states: re.Match[str] | None, specialty: re.Match[str] |
 
 def _comma_separated(view: View, place: Place) -> list[Place]:
     pieces, start = [], place[0]
-    for comma in [*(match.start() for match in re.finditer(",", view.folded[place[0] : place[1]])), place[1] - place[0]]:
+    for comma in [
+        *(match.start() for match in re.finditer(",", view.folded[place[0] : place[1]])),
+        place[1] - place[0],
+    ]:
         piece = view.trimmed(start, place[0] + comma)
         if piece[0] < piece[1]:
             pieces.append(piece)

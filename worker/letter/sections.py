@@ -30,20 +30,34 @@ def divide(view: View, start: int, end: int, sections: Sequence[Section]) -> dic
         if match:
             found.append((section.name, match.start(), match.end()))
             start = match.end()
-    stops = [begin for _, begin, _ in found[1:]] + [end]
-    return {name: (after, stop) for (name, _, after), stop in zip(found, stops, strict=True)}
+    stops = [begin for _, begin, _ in [*found[1:], ("", end, end)]]
+    return {name: (after, stop) for (name, _, after), stop in zip(found, stops, strict=False)}
 
 
 def report_missing(view: View, end: int, sections: Sequence[Section], found: dict[str, Place], raw: RawLetter) -> None:
-    """A section that is missing with all that would follow it was cut off; one that others follow was left out."""
-    wanted = [section for section in sections if section.required]
-    present = [section.name in found for section in wanted]
-    for index, section in enumerate(wanted):
-        if present[index]:
+    """A section that is missing with all that would follow it was cut off; one that others follow was left out.
+
+    A letter that goes on without its issues has none.
+    """
+    for index, section in enumerate(sections):
+        if section.name in found or not section.required:
             continue
-        if any(present[index:]):
-            after = next(found[later.name][0] for later in wanted[index:] if later.name in found)
-            raw.problems.append(Problem("missing_section", section.field, (after, after), section.name))
+        following = next((later for later in sections[index:] if later.name in found), None)
+        if following:
+            at = _heading_start(view, following, found)
+            code = "no_issues" if section.field == "issues" else "missing_section"
+            raw.problems.append(Problem(code, section.field, (at, at), section.name))
         else:
             raw.problems.append(Problem("truncated", section.field, (end, end), section.name))
             return
+
+
+def _heading_start(view: View, section: Section, found: dict[str, Place]) -> int:
+    """Where the heading begins that the section's contents follow."""
+    after = found[section.name][0]
+    starts = (match.start() for match in section.heading.finditer(view.folded, max(0, after - _HEADING_CHARS), after))
+    return max(starts, default=after)
+
+
+_HEADING_CHARS = 600
+"""A heading with the sentence that introduces its section is shorter."""

@@ -25,21 +25,26 @@ _NUMBER_BEFORE = re.compile(rf"\b(?P<age>{NUMBER})[\s-]*$")
 _AGED = re.compile(rf"\b(?:aged|age\s*:?|age\s+of|at\s+age)\s+(?P<age>{NUMBER})\b")
 
 _SUBJECT = (
-    r"(?:injured\s+worker|patient|applicant|claimant|employee|worker|individual|case\s+involves|this\s+is|he\s+is|she\s+is|"
-    r"mr\.|ms\.|mrs\.)"
+    r"(?<![\w-])(?:injured\s+worker|patient|applicant|claimant|employee|worker|individual|case\s+involves|this\s+is|he\s+is|she\s+is|"
+    r"mr\.|ms\.|mrs\.)(?!')"
 )
-_ABOUT_PATIENT = re.compile(rf"\b{_SUBJECT}[^.]{{0,80}}$|\b(?:the|an?|this|now|\(n\))\s*$|^\s*$")
+# The subject of the sentence is the patient, or the sentence begins with the age.
+_ABOUT_PATIENT = re.compile(rf"{_SUBJECT}[^.;]{{0,100}}$|(?:^|[.?!:]\s)\s*(?:the|an?|this)?\s*(?:now\s+)?$")
+_CALLED_PATIENT = re.compile(r"\W*(?:[a-z-]+\s+){0,3}(?:injured\s+worker|patient|applicant|claimant)\b")
 _OF_ANOTHER = re.compile(
     r"\b(?:his|her|their|whose|patient's|worker's|applicant's|claimant's)\s+(?:[a-z-]+\s+){0,2}(?:[a-z]+\s*,\s*)?(?:an?\s+)?(?:now\s+)?$"
 )
-_NOT_A_PERSON = re.compile(r"\W*(?:[a-z-]+\s+)?(?:son|daughter|child|children|injury|injuries|claim|history|fracture|study|report|mri|scar|mother|father|wife|husband)\b")
+_NOT_THE_PATIENT = re.compile(
+    r"\W*(?:[a-z-]+\s+)?(?:son|daughter|grandson|granddaughter|child|children|mother|father|wife|husband|brother|sister|spouse|"
+    r"co-?worker|injury|injuries|claim|history|fracture|study|report|mri|scar)\b"
+)
 
 _SEX_WORDS: dict[str, Sex] = {
     "male": "male", "man": "male", "gentleman": "male", "boy": "male",
     "female": "female", "woman": "female", "lady": "female", "girl": "female",
 }  # fmt: skip
 _SEX = re.compile(r"\b(?P<word>female|male|gentleman|gentlewoman|woman|man|lady|boy|girl)\b")
-_SUBJECT_IS = re.compile(rf"\b(?:{_SUBJECT})\b[^.]{{0,60}}?\b(?P<word>female|male|woman|man|gentleman|lady)\b")
+_SUBJECT_IS = re.compile(rf"{_SUBJECT}\b[^.]{{0,60}}?\b(?P<word>female|male|woman|man|gentleman|lady)\b")
 _TITLE = re.compile(r"\b(?P<title>mr|mrs|ms)\.\s")
 _PRONOUN = re.compile(r"\b(?P<pronoun>he|his|him|himself|she|her|hers|herself)\b")
 _SENTENCE_END = re.compile(r"[.?!]\s+(?=[A-Z])|\n\s*\n")
@@ -88,9 +93,9 @@ def _mentions(view: View, start: int, end: int) -> Iterator[_Mention]:
 
 def _is_patient(view: View, start: int, at: int, after: int, end: int) -> bool:
     before = view.folded[max(start, at - 120) : at]
-    if _OF_ANOTHER.search(before[-60:]) or _NOT_A_PERSON.match(view.folded, after, min(end, after + 40)):
+    if _OF_ANOTHER.search(before[-60:]) or _NOT_THE_PATIENT.match(view.folded, after, min(end, after + 40)):
         return False
-    return bool(_ABOUT_PATIENT.search(before)) or at - start < len(before)
+    return bool(_ABOUT_PATIENT.search(before) or _CALLED_PATIENT.match(view.folded, after, min(end, after + 80)))
 
 
 def _sentence(view: View, place: Place, start: int, end: int) -> Place:
@@ -111,7 +116,9 @@ def _sex_in(view: View, mention: _Mention) -> Found[Sex] | None:
     if title:
         return Found("male" if title.group("title") == "mr" else "female", title.span("title"))
     pronouns = list(_PRONOUN.finditer(view.folded, low, high))
-    sexes: set[Sex] = {"male" if match.group().startswith("hi") or match.group() == "he" else "female" for match in pronouns}
+    sexes: set[Sex] = {
+        "male" if match.group().startswith("hi") or match.group() == "he" else "female" for match in pronouns
+    }
     return Found(sexes.pop(), pronouns[0].span()) if len(sexes) == 1 else None
 
 
@@ -133,25 +140,45 @@ def _compare(view: View, mentions: list[_Mention], raw: RawLetter) -> None:
 
 
 _INJURY = (
-    re.compile(rf"date\s+of\s+(?:the\s+)?injury\W+(?:\(doi\)\W+)?(?:(?:of|on|is|was|dated)\s+)?(?P<date>{DATE})"),
-    re.compile(rf"injur(?:y|ies|ed)\W+(?:(?:date|on|of|dated|occurring|that|occurred|sustained|dating|back|to|in|which)\s+){{0,4}}(?P<date>{DATE})"),
-    re.compile(rf"(?:occupational|industrial|outpatient)\s+(?:claim|accident|incident)\s+(?:from|on|of|dated)\s+(?P<date>{DATE})"),
+    re.compile(
+        rf"date\s+of\s+(?:the\s+)?injury[\s:,(]+(?:doi\)\W+)?(?:(?:of|on|is|was|as|dated|listed|reported|given|noted)\s+){{0,3}}(?P<date>{DATE})"
+    ),
+    re.compile(
+        rf"injur(?:y|ies|ed)\W+(?:(?:date|on|of|dated|occurring|that|occurred|sustained|dating|back|to|in|which)\s+){{0,4}}(?P<date>{DATE})"
+    ),
+    re.compile(
+        rf"(?:occupational|industrial|outpatient)\s+(?:claim|accident|incident)\s+(?:from|on|of|dated)\s+(?P<date>{DATE})"
+    ),
     re.compile(rf"\bdoi\W+(?P<date>{DATE})"),
-    re.compile(rf"\binjured\s+(?:[a-z'-]+\s+){{0,8}}on\s+(?P<date>{DATE})"),
+    # `... who broke three bones of the left foot on 1/29/2013 when a ...`
+    re.compile(
+        r"\b(?:injured|hurt|fell|slipped|tripped|struck|hit|broke|fractured|sprained|strained|twisted|tore|cut|lacerated|burned|burnt|"
+        rf"crushed|pinned|caught|thrown|amputated|dislocated|bitten|stung|assaulted|exposed)\b[^.;]{{0,120}}?\bon\s+(?P<date>{DATE})"
+    ),
+    re.compile(rf"\bon\s+(?P<date>{DATE})\s*,?\s+(?:when|while)\b"),
 )
 _UR = r"(?:utilization\s+review|\bur\b)(?:\s+\(ur\))?"
 _UR_DECISION = (
-    re.compile(rf"date\s+of\s+(?:the\s+)?{_UR}\s+(?:decision|denial|determination)\W+(?:(?:was|is|of|on)\s+)?(?P<date>{DATE})"),
-    re.compile(rf"{_UR}\s+(?:decision|denial|determination)\s+(?:(?:of|on|dated|was|is|made|issued|from|date)\s+){{1,3}}(?P<date>{DATE})"),
+    re.compile(
+        rf"date\s+of\s+(?:the\s+)?{_UR}\s+(?:decision|denial|determination)\W+(?:(?:was|is|of|on)\s+)?(?P<date>{DATE})"
+    ),
+    re.compile(
+        rf"{_UR}\s+(?:decision|denial|determination)\s+(?:(?:of|on|dated|was|is|made|issued|from|date)\s+){{1,3}}(?P<date>{DATE})"
+    ),
     re.compile(rf"{_UR}\W+(?:(?:report|letter|documentation|of|on|dated|was)\s+){{0,3}}\(?(?P<date>{DATE})"),
+    re.compile(rf"{_UR}[^.;]{{0,80}}?\bdecision\s+(?:of|on|dated)\s+(?P<date>{DATE})"),
     re.compile(rf"\bon\s+(?P<date>{DATE})\s*,?\s+(?:the\s+)?{_UR}"),
+    re.compile(rf"{_UR}\s+(?:denied|modified|non-?\s?certified)\b[^.;]{{0,120}}?\bon\s+(?P<date>{DATE})"),
 )
 
 
 def read_dates(view: View, start: int, end: int, raw: RawLetter) -> None:
     """Read the dates that a header would have, as far as the summary's own words give them."""
     latest = latest_full_year(view.folded[start:end])
-    places = {"date_of_injury": _first(_INJURY, view, start, end), "ur_decision_date": _first(_UR_DECISION, view, start, end)}
+    places = {
+        "date_of_injury": _first(_INJURY, view, start, end),
+        "ur_decision_date": _first(_UR_DECISION, view, start, end),
+    }
     decided = places["ur_decision_date"]
     if decided and latest is None:
         year = read_date(view.folded[decided[0] : decided[1]])

@@ -117,7 +117,7 @@ def _is_break(text: str, gap_start: int, gap_end: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A letter's text for reading: patterns search `folded`, values are cut out of `clean`, spans point into `source`."""
+    """A letter's text for reading: patterns search `folded`, values come out of `clean`, spans point into `source`."""
 
     source: str
     clean: str
@@ -158,7 +158,11 @@ class View:
         start, end = place
         if self.cuts:
             start, end = self.origin(start), self.origin(max(start, end - 1)) + (end > start)
-        return Span(start, end, bisect_right(self.page_breaks, start) + 1 if self.paged else None)
+        return Span(start, end, self.page(start))
+
+    def page(self, offset: int) -> int | None:
+        """The page of a character of the source."""
+        return bisect_right(self.page_breaks, offset) + 1 if self.paged else None
 
     def value(self, place: Place) -> str:
         """The piece, reflowed."""
@@ -212,4 +216,3 @@ def line_and_column(text: str, offset: int) -> tuple[int, int]:
     before = text[:offset].replace("\r\n", "\n\n").replace("\r", "\n") if "\r" in text else text[:offset]
     line = before.count("\n") + 1 - text.count("\r\n", 0, offset)
     return line, offset - before.rfind("\n")
-

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Literal
 
 from worker.letter.conclusions import conclusion
 from worker.letter.fields import STATES
 from worker.letter.headings import HeadingForm
-from worker.letter.model import Decision
 from worker.letter.issues import SENTENCE_ENDS, issue_place
+from worker.letter.model import Decision
 from worker.letter.raw import DATE_FIELDS, PARTS, Found, Problem, RawGuideline, RawIssue, RawLetter
 from worker.letter.rules import RULES, Rule
 from worker.letter.text import View
@@ -35,11 +35,14 @@ class Checked:
     service_dates: list[date | None]
 
 
-def check(view: View, raw: RawLetter, forms: list[HeadingForm | None], checked: Checked, today: date | None) -> list[Problem]:
+def check(
+    view: View, raw: RawLetter, forms: list[HeadingForm | None], checked: Checked, today: date | None
+) -> list[Problem]:
     """Every rule that the letter breaks, those noticed in reading first."""
     problems = [*raw.problems, *_numbers(raw), *_dates(raw, today), *_patient(raw), *_reviewer(view, raw)]
-    if not raw.issues and not any(problem.code == "truncated" for problem in problems):
-        problems.append(Problem("no_issues", "issues"))
+    end = len(view.clean.rstrip())
+    if not raw.issues and not any(problem.code in {"truncated", "no_issues"} for problem in problems):
+        problems.append(Problem("no_issues", "issues", (end, end)))
     for number, issue in enumerate(raw.issues):
         problems += _issue(view, raw, number, issue)
         problems += _heading(raw, number, forms[number], checked.service_dates[number])
@@ -51,7 +54,7 @@ def _numbers(raw: RawLetter) -> Iterator[Problem]:
     first = raw.case_number
     for other in raw.case_numbers:
         if first and other.value != first.value:
-            yield Problem("case_number_differs", "case_number", other.place)
+            yield Problem("case_number_conflict", "case_number", other.place)
     if raw.stated_outcome and raw.issues and raw.stated_outcome.value != stated_by(raw):
         yield Problem("stated_outcome_differs", "stated_outcome", raw.stated_outcome.place)
     if raw.priority and raw.priority.value is None:
@@ -72,10 +75,20 @@ def _dates(raw: RawLetter, today: date | None) -> Iterator[Problem]:
             yield Problem("impossible_date", name, found.place)
         elif today and found.value > today:
             yield Problem("date_in_future", name, found.place)
-    ordered = [(name, raw.dates[name]) for name in DATE_FIELDS if name in raw.dates and raw.dates[name].value]
-    for (_, before), (name, after) in pairwise(ordered):
-        if before.value and after.value and before.value > after.value:
-            yield Problem("dates_out_of_order", name, after.place)
+    ordered = [(name, day.value) for name in DATE_FIELDS if (day := raw.dates.get(name)) and day.value]
+    for name in _out_of_order(ordered):
+        yield Problem("dates_out_of_order", name, raw.dates[name].place)
+
+
+def _out_of_order(ordered: list[tuple[str, date]]) -> tuple[str, ...]:
+    """The fewest dates without which the others are in order; the letter's own date is the last to be doubted."""
+    names = sorted((name for name, _ in ordered), key=lambda name: (name == "decision_date", -DATE_FIELDS.index(name)))
+    for count in range(len(ordered)):
+        for doubted in combinations(names, count):
+            kept = [day for name, day in ordered if name not in doubted]
+            if all(before <= after for before, after in pairwise(kept)):
+                return doubted
+    return ()
 
 
 def _patient(raw: RawLetter) -> Iterator[Problem]:
@@ -103,9 +116,9 @@ def _issue(view: View, raw: RawLetter, number: int, issue: RawIssue) -> Iterator
     cut = number == len(raw.issues) - 1 and view.clean[end - 1] not in SENTENCE_ENDS
     if issue.heading is None:
         yield Problem("issue_without_heading", f"{path}.heading", place)
-    if issue.decision is None:
+    if issue.decision is None and not (issue.only_reviewer and issue.rationale is None):
         yield Problem("issue_without_decision", f"{path}.decision", place)
-    elif issue.decision.value is None:
+    elif issue.decision and issue.decision.value is None:
         yield Problem("unknown_decision", f"{path}.decision", issue.decision.place)
     if issue.rationale is None and cut:
         yield Problem("truncated", f"{path}.rationale", (end, end), "the rationale of the last issue")

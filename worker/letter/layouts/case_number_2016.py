@@ -1,18 +1,18 @@
 """Letters of 2016 and later: a table of numbers and dates, then the sections of 2014 with labelled credentials.
 
-    Case Number: CM16-0213037
-    Date Assigned: 11/09/2016 Date of Injury: 10/13/2016
-    Decision Date: 12/09/2016 UR Denial Date: 11/03/2016
-    Priority: Standard Application
-    Received:
-    11/03/2016
-    HOW THE IMR FINAL DETERMINATION WAS MADE
-    ...
-    The Expert Reviewer has the following credentials:
-    State(s) of Licensure: <state>, <state>
-    Certification(s)/Specialty: <board>, <board>
-    CLINICAL CASE SUMMARY
-    ...
+Case Number: CM16-0213037
+Date Assigned: 11/09/2016 Date of Injury: 10/13/2016
+Decision Date: 12/09/2016 UR Denial Date: 11/03/2016
+Priority: Standard Application
+Received:
+11/03/2016
+HOW THE IMR FINAL DETERMINATION WAS MADE
+...
+The Expert Reviewer has the following credentials:
+State(s) of Licensure: <state>, <state>
+Certification(s)/Specialty: <board>, <board>
+CLINICAL CASE SUMMARY
+...
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ LAYOUT = KnownLayout(
     name="2016-case-number",
     marks=(_OPENING, _CREDENTIALS),
     opening="Case Number: CM",
-    starts=re.compile(phrase("Case Number:") + r"\s*\S+\s+" + phrase("Date Assigned:") + "|" + HOW_MADE.heading.pattern),
+    starts=re.compile(
+        phrase("Case Number:") + r"\s*\S+\s+" + phrase("Date Assigned:") + "|" + HOW_MADE.heading.pattern
+    ),
     read=read,
 )

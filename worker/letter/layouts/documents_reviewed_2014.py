@@ -1,26 +1,26 @@
 """Letters of 2014 with a list of documents: headings are known, the numbered issues from memory.
 
-    MAXIMUS FEDERAL SERVICES, INC.
-    Independent Medical Review
-    ...
-    UR Denial Date:  <date>
-    HOW THE IMR FINAL DETERMINATION WAS MADE
-    ... The physician reviewer is Board Certified in <board> and is licensed to practice in <state>. ...
-    DOCUMENTS REVIEWED
-    The following relevant documents received from the interested parties and the documents provided with the
-    application were reviewed and considered. These documents included:
-    • <document>
-    CLINICAL CASE SUMMARY
-    The physician reviewer developed the following clinical case summary based on a review of the case file, including
-    all medical records:
-    <summary>
-    IMR DECISION(S) AND RATIONALE(S)
-    The Final Determination was based on decisions for the disputed items/services set forth below:
-    1. <heading> is [not] medically necessary and appropriate.
-    The Claims Administrator based its decision on the <source>, which is part of the MTUS.
-    The Physician Reviewer based his/her decision on the <source>, which is part of the MTUS.
-    The Physician Reviewer's decision rationale: <rationale>
-    2. <heading> ...
+MAXIMUS FEDERAL SERVICES, INC.
+Independent Medical Review
+...
+UR Denial Date:  <date>
+HOW THE IMR FINAL DETERMINATION WAS MADE
+... The physician reviewer is Board Certified in <board> and is licensed to practice in <state>. ...
+DOCUMENTS REVIEWED
+The following relevant documents received from the interested parties and the documents provided with the
+application were reviewed and considered. These documents included:
+• <document>
+CLINICAL CASE SUMMARY
+The physician reviewer developed the following clinical case summary based on a review of the case file, including
+all medical records:
+<summary>
+IMR DECISION(S) AND RATIONALE(S)
+The Final Determination was based on decisions for the disputed items/services set forth below:
+1. <heading> is [not] medically necessary and appropriate.
+The Claims Administrator based its decision on the <source>, which is part of the MTUS.
+The Physician Reviewer based his/her decision on the <source>, which is part of the MTUS.
+The Physician Reviewer's decision rationale: <rationale>
+2. <heading> ...
 """
 
 from __future__ import annotations
@@ -39,13 +39,15 @@ from worker.letter.sections import Section, divide, report_missing
 from worker.letter.summary import read_dates, read_patient
 from worker.letter.text import View, compiled, phrase
 
-DOCUMENTS = Section("the list of documents", "documents_reviewed", re.compile(r"\bdocuments\s+reviewed\b(?!\s+for)"), required=False)
+DOCUMENTS = Section(
+    "the list of documents", "documents_reviewed", re.compile(r"\bdocuments\s+reviewed\b(?!\s+for)"), required=False
+)
 ISSUES = Section(
     "the decisions and rationales",
     "issues",
     re.compile(
         r"imr\s+decision\s*(?:\(s\)|s)?\s+and\s+rationale\s*(?:\(s\)|s)?"
-        + rf"(?:\s+{phrase('The Final Determination was based on decisions for the disputed')}[^:]{{0,80}}:)?"
+        rf"(?:\s+{phrase('The Final Determination was based on decisions for the disputed')}[^:]{{0,80}}:)?"
     ),
 )
 SECTIONS = (HOW_MADE, DOCUMENTS, CASE_SUMMARY, ISSUES)

@@ -1,21 +1,22 @@
 """Letters of 2014: the sections from HOW THE IMR FINAL DETERMINATION WAS MADE on; published copies have no header.
 
-    HOW THE IMR FINAL DETERMINATION WAS MADE
-    MAXIMUS Federal Services sent the complete case file to a physician reviewer. He/she has no affiliation with ...
-    The physician reviewer is Board Certified in <board>, has a subspecialty in <board> and is licensed to practice in <state>.
-    ...
-    CLINICAL CASE SUMMARY
-    The expert reviewer developed the following clinical case summary based on a review of the case file, including all
-    medical records:
-    <summary>
-    IMR ISSUES, DECISIONS AND RATIONALES
-    The Final Determination was based on decisions for the disputed items/services set forth below:
-    <heading>: <decision>
-    Claims Administrator guideline: <guideline>
-    MAXIMUS guideline: <guideline>
-    Decision rationale: <rationale>
-    <heading>: <decision>
-    ...
+HOW THE IMR FINAL DETERMINATION WAS MADE
+MAXIMUS Federal Services sent the complete case file to a physician reviewer. He/she has no affiliation with ...
+The physician reviewer is Board Certified in <board>, has a subspecialty in <board> and is licensed to practice in
+    <state>.
+...
+CLINICAL CASE SUMMARY
+The expert reviewer developed the following clinical case summary based on a review of the case file, including all
+medical records:
+<summary>
+IMR ISSUES, DECISIONS AND RATIONALES
+The Final Determination was based on decisions for the disputed items/services set forth below:
+<heading>: <decision>
+Claims Administrator guideline: <guideline>
+MAXIMUS guideline: <guideline>
+Decision rationale: <rationale>
+<heading>: <decision>
+...
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ _ISSUES_INTRODUCTION = phrase("The Final Determination was based on decisions fo
 ISSUES = Section(
     "the issues with their decisions",
     "issues",
-    re.compile(rf"imr\s+issues?\s*,\s+decisions?,?\s+and\s+rationales?\b(?:\s*{_ISSUES_INTRODUCTION})?|{_ISSUES_INTRODUCTION}"),
+    re.compile(
+        rf"imr\s+issues?\s*,\s+decisions?,?\s+and\s+rationales?\b(?:\s*{_ISSUES_INTRODUCTION})?|{_ISSUES_INTRODUCTION}"
+    ),
 )
 
 SECTIONS = (HOW_MADE, CASE_SUMMARY, ISSUES)

@@ -27,7 +27,7 @@ from worker.letter.ending import letter_end
 from worker.letter.issues import SENTENCE_ENDS
 from worker.letter.layouts.known import KnownLayout
 from worker.letter.prose_citations import read_prose_guideline
-from worker.letter.raw import Found, Problem, RawIssue, RawLetter
+from worker.letter.raw import Found, RawIssue, RawLetter
 from worker.letter.reviewer import read_reviewer
 from worker.letter.sections import Section, divide, report_missing
 from worker.letter.summary import read_dates, read_patient
@@ -55,6 +55,7 @@ RATIONALE = Section(
         r"rationale\s+for\s+why\s+the\s+requested\s+treatment\s*/\s*service\s+"
         r"(?P<decision>(?:is\s*/\s*was|is|was)\s+(?P<no>not\s+)?medically\s+necessary)\s*:"
     ),
+    required=False,
 )
 SECTIONS = (QUALIFICATIONS, DOCUMENTS, SUMMARY, ISSUE, GUIDELINE, RATIONALE)
 
@@ -80,11 +81,12 @@ def read(view: View, start: int, end: int) -> RawLetter:
 
 def _issue(view: View, found: dict[str, Place], raw: RawLetter) -> RawIssue:
     heading = view.trimmed(*found[ISSUE.name])
-    issue = RawIssue(heading[0], heading if heading[0] < heading[1] else None, end=found[ISSUE.name][1])
+    issue = RawIssue(heading[0], heading if heading[0] < heading[1] else None, end=view.trimmed(*found[ISSUE.name])[1])
     issue.only_reviewer = True
     if GUIDELINE.name in found:
         issue.labels["reviewer_guideline"] = found[GUIDELINE.name][0]
         issue.reviewer_guideline = read_prose_guideline(view, *found[GUIDELINE.name])
+        issue.end = view.trimmed(*found[GUIDELINE.name])[1]
     if RATIONALE.name in found:
         _read_rationale(view, found[RATIONALE.name], issue, raw)
     return issue
@@ -102,8 +104,6 @@ def _read_rationale(view: View, place: Place, issue: RawIssue, raw: RawLetter) -
     if rationale[0] < rationale[1]:
         issue.rationale = rationale
         issue.closed = view.clean[rationale[1] - 1] in SENTENCE_ENDS
-    else:
-        raw.problems.append(Problem("truncated", "issues.0.rationale", (rationale[1], rationale[1]), "the rationale"))
 
 
 LAYOUT = KnownLayout(

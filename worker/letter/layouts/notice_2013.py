@@ -5,11 +5,13 @@
     Notice of Independent Medical Review Determination
     Dated: 9/26/2013
     ...
-    1) MAXIMUS Federal Services, Inc. has determined the request for <heading> is [not] medically necessary and appropriate.
+    1) MAXIMUS Federal Services, Inc. has determined the request for <heading> is [not] medically necessary and
+    appropriate.
     INDEPENDENT MEDICAL REVIEW DECISION AND RATIONALE
     An application for Independent Medical Review was filed on <date> disputing the Utilization Review Denial dated
     <date>. A Notice of Assignment and Request for Information was provided to the above parties on <date>. ...
-    1) MAXIMUS Federal Services, Inc. has determined the request for <heading> is [not] medically necessary and appropriate.
+    1) MAXIMUS Federal Services, Inc. has determined the request for <heading> is [not] medically necessary and
+    appropriate.
     Medical Qualifications of the Expert Reviewer:
     ... is Board Certified in <board> and is licensed to practice in <state>. ...
     Case Summary:
@@ -48,7 +50,11 @@ from worker.letter.text import Place, View, compiled
 TITLE = compiled("Notice of Independent Medical Review Determination")
 BODY = re.compile(r"independent\s+medical\s+review\s+decision\s+and\s+rationale")
 
-QUALIFICATIONS = Section("the reviewer's qualifications", "issues", re.compile(r"medical\s+qualifications\s+of\s+the\s+[a-z]+\s+reviewer\s*:?"))
+QUALIFICATIONS = Section(
+    "the reviewer's qualifications",
+    "issues",
+    re.compile(r"medical\s+qualifications\s+of\s+the\s+[a-z]+\s+reviewer\s*:?"),
+)
 SUMMARY = Section(
     "the case summary",
     "clinical_summary",
@@ -57,19 +63,28 @@ SUMMARY = Section(
         rf"(?:{DATE})?\s*\.)?"
     ),
 )
-DOCUMENTS = Section("the list of documents", "documents_reviewed", re.compile(r"documents\s+reviewed\s+for\s+determination\s*:?"), required=False)
+DOCUMENTS = Section(
+    "the list of documents",
+    "documents_reviewed",
+    re.compile(r"documents\s+reviewed\s+for\s+determination\s*:?"),
+    required=False,
+)
 REGARDING = Section("the rationales", "issues", re.compile(r"(?=\b\d{1,2}\s?\)\s*regarding\s+the\s+request\s+for\b)"))
 SECTIONS = (QUALIFICATIONS, SUMMARY, DOCUMENTS, REGARDING)
 
-# `An application ... was filed on <date> disputing the Utilization Review Denial dated <date>. A Notice of Assignment and
-# Request for Information was provided to the above parties on <date>.`
+# `An application ... was filed on <date> disputing the Utilization Review Denial dated <date>. A Notice of Assignment
+# and Request for Information was provided to the above parties on <date>.`
 _IN_PROSE = {
-    "application_received": re.compile(rf"application\s+for\s+independent\s+medical\s+review\s+was\s+filed\s+on\s+(?P<date>{DATE})"),
+    "application_received": re.compile(
+        rf"application\s+for\s+independent\s+medical\s+review\s+was\s+filed\s+on\s+(?P<date>{DATE})"
+    ),
     "ur_decision_date": re.compile(rf"disputing\s+the\s+utilization\s+review\s+[a-z/]+\s+dated\s+(?P<date>{DATE})"),
-    "date_assigned": re.compile(rf"request\s+for\s+information\s+was\s+provided\s+to\s+the\s+above\s+parties\s+on\s+(?P<date>{DATE})"),
+    "date_assigned": re.compile(
+        rf"request\s+for\s+information\s+was\s+provided\s+to\s+the\s+above\s+parties\s+on\s+(?P<date>{DATE})"
+    ),
 }
 
-# `1) MAXIMUS Federal Services, Inc. has determined the request for <heading> is not medically necessary and appropriate.`
+# `MAXIMUS Federal Services, Inc. has determined the request for <heading> is not medically necessary and appropriate.`
 _DETERMINED = re.compile(
     r"has\s+determined\s+the\s+request\s+for\s+(?P<heading>[^\0]{1,1200}?)\s+"
     r"(?P<decision>(?:is|are|was|were)\s+(?P<no>not\s+)?medically\s+necessary(?:\s+and\s+appropriate)?)"
@@ -138,15 +153,17 @@ def _decision(match: re.Match[str]) -> Found[Decision | None]:
     return Found("upheld" if match.group("no") else "overturned", match.span("decision"))
 
 
-def _compare(view: View, front: list[re.Match[str]], listed: list[re.Match[str]], issues: list[RawIssue], raw: RawLetter) -> None:
+def _compare(
+    view: View, front: list[re.Match[str]], listed: list[re.Match[str]], issues: list[RawIssue], raw: RawLetter
+) -> None:
     counts = {len(front), len(listed), len(issues) or len(listed)}
     if len(counts) > 1 and front:
         at = _line_start(view, front[0].start())
-        raw.problems.append(Problem("first_page_differs", "issues", (at, at)))
+        raw.problems.append(Problem("decision_counts_differ", "issues", (at, at)))
         return
     for number, (first, second) in enumerate(zip(front, listed, strict=False)):
         if bool(first.group("no")) != bool(second.group("no")):
-            raw.problems.append(Problem("first_page_differs", f"issues.{number}.decision", first.span("decision")))
+            raw.problems.append(Problem("decision_counts_differ", f"issues.{number}.decision", first.span("decision")))
 
 
 def _line_start(view: View, at: int) -> int:
