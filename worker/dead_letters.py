@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -13,6 +13,9 @@ from worker.fitting import LEFT_OUT
 from worker.letter import PARSER_VERSION
 from worker.letter.rules import RULES
 from worker.retrying import Disposition
+
+MAX_VIOLATIONS: Final = 100
+"""A person needs no more to see what is wrong, and the event stays below its size limit."""
 
 POISON = "poison"
 INTERNAL = "internal"
@@ -101,7 +104,7 @@ def make_dead_letter(
         code=why.code,
         message=sentence(why),
         remedy=remedy(why.code),
-        violations=why.violations,
+        violations=why.violations[:MAX_VIOLATIONS],
         attempts=attempts,
         claim_id=claim_id,
         received_on=received_on,

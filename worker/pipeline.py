@@ -11,7 +11,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from worker import dead_letters
 from worker.contract.event import DEAD_LETTERED, PUBLISHED, encode, event_id, make_event
@@ -30,6 +30,8 @@ CHUNK_BYTES: Final = 32_000_000
 """So many bytes of letters are held in memory at once, whatever a hint asks for."""
 
 _CHANGED: Final = Disposition("retry", "changed_while_read", "the file was written to meanwhile")
+
+Answer = TypeVar("Answer")
 
 Determine = Callable[[Text, date], Determination]
 """Text and day of receipt to a determination with its deadlines; raises `LetterError`."""
@@ -109,7 +111,8 @@ class Pipeline:
                 self._run_chunk([work], report, alone=True)
         mine = {work.lease.digest for work in going}
         copies = [work for work, answer in begun if answer.verdict == "held" and work.lease.digest in mine]
-        self._file_what_was_done(self._begin(copies), report)
+        if copies:
+            self._run_chunk(copies, report)
 
     def _begin(self, chunk: Sequence[Work], *, alone: bool = False) -> list[tuple[Work, Begun]]:
         answers = self._records.begin(
@@ -118,7 +121,7 @@ class Pipeline:
             max_attempts=self._policy.max_attempts,
             alone=alone,
         )
-        return [(work, one) for work, one in zip(chunk, answers, strict=True) if not _damaged(work, one)]
+        return list(_undamaged(chunk, answers))
 
     def _goes(self, work: Work, answer: Begun, report: Report) -> bool:
         """Whether this worker has the letter now."""
@@ -201,9 +204,9 @@ class Pipeline:
         """Publish, then file away; a name in `review/` that another letter took is asked for once more, differently."""
         again: list[Verdict] = []
         answers = self._records.finish([one.finish() for one in verdicts])
-        for verdict, answer in zip(verdicts, answers, strict=True):
-            if _damaged(verdict.work, answer):
-                continue
+        by_claim = {one.work.file.claim_id: one for one in verdicts}
+        for work, answer in _undamaged([one.work for one in verdicts], answers):
+            verdict = by_claim[work.file.claim_id]
             if answer.verdict == "taken" and verdict.work.failed is not None:
                 again.append(self._dead(verdict.work, verdict.work.failed, named="claim"))
             else:
@@ -240,8 +243,10 @@ class Pipeline:
             log.warning("waits claim=%s code=%s %s", work.file.claim_id, why.code, why.message)
 
 
-def _damaged(work: Work, answer: object) -> bool:
-    if isinstance(answer, RecordDamaged):
-        # Nothing was written; the letter stays in claimed/ until an operator has looked at the key.
-        log.error("record damaged claim=%s: %s", work.file.claim_id, answer)
-    return isinstance(answer, RecordDamaged)
+def _undamaged(works: Sequence[Work], answers: Sequence[Answer | RecordDamaged]) -> Iterator[tuple[Work, Answer]]:
+    """The answers that stand. A letter whose record is damaged stays in `claimed/` until an operator has looked."""
+    for work, answer in zip(works, answers, strict=True):
+        if isinstance(answer, RecordDamaged):
+            log.error("record damaged claim=%s: %s", work.file.claim_id, answer)
+        else:
+            yield work, answer

@@ -56,7 +56,7 @@ class DeadLetter:
     remedy: str
     """What a person can do."""
     violations: tuple[Violation, ...]
-    """Every broken rule with its place; empty where the letter could not be read at all."""
+    """Broken rules with their places, at most the first 100; empty where the letter could not be read at all."""
     attempts: int
     """How often the letter was tried."""
     claim_id: str
