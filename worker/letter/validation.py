@@ -15,7 +15,7 @@ from typing import Literal
 from worker.letter.conclusions import conclusion
 from worker.letter.fields import STATES
 from worker.letter.headings import HeadingForm
-from worker.letter.issues import SENTENCE_ENDS, issue_place
+from worker.letter.issues import issue_place
 from worker.letter.model import Decision
 from worker.letter.raw import DATE_FIELDS, PARTS, Found, Problem, RawGuideline, RawIssue, RawLetter
 from worker.letter.rules import RULES, Rule
@@ -113,14 +113,14 @@ def _reviewer(view: View, raw: RawLetter) -> Iterator[Problem]:
 def _issue(view: View, raw: RawLetter, number: int, issue: RawIssue) -> Iterator[Problem]:
     path, place = f"issues.{number}", issue_place(issue)
     end = len(view.clean.rstrip())
-    cut = number == len(raw.issues) - 1 and view.clean[end - 1] not in SENTENCE_ENDS
+    last = number == len(raw.issues) - 1
     if issue.heading is None:
         yield Problem("issue_without_heading", f"{path}.heading", place)
     if issue.decision is None and not (issue.only_reviewer and issue.rationale is None):
         yield Problem("issue_without_decision", f"{path}.decision", place)
     elif issue.decision and issue.decision.value is None:
         yield Problem("unknown_decision", f"{path}.decision", issue.decision.place)
-    if issue.rationale is None and cut:
+    if issue.rationale is None and last:
         yield Problem("truncated", f"{path}.rationale", (end, end), "the rationale of the last issue")
         return
     if issue.rationale is None:
@@ -170,7 +170,7 @@ def _conclusion(number: int, issue: RawIssue, concluded: Found[bool] | None) -> 
         if issue.rationale:
             yield Problem("conclusion_not_stated", path, issue.rationale)
     elif issue.decision and _CONTRADICTED.get((issue.decision.value, concluded.value)):
-        yield Problem("decision_contradicts_rationale", f"issues.{number}.decision", issue.decision.place)
+        yield Problem("decision_contradicts_rationale", path, concluded.place)
 
 
 def conclusions_of(view: View, raw: RawLetter) -> list[Found[bool] | None]:
