@@ -62,8 +62,8 @@ def _without_rationales(told: Determination) -> Determination:
 
 
 def _without_guidelines(told: Determination) -> Determination:
-    without = {"claims_administrator_guideline": None, "reviewer_guideline": None}
-    return replace(told, issues=tuple(replace(issue, **without) for issue in told.issues))
+    issues = (replace(one, claims_administrator_guideline=None, reviewer_guideline=None) for one in told.issues)
+    return replace(told, issues=tuple(issues))
 
 
 _REDUCTIONS: tuple[tuple[str, Reduction], ...] = (
