@@ -43,29 +43,6 @@ def _without_guidelines(told: Determination) -> Determination:
     return replace(told, issues=tuple(issues))
 
 
-_REDUCTIONS:
-        if len(encoded) <= max_bytes or not isinstance(event.data, Determination):
-            break
-        event = replace(event, data=_without(event.data, field, reduce))
-        encoded = encode(event)
-    return encoded
-
-
-def _without(told: Determination, field: str, reduce: Reduction) -> Determination:
-    message = f"The event would be too large for its readers; {field} was left out. It stands in the archived letter."
-    reduced = reduce(told)
-    return replace(reduced, findings=(*told.findings, Finding(LEFT_OUT, "warning", field, message)))
-
-
-def _without_rationales(told: Determination) -> Determination:
-    return replace(told, issues=tuple(replace(issue, rationale="") for issue in told.issues))
-
-
-def _without_guidelines(told: Determination) -> Determination:
-    issues = (replace(one, claims_administrator_guideline=None, reviewer_guideline=None) for one in told.issues)
-    return replace(told, issues=tuple(issues))
-
-
 _REDUCTIONS: tuple[tuple[str, Reduction], ...] = (
     ("spans", lambda told: replace(told, spans={})),
     ("documents_reviewed", lambda told: replace(told, documents_reviewed=None)),
