@@ -65,7 +65,7 @@ _COMMON = re.compile("|".join(r"\s*".join(map(re.escape, name.split())) for name
 _NUMBERED = re.compile(r"\d+(?:\.\d+)*\.?\s")
 
 NONE_CITED = compiled("did not cite any medical evidence")
-_BASED_ON = re.compile(r"decision\s+based\s+on\s+(?:the\s+)?(?:(non\s?-?\s?mtus)(?:\s+citations?)?|mtus)\b[\s:]*")
+_BASED_ON = re.compile(r"decision\s+based\s+on\s+(?:the\s+)?(?:(non\s*-?\s*mtus)(?:\s+citations?)?|mtus)\b[\s:]*")
 
 
 def read_guideline(view: View, start: int, end: int) -> RawGuideline | None:

@@ -32,6 +32,9 @@ _CLOSING = re.compile(
     r"|(?:is|are)\s+(?:supported|indicated|recommended|warranted|appropriate|upheld|overturned|approved|denied)"
 )
 
+_CLOSING_AT_END = re.compile(r"necess(?:ary|ity)$")
+"""A rationale that lacks its last period."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Line:
@@ -118,7 +121,7 @@ class _Texture:
         before, line = self.lines[index - 1], self.lines[index]
         closed = _CLOSED.search(before.text) is not None
         weight = 2.0 if closed else -2.0
-        weight += 3.0 if _CLOSING.search(self._end_of(index)) else 0.0
+        weight += 3.0 if (_CLOSING if closed else _CLOSING_AT_END).search(self._end_of(index)) else 0.0
         weight += 4.0 if line.breaks > self.spacing and not line.after_page else 0.0
         weight += 2.0 if len(before.text) + 1 + len(line.text.split(None, 1)[0]) < self.width - 4 else 0.0
         if self.marks_soft:
