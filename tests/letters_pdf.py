@@ -10,11 +10,13 @@ The same arguments give the same bytes.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from itertools import pairwise
 
 from fpdf import FPDF
-from fpdf.enums import AccessPermission, EncryptionMethod, WrapMode, XPos, YPos
+from fpdf.enums import AccessPermission, EncryptionMethod, XPos, YPos
 
 _INCH_PT = 72
 _LEADING = 1.15  # line height per point of font size, as in the published letters
@@ -45,7 +47,7 @@ def make_pdf(
     pdf.set_font(font, size=size_pt)
     if encrypted or password is not None:
         pdf.set_encryption(
-            owner_password="owner",  # noqa: S106 - protects nothing: it is the marker of an encrypted letter
+            owner_password="owner",  # protects nothing: it only marks the letter as encrypted
             user_password=password or "",
             encryption_method=EncryptionMethod.RC4,  # as in published letters; AES would draw random bytes
             permissions=AccessPermission.none(),
@@ -57,13 +59,28 @@ def make_pdf(
 
 
 def _set_page(pdf: FPDF, page: str, *, line_pt: float) -> None:
+    width_of = cache(pdf.get_string_width)
     for paragraph in paragraphs(page):
         if not paragraph:
             pdf.ln(line_pt * _PARAGRAPH_GAP)
             continue
-        pdf.multi_cell(
-            w=0, h=line_pt, text=paragraph, align="L", wrapmode=WrapMode.WORD, new_x=XPos.LMARGIN, new_y=YPos.NEXT
-        )
+        for line in _lines(pdf, paragraph, width_of):
+            pdf.cell(h=line_pt, text=line, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+
+def _lines(pdf: FPDF, paragraph: str, width_of: Callable[[str], float]) -> Iterator[str]:
+    """The paragraph's lines, filled word by word: much faster than the library, which measures every character."""
+    line, room_pt = "", 0.0
+    for word in paragraph.split(" "):
+        if line and width_of(word) > room_pt:
+            yield line
+            line = ""
+        if not line:
+            line, room_pt = word, pdf.epw - 2 * pdf.c_margin - width_of(word)
+        else:
+            line, room_pt = f"{line} {word}", room_pt - width_of(word)
+        room_pt -= width_of(" ")
+    yield line
 
 
 def paragraphs(page: str) -> list[str]:

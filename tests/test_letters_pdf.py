@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from dataclasses import asdict
 from glob import glob
+from typing import Any
 
 import pypdfium2
 import pytest
 
 from tests.letters_pdf import make_pdf, paragraphs
+from worker.letter import parse
+from worker.reading import ReadLimits
+from worker.reading.pdf_text import read_pdf
 
 OPENING_WORD = "invented"
 HERE = os.path.dirname(__file__)
@@ -81,3 +87,22 @@ def test_wrapped_lines_run_together_and_short_lines_stay() -> None:
 def test_another_font_and_size_can_be_asked_for() -> None:
     text = letter("elbow-injection")
     assert words(text_of(make_pdf(text, font="courier", size_pt=10))) == words(text)
+
+
+def without_blanks(value: Any) -> Any:
+    """Values as JSON has them; where a paragraph ends on a page break, its end is not to be seen."""
+    if isinstance(value, dict):
+        return {key: without_blanks(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_blanks(item) for item in value]
+    return re.sub(r"\s+", "", str(value)) if value is not None else None
+
+
+@pytest.mark.parametrize("path", LETTERS, ids=[os.path.basename(path) for path in LETTERS])
+def test_a_letter_that_is_read_from_its_pdf_says_the_same(path: str) -> None:
+    with open(path, encoding="utf-8", newline="") as file:
+        pdf = make_pdf(file.read(), encrypted=True)
+    with open(f"{os.path.splitext(path)[0]}.json", encoding="utf-8") as file:
+        expected = json.load(file)["expected"]
+    said = asdict(parse(read_pdf(pdf, ReadLimits()).text, paged=True))
+    assert {key: without_blanks(said[key]) for key in expected} == without_blanks(expected)
