@@ -25,7 +25,7 @@ from watchdog.events import (
 )
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.inotify import InotifyFullEmitter
-from watchdog.observers.inotify_c import InotifyFD
+from watchdog.observers.inotify_c import InotifyConstants, InotifyFD, Mask
 
 from producer.waking import Wake
 
@@ -76,6 +76,17 @@ class Notices(FileSystemEventHandler):
         return [self._waiting.popleft() for _ in range(len(self._waiting))]
 
 
+class _Emitter(InotifyFullEmitter):
+    """Hears of what comes and not of what goes.
+
+    watchdog keeps back what was moved away for half a second, and everything behind it, to make pairs of it and what
+    came. Each claim moves a file away.
+    """
+
+    def get_event_mask_from_filter(self) -> Mask:
+        return Mask(super().get_event_mask_from_filter() & ~InotifyConstants.IN_MOVED_FROM)
+
+
 class Watcher:
     """One watch over an inbox and its sub-folders, until closed."""
 
@@ -87,8 +98,8 @@ class Watcher:
         self._inbox, self._identity = inbox, _identity(inbox)
         self._notices = Notices(inbox, wake)
         self._reader = InotifyFD()
-        # Full events tell a file renamed in from outside the inbox from one created in it.
-        self._observer = BaseObserver(InotifyFullEmitter, inotify_fd=self._reader)
+        # Full events tell a file renamed in from one created in place.
+        self._observer = BaseObserver(_Emitter, inotify_fd=self._reader)
         self._observer.schedule(self._notices, inbox, recursive=True, event_filter=_EVENTS)
         try:
             self._reader.start()

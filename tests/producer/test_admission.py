@@ -1,0 +1,58 @@
+"""Whether to claim more: every reason not to, from figures alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from producer.admission import Admission, Limits, Load, admit
+
+LIMITS = Limits(max_claimed_letters=100, min_free_disk_bytes=1_000_000, max_redis_memory_percent=90)
+IDLE = Load(claimed_letters=0, free_disk_bytes=10**9, redis_used_bytes=50, redis_max_bytes=100, redis_writable=True)
+
+
+@pytest.mark.parametrize(
+    ("load", "letters"),
+    [
+        pytest.param(IDLE, 100, id="nothing claimed"),
+        pytest.param(replace(IDLE, claimed_letters=99), 1, id="room for one"),
+        pytest.param(replace(IDLE, free_disk_bytes=1_000_000), 100, id="disk exactly at the limit"),
+        pytest.param(replace(IDLE, redis_used_bytes=90), 100, id="memory exactly at the limit"),
+        pytest.param(replace(IDLE, redis_used_bytes=10**15, redis_max_bytes=0), 100, id="a Redis without a limit"),
+    ],
+)
+def test_it_admits_up_to_the_limit_of_claimed_letters(load: Load, letters: int) -> None:
+    assert admit(load, LIMITS) == Admission(letters, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"claimed_letters": None}, "the share cannot be looked at"),
+        ({"free_disk_bytes": None}, "the share cannot be looked at"),
+        ({"free_disk_bytes": 999_999}, "less than 1,000,000 bytes are free on the share (IMR_MIN_FREE_DISK_BYTES)"),
+        ({"redis_used_bytes": None}, "Redis cannot be reached"),
+        ({"redis_max_bytes": None}, "Redis cannot be reached"),
+        ({"redis_writable": False}, "Redis does not take writes (read-only replica, or its disk is full)"),
+        (
+            {"redis_used_bytes": 91},
+            "Redis uses more than 90 % of its memory limit (IMR_MAX_REDIS_MEMORY_PERCENT)",
+        ),
+        (
+            {"claimed_letters": 100},
+            "100 letters are claimed and unfinished (IMR_MAX_CLAIMED_LETTERS): the workers are behind",
+        ),
+        (
+            {"claimed_letters": 250},
+            "100 letters are claimed and unfinished (IMR_MAX_CLAIMED_LETTERS): the workers are behind",
+        ),
+    ],
+)
+def test_it_holds_and_says_why_in_words_that_stay_the_same(change: dict[str, int | None], reason: str) -> None:
+    assert admit(replace(IDLE, **change), LIMITS) == Admission(0, reason)  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_seen_holds_before_anything_else_is_said() -> None:
+    nothing = Load(None, None, None, None, redis_writable=False)
+    assert admit(nothing, LIMITS) == Admission(0, "the share cannot be looked at")

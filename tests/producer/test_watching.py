@@ -1,0 +1,358 @@
+"""Events, on a real file system: which notices come, which do not, and how a broken watch is noticed."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import logging
+import os
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from watchdog.events import DirMovedEvent, FileClosedEvent, FileCreatedEvent, FileMovedEvent, FileSystemEvent
+from watchdog.observers import inotify_c
+
+from producer.waking import Wake
+from producer.watching import MAX_NOTICES, Lookout, Notice, Notices, Watcher
+from tests.producer.doubles import Share
+from tests.support.waiting import eventually
+
+See = Callable[[str], list[Notice]]
+
+
+@contextmanager
+def watched(share: Share) -> Iterator[See]:
+    """Everything noticed so far, once a notice of the named path is among it."""
+    watcher, noticed = Watcher(str(share.inbox), Wake()), list[Notice]()
+
+    def see(path: str) -> list[Notice]:
+        def look() -> list[Notice]:
+            noticed.extend(watcher.take())
+            return noticed if any(one.path == path for one in noticed) else []
+
+        return eventually(look, f"a notice of {path!r}; noticed {noticed}")
+
+    try:
+        yield see
+    finally:
+        watcher.close()
+
+
+def of(notices: list[Notice], path: str) -> set[tuple[bool, bool]]:
+    """(renamed in, is a folder) of each notice of that path."""
+    return {(one.renamed_in, one.is_folder) for one in notices if one.path == path}
+
+
+RENAMED_IN, WRITTEN, FOLDER = {(True, False)}, {(False, False)}, {(False, True)}
+
+
+def test_a_file_renamed_in_from_outside(share: Share) -> None:
+    with watched(share) as see:
+        share.drop("letter.pdf")
+        assert of(see("letter.pdf"), "letter.pdf") == RENAMED_IN
+
+
+def test_a_file_renamed_from_a_temporary_name_in_the_inbox(share: Share) -> None:
+    with watched(share) as see:
+        share.write(".letter.tmp").rename(share.inbox / "letter.pdf")
+        noticed = see("letter.pdf")
+        assert of(noticed, "letter.pdf") == RENAMED_IN
+        assert of(noticed, ".letter.tmp") <= WRITTEN
+
+
+def test_a_file_renamed_over_another(share: Share) -> None:
+    share.write("letter.pdf", "old")
+    with watched(share) as see:
+        share.drop("letter.pdf", "new")
+        assert of(see("letter.pdf"), "letter.pdf") == RENAMED_IN
+
+
+def test_a_file_written_in_place(share: Share) -> None:
+    with watched(share) as see:
+        share.write("letter.pdf")
+        assert of(see("letter.pdf"), "letter.pdf") == WRITTEN
+
+
+def test_a_file_linked_into_place_is_not_renamed_in(share: Share) -> None:
+    outside = share.root / "outside" / "letter.pdf"
+    outside.write_text("a letter")
+    with watched(share) as see:
+        os.link(outside, share.inbox / "letter.pdf")
+        assert of(see("letter.pdf"), "letter.pdf") == WRITTEN
+
+
+def test_a_file_moved_out_or_claimed_gives_no_notice(share: Share) -> None:
+    for name in ("claimed.pdf", "taken-back.pdf"):
+        share.write(name)
+    with watched(share) as see:
+        (share.inbox / "claimed.pdf").rename(share.root / "claimed" / "claimed.pdf")
+        (share.inbox / "taken-back.pdf").rename(share.root / "outside" / "taken-back.pdf")
+        share.drop("last.pdf")
+        assert {one.path for one in see("last.pdf")} == {"last.pdf"}
+
+
+def test_claims_do_not_hold_up_the_notices_of_what_comes_after(share: Share) -> None:
+    """By default watchdog keeps what was moved out for half a second, to pair it, and everything behind it too."""
+    waits_s = []
+    with watched(share) as see:
+        for number in range(5):
+            share.write(f".{number}")
+            see(f".{number}")
+            (share.inbox / f".{number}").rename(share.root / "claimed" / f"{number}")
+            begun_s = time.monotonic()
+            share.drop(f"{number}.pdf")
+            see(f"{number}.pdf")
+            waits_s.append(time.monotonic() - begun_s)
+    assert statistics.median(waits_s) < 0.3, waits_s
+
+
+def test_a_folder_moved_in_is_noticed_and_its_files_are_not_taken_for_complete(share: Share) -> None:
+    batch = share.root / "outside" / "batch"
+    (batch / "sub").mkdir(parents=True)
+    (batch / "sub" / "letter.pdf").write_text("a letter")
+    with watched(share) as see:
+        batch.rename(share.inbox / "batch")
+        noticed = see("batch/sub/letter.pdf")
+        assert of(noticed, "batch") == FOLDER
+        assert of(noticed, "batch/sub/letter.pdf") == WRITTEN
+
+
+def test_files_in_a_folder_that_is_renamed_within_the_inbox_are_not_taken_for_complete(share: Share) -> None:
+    """One of them may be in the midst of being written."""
+    share.write("New Folder/letter.pdf")
+    with watched(share) as see:
+        (share.inbox / "New Folder").rename(share.inbox / "clinic")
+        noticed = see("clinic/letter.pdf")
+        assert of(noticed, "clinic") == FOLDER
+        assert of(noticed, "clinic/letter.pdf") == WRITTEN
+
+
+def test_a_tree_made_and_filled_at_once(share: Share) -> None:
+    with watched(share) as see:
+        for number in range(20):
+            share.write(f"{number}/a/b/letter.pdf")
+        for number in range(20):
+            assert of(see(f"{number}/a/b/letter.pdf"), f"{number}/a/b/letter.pdf") == WRITTEN
+
+
+@pytest.mark.parametrize("folder", [b"\xff\xfe", b"line\nbreak", b"d" * 255], ids=repr)
+def test_files_in_folders_of_any_name(share: Share, folder: bytes) -> None:
+    name = os.fsdecode(folder)
+    with watched(share) as see:
+        (share.inbox / name).mkdir()
+        see(name)
+        share.drop(f"{name}/letter.pdf")
+        assert of(see(f"{name}/letter.pdf"), f"{name}/letter.pdf") & RENAMED_IN
+
+
+def test_links_are_not_followed(share: Share) -> None:
+    outside = share.root / "outside"
+    with watched(share) as see:
+        (share.inbox / "link").symlink_to(outside)
+        see("link")
+        (outside / "foreign.pdf").write_text("not for us")
+        share.drop("last.pdf")
+        assert not [one for one in see("last.pdf") if "foreign" in one.path]
+
+
+# --- The handler ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        FileMovedEvent("/s/inbox/x", ""),
+        FileMovedEvent("", "/s/claimed/x"),
+        FileMovedEvent("/s/inbox/x", b""),
+        FileMovedEvent(b"", b"/elsewhere/\xff"),
+        DirMovedEvent("/s/inbox/x", ""),
+        FileCreatedEvent("/s/inbox"),
+        FileCreatedEvent("/s/inbox-of-others/x"),
+        FileCreatedEvent(""),
+        FileSystemEvent(""),
+    ],
+    ids=repr,
+)
+def test_an_event_that_concerns_nothing_in_the_inbox_gives_no_notice(event: FileSystemEvent) -> None:
+    notices = Notices("/s/inbox", Wake())
+    notices.on_any_event(event)
+    assert notices.take() == []
+
+
+def test_names_of_bytes_are_understood() -> None:
+    notices = Notices("/s/inbox", Wake())
+    notices.dispatch(FileMovedEvent(b"", b"/s/inbox/\xff/x"))
+    assert notices.take() == [Notice("\udcff/x", renamed_in=True, is_folder=False)]
+
+
+def test_in_a_flood_the_oldest_notices_give_way() -> None:
+    notices = Notices("/s/inbox", Wake())
+    for number in range(MAX_NOTICES + 10):
+        notices.dispatch(FileClosedEvent(f"/s/inbox/{number}"))
+    taken = notices.take()
+    assert len(taken) == MAX_NOTICES
+    assert (taken[0].path, taken[-1].path) == ("10", str(MAX_NOTICES + 9))
+    assert notices.take() == []
+
+
+# --- A watch that breaks ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lookout(share: Share) -> Iterator[Lookout]:
+    lookout = Lookout(str(share.inbox), Wake())
+    lookout.renew()
+    yield lookout
+    lookout.close()
+
+
+def stops_watching(lookout: Lookout) -> None:
+    eventually(lambda: not lookout.is_watching(), "the watch to be known as broken")
+
+
+def works_again(lookout: Lookout, share: Share) -> None:
+    lookout.renew()
+    assert lookout.is_watching()
+    share.drop("after.pdf")
+    eventually(lambda: [one for one in lookout.take() if one.path == "after.pdf"], "a notice of after.pdf")
+
+
+def test_a_healthy_watch_is_alive(share: Share, lookout: Lookout) -> None:
+    share.write("a/b/letter.pdf")
+    assert lookout.is_watching()
+
+
+def test_an_inbox_removed_and_made_again(share: Share, lookout: Lookout) -> None:
+    share.inbox.rmdir()
+    stops_watching(lookout)
+    share.inbox.mkdir()
+    works_again(lookout, share)
+
+
+def test_an_inbox_renamed_away_and_replaced_breaks_the_watch_although_its_threads_live(
+    share: Share, lookout: Lookout
+) -> None:
+    share.inbox.rename(share.root / "inbox-of-yesterday")
+    stops_watching(lookout)
+    share.inbox.mkdir()
+    stops_watching(lookout)
+    works_again(lookout, share)
+
+
+def kill_emitter(watcher: Watcher) -> None:
+    for emitter in watcher._observer.emitters:
+        emitter.stop()
+
+
+def kill_dispatcher(watcher: Watcher) -> None:
+    watcher._observer.event_queue.put("not an event")
+
+
+def kill_reader(watcher: Watcher) -> None:
+    watcher._reader.stop()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("kill", [kill_emitter, kill_dispatcher, kill_reader])
+def test_a_thread_that_dies_breaks_the_watch(share: Share, lookout: Lookout, kill: Callable[[Watcher], None]) -> None:
+    assert lookout._watcher is not None
+    kill(lookout._watcher)
+    stops_watching(lookout)
+    works_again(lookout, share)
+
+
+def test_an_inbox_that_is_not_there_cannot_be_watched(share: Share, caplog: pytest.LogCaptureFixture) -> None:
+    share.inbox.rmdir()
+    lookout = Lookout(str(share.inbox), Wake())
+    for _ in range(3):
+        lookout.renew()
+    assert not lookout.is_watching()
+    assert lookout.take() == []
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [f"the inbox cannot be watched (errno={errno.ENOENT}): scanning alone until it can"], "once"
+
+
+def test_an_unreadable_inbox_cannot_be_watched(share: Share, monkeypatch: pytest.MonkeyPatch) -> None:
+    """watchdog itself takes one for watched, and is deaf."""
+
+    def refuse(path: str) -> Iterator[os.DirEntry[str]]:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError):
+        Watcher(str(share.inbox), Wake())
+
+
+# --- What a watch leaves behind ---------------------------------------------------------------------------------------
+
+
+def descriptors() -> list[str]:
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found.append(os.readlink(f"/proc/self/fd/{number}"))
+        except FileNotFoundError:  # the listing's own
+            continue
+    return sorted(found)
+
+
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    threads, open_before = set(threading.enumerate()), descriptors()
+    yield
+    eventually(lambda: set(threading.enumerate()) <= threads, "the watch's threads to end")
+    assert descriptors() == open_before
+
+
+def test_a_closed_watch_leaves_no_thread_and_no_descriptor(share: Share) -> None:
+    with nothing_left():
+        for number in range(5):
+            watcher = Watcher(str(share.inbox), Wake())
+            share.write(f"{number}/letter.pdf")
+            watcher.close()
+
+
+def test_a_watch_that_cannot_be_started_leaves_nothing_however_often_it_is_tried(
+    share: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel's limit of watches: it fails late, when threads and descriptors are there already."""
+
+    def no_room(*_: object) -> int:
+        ctypes.set_errno(errno.ENOSPC)
+        return -1
+
+    monkeypatch.setattr(inotify_c, "inotify_add_watch", no_room)
+    with nothing_left():
+        for _ in range(20):
+            with pytest.raises(OSError, match="inotify watch limit reached"):
+                Watcher(str(share.inbox), Wake())
+
+
+def test_a_broken_watch_leaves_nothing_when_it_is_made_anew(share: Share) -> None:
+    with nothing_left():
+        lookout = Lookout(str(share.inbox), Wake())
+        for _ in range(5):
+            lookout.renew()
+            share.inbox.rename(share.root / "outside" / f"inbox-{os.urandom(4).hex()}")
+            share.inbox.mkdir()
+            stops_watching(lookout)
+        lookout.close()
+
+
+def test_neither_logs_nor_warnings_show_names(
+    share: Share, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """watchdog's own lines quote paths; a folder or a file may be named after a person."""
+    caplog.set_level(logging.DEBUG)
+    with watched(share) as see:
+        for number in range(50):
+            share.write(f"Canary {number}/Jane/Canary.pdf")
+            (share.inbox / f"Canary {number}").rename(share.inbox / f"Moved Canary {number}")
+        share.drop("last.pdf")
+        see("last.pdf")
+    assert "Canary" not in caplog.text
+    assert "Canary" not in "".join(capfd.readouterr())
