@@ -13,8 +13,9 @@ _EXITS = "  \n".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for c
 app = typer.Typer(
     name="imr",
     help="Independent Medical Review letters from a watched share to a Redis stream.",
-    epilog=f"Exit codes:  \n{_EXITS}  \n(docs/commands.md says what each means).",
+    epilog=f"Exit codes:  \n{_EXITS}  \n(the README says what each means).",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

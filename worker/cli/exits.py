@@ -1,4 +1,4 @@
-"""Exit codes of `imr`, named; `imr --help` and the README list them."""
+"""Exit codes of `imr`, named; `imr --help` lists them, the README says what each means."""
 
 from __future__ import annotations
 
