@@ -44,9 +44,7 @@ def event() -> str:
     content = sample.read_bytes()
     claim = ClaimedFile("01m801adnmx8x48pjq8p", "", sample.name)
     determine = Determiner(read_parties=False, today=lambda: date(2026, 11, 21))
-    told: Determination = determine(
-        Text(content.decode(), paged=False, page_count=None, kind="text"), date(2026, 11, 21)
-    )
+    told = determine(Text(content.decode(), paged=False, page_count=None, kind="text"), date(2026, 11, 21))
     made = make_event(
         kind=PUBLISHED,
         identity=event_id(hashlib.sha256(content).hexdigest(), 1),
