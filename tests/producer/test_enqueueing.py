@@ -1,0 +1,71 @@
+"""Sending hints: all that waits in one message, and no worry about those that are lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from producer.enqueueing import Outbox
+from tests.producer.doubles import Clock, Queue
+
+
+@pytest.fixture
+def queue() -> Queue:
+    return Queue()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def outbox(queue: Queue, clock: Clock) -> Outbox:
+    return Outbox(queue, clock, batch_letters=3)
+
+
+def test_nothing_waiting_sends_nothing(outbox: Outbox, queue: Queue) -> None:
+    assert not outbox.send()
+    assert queue.sent == []
+
+
+def test_one_alone_goes_at_once(outbox: Outbox, queue: Queue) -> None:
+    outbox.add(["a"])
+    assert not outbox.send(), "nothing more is waiting"
+    assert queue.sent == [["a"]]
+
+
+def test_all_that_waits_goes_in_one_message_up_to_the_batch_in_order(outbox: Outbox, queue: Queue) -> None:
+    outbox.add(["d", "c"])
+    outbox.add(["b", "a", "e"])
+    assert outbox.send(), "more is waiting"
+    assert not outbox.send()
+    assert queue.sent == [["d", "c", "b"], ["a", "e"]]
+
+
+def test_a_claim_that_waits_already_is_not_sent_twice(outbox: Outbox, queue: Queue) -> None:
+    outbox.add(["a", "b"])
+    outbox.add(["a"])
+    outbox.send()
+    assert queue.sent == [["a", "b"]]
+
+
+def test_what_the_broker_did_not_take_is_left_to_the_reaper(outbox: Outbox, queue: Queue) -> None:
+    outbox.add(["a", "b", "c", "d"])
+    queue.is_down = True
+    assert not outbox.send(), "no second attempt at once"
+    assert not outbox.is_waiting("a")
+    assert "a" not in outbox.hinted_at_s, "the reaper may take it at its next turn"
+    assert outbox.is_waiting("d")
+    queue.is_down = False
+    outbox.send()
+    assert queue.sent == [["d"]]
+
+
+def test_when_a_claim_was_hinted_is_remembered_for_as_long_as_its_file_is_there(outbox: Outbox, clock: Clock) -> None:
+    outbox.add(["a", "b", "c", "waits", "waited"])
+    outbox.send()
+    assert outbox.hinted_at_s == dict.fromkeys(("a", "b", "c"), clock.now_s)
+    outbox.keep_only({"b", "waits"})
+    assert list(outbox.hinted_at_s) == ["b"]
+    assert outbox.is_waiting("waits")
+    assert not outbox.is_waiting("waited")

@@ -1,0 +1,90 @@
+"""What the producer asks before it claims, and what it tells about itself, with a real Redis."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import cast
+
+import orjson
+import pytest
+import redis
+
+from producer.reporting import REPORT_TTL_S, RedisGauges, Report, takes_writes
+from tests.producer.doubles import Share
+from tests.support.servers import Server, running
+from worker.contract.names import Keys
+
+REPORT = Report(waiting=3, ignored=2, claimed=1, hold=None, watching="events and scan")
+
+
+@pytest.fixture
+def client(redis_server: Server) -> Iterator[redis.Redis]:
+    with contextlib.closing(redis_server.client()) as client:
+        yield client
+
+
+def gauges_of(client: redis.Redis, share: Share, name: str = "host:1") -> RedisGauges:
+    return RedisGauges(client=client, keys=Keys("imr"), share=str(share.root), name=name, wall_clock_ms=lambda: 42)
+
+
+def test_the_load_is_what_disk_and_server_say(client: redis.Redis, share: Share) -> None:
+    client.config_set("maxmemory", "500mb")
+    try:
+        load = gauges_of(client, share).load(7)
+    finally:
+        client.config_set("maxmemory", "0")
+    assert load.claimed_letters == 7
+    assert load.free_disk_bytes is not None
+    assert load.free_disk_bytes > 0
+    assert load.redis_used_bytes is not None
+    assert load.redis_used_bytes > 100_000
+    assert load.redis_max_bytes == 500 * 1024**2
+    assert load.redis_writable
+
+
+def test_what_cannot_be_looked_at_is_unknown(share: Share) -> None:
+    with running("valkey") as server, contextlib.closing(server.client()) as client:
+        gauges = gauges_of(client, share)
+        server.stop()
+        load = gauges.load(None)
+    assert (load.claimed_letters, load.redis_used_bytes, load.redis_max_bytes) == (None, None, None)
+    assert not load.redis_writable
+    missing = RedisGauges(client=client, keys=Keys("imr"), share="/nowhere", name="x", wall_clock_ms=lambda: 0)
+    assert missing.load(0).free_disk_bytes is None
+
+
+@pytest.mark.parametrize(
+    ("info", "is_writable"),
+    [
+        ({"role": "master", "aof_last_write_status": "ok"}, True),
+        ({}, True),
+        ({"role": "slave", "aof_last_write_status": "ok"}, False),
+        ({"role": "master", "aof_last_write_status": "err"}, False),
+    ],
+)
+def test_a_replica_and_a_server_with_a_full_disk_take_no_writes(info: dict[str, str], is_writable: bool) -> None:
+    assert takes_writes(info) is is_writable
+
+
+def test_a_report_shows_figures_and_goes_with_the_last_producer(client: redis.Redis, share: Share) -> None:
+    gauges_of(client, share, "host:1").report(REPORT)
+    gauges_of(client, share, "host:2").report(REPORT)
+    told = cast("dict[bytes, bytes]", client.hgetall("imr:producers"))
+    assert sorted(told) == [b"host:1", b"host:2"]
+    assert orjson.loads(told[b"host:1"]) == {
+        "at_ms": 42, "pid": os.getpid(), "waiting": 3, "ignored": 2, "claimed": 1, "hold": None,
+        "watching": "events and scan",
+    }  # fmt: skip
+    assert 0 < client.ttl("imr:producers") <= REPORT_TTL_S
+
+
+def test_a_producer_that_leaves_takes_its_own_report_away(client: redis.Redis, share: Share) -> None:
+    staying, leaving = gauges_of(client, share, "stays"), gauges_of(client, share, "leaves")
+    staying.report(REPORT)
+    leaving.report(REPORT)
+    leaving.leave()
+    assert client.hkeys("imr:producers") == [b"stays"]
+    staying.leave()
+    assert client.keys("imr:*") == []
