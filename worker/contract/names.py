@@ -12,6 +12,7 @@ Keys, all below one prefix (`imr`):
 
     imr:letter:<digest>  hash    what became of a letter; drawn in `worker.records`
     imr:open             zset    claim id -> end of its lease (ms, 0 while it waits); begun and not finished
+    imr:open-letters     hash    claim id -> digest of the letter it is open for
     imr:counts           hash    seen, published, dead, discarded, duplicate
     imr:review-names     hash    SHA-256 of a path in review/ -> digest of the letter that has it
     imr:producers        hash    producer -> its last report (waiting, ignored, what holds it); expires with them
@@ -65,6 +66,11 @@ class Keys:
     def open(self) -> str:
         """Sorted set: claim id of each begun and unfinished letter -> end of its lease in ms."""
         return f"{self.prefix}:open"
+
+    @property
+    def open_letters(self) -> str:
+        """Hash: claim id of each begun and unfinished letter -> the letter's digest."""
+        return f"{self.prefix}:open-letters"
 
     @property
     def counts(self) -> str:

@@ -1,6 +1,6 @@
 -- BEGIN: take a letter to work on, with the attempt counted before any work is done.
---   KEYS  1 letter (hash)   2 open (zset)   3 counts (hash)
---   ARGV  1 claim id   2 token   3 lease ms   4 most attempts   5 'batch' or 'alone'
+--   KEYS  1 letter (hash)   2 open (zset)   3 counts (hash)   4 open letters (hash)
+--   ARGV  1 claim id   2 token   3 lease ms   4 most attempts   5 'batch' or 'alone'   6 digest
 --   -> {verdict, state, revision, attempts, entry, named}
 --        go         the letter is yours: attempt counted, lease granted
 --        alone      it was tried before: ask again with 'alone', so that a killer letter spends only its own attempts
@@ -9,10 +9,11 @@
 --        done       finished under this claim: file it away
 --        duplicate  the same bytes were finished under another claim; counted once per claim
 -- Killed before: nothing happened. Killed after, or the reply lost: the lease runs out, the next attempt counts on.
-local wrong = expect(KEYS[1], 'hash') or expect(KEYS[2], 'zset') or expect(KEYS[3], 'hash')
+local wrong = expect(KEYS[1], 'hash') or expect(KEYS[2], 'zset') or expect(KEYS[3], 'hash') or expect(KEYS[4], 'hash')
 if wrong then return wrong end
 
 local claim, token, lease_ms, most, mode = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local digest = ARGV[6]
 local known = redis.call('HMGET', KEYS[1], 'state', 'claim', 'attempts', 'lease', 'revision', 'entry', 'named')
 local state, owner = known[1], known[2]
 local attempts, lease = tonumber(known[3] or '0'), tonumber(known[4] or '0')
@@ -24,28 +25,32 @@ local function answer(verdict)
 end
 
 if is_done(state) then
-  if owner == claim then return answer('done') end
-  if redis.call('HSETNX', KEYS[1], 'copy:' .. claim, now) == 1 then
-    redis.call('HINCRBY', KEYS[3], 'seen', 1)
-    redis.call('HINCRBY', KEYS[3], 'duplicate', 1)
-  end
-  return answer('duplicate')
+  local was_open = leave_open(KEYS[2], KEYS[4], claim)
+  local copies = owner == claim and 0 or redis.call('HSETNX', KEYS[1], 'copy:' .. claim, now)
+  count(KEYS[3], 'duplicate', copies)
+  count(KEYS[3], 'seen', copies - was_open)
+  return answer(owner == claim and 'done' or 'duplicate')
 end
 if lease > now then return answer('held') end
 if attempts > 0 and mode == 'batch' then return answer('alone') end
 
 if not state then
-  redis.call('HINCRBY', KEYS[3], 'seen', 1)
   redis.call('HSET', KEYS[1], 'revision', 1)
-elseif owner ~= claim then
-  redis.call('ZREM', KEYS[2], owner)
+elseif owner ~= claim and redis.call('HGET', KEYS[4], owner) == digest then
+  -- A copy takes over. The owner's file is a copy from now on, and is counted as one when it comes.
+  leave_open(KEYS[2], KEYS[4], owner)
+  count(KEYS[3], 'seen', -1)
 end
-local verdict = 'poison'
-if attempts < most then
-  verdict = 'go'
-  attempts = attempts + 1
+if redis.call('HDEL', KEYS[1], 'copy:' .. claim) == 1 then
+  count(KEYS[3], 'duplicate', -1)
+  count(KEYS[3], 'seen', -1)
 end
-redis.call('HSET', KEYS[1], 'state', 'working', 'claim', claim, 'attempts', attempts,
+if redis.call('HEXISTS', KEYS[4], claim) == 0 then count(KEYS[3], 'seen', 1) end
+
+local counted = attempts < most and 1 or 0
+attempts = attempts + counted
+redis.call('HSET', KEYS[1], 'state', 'working', 'claim', claim, 'attempts', attempts, 'counted', counted,
   'token', token, 'lease', now + lease_ms)
 redis.call('ZADD', KEYS[2], now + lease_ms, claim)
-return answer(verdict)
+redis.call('HSET', KEYS[4], claim, digest)
+return answer(counted == 1 and 'go' or 'poison')

@@ -1,7 +1,9 @@
 -- FINISH: the stream entry and the letter's state in one step, once per letter and revision.
 --   KEYS  1 letter (hash)   2 open (zset)   3 counts (hash)   4 stream   5 review names (hash)
+--         6 open letters (hash)
 --   ARGV  1 claim id   2 token   3 revision   4 'published' or 'dead'   5 code
---         6 hash of the path wanted in review/, or ''   7 'plain' or 'claim'   8 content type   9 event   10 digest
+--         6 hash of the path wanted in review/, or '' for one that nobody else can want: it has the claim id in it
+--         7 'plain' or 'claim'   8 content type   9 event   10 digest
 --   -> {verdict, entry, state, named}
 --        finished   the entry was added now
 --        done       it was added before, by this claim: the same entry
@@ -9,7 +11,7 @@
 --        taken      another letter has that name in review/: ask again with the other name
 -- Killed before: nothing happened. Killed after, or the reply lost: the same call answers 'done'.
 local wrong = expect(KEYS[1], 'hash') or expect(KEYS[2], 'zset') or expect(KEYS[3], 'hash')
-  or expect(KEYS[4], 'stream') or expect(KEYS[5], 'hash')
+  or expect(KEYS[4], 'stream') or expect(KEYS[5], 'hash') or expect(KEYS[6], 'hash')
 if wrong then return wrong end
 
 local claim, token, revision, outcome, code = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -28,7 +30,8 @@ if ARGV[6] ~= '' and redis.call('HSETNX', KEYS[5], ARGV[6], ARGV[10]) == 0
 end
 local entry = redis.call('XADD', KEYS[4], '*', 'content-type', ARGV[8], 'data', ARGV[9])
 redis.call('HSET', KEYS[1], 'state', outcome, 'entry', entry, 'code', code, 'named', ARGV[7])
-redis.call('HDEL', KEYS[1], 'token', 'lease')
-redis.call('ZREM', KEYS[2], claim)
-redis.call('HINCRBY', KEYS[3], outcome, 1)
+redis.call('HDEL', KEYS[1], 'token', 'lease', 'counted')
+local was_open = redis.call('HGET', KEYS[6], claim) == ARGV[10] and leave_open(KEYS[2], KEYS[6], claim) or 0
+count(KEYS[3], 'seen', 1 - was_open)
+count(KEYS[3], outcome, 1)
 return {'finished', entry, outcome, ARGV[7]}

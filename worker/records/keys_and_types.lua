@@ -7,12 +7,16 @@
 --   attempts   attempts begun in this revision, counted before the work
 --   token      who works on it; gone when nobody does
 --   lease      until when, in ms of this server's clock
+--   counted    1 if this lease counted an attempt, 0 if it was given for a dead letter only
 --   revision   from 1; a redrive begins the next one
 --   decisions  decisions taken about this revision
 --   entry      id of the stream entry that told the outcome
 --   named      how the file is named in review/: plain (its own name) or claim (with the claim id before it)
 --   code       why it is dead
 --   copy:<id>  ms when a duplicate was counted under that claim
+--
+-- The counts close because `seen` counts claims, each once, wherever it stands: in `open`, as the claim of a finished
+-- letter, or as a copy. A claim can change its letter: its file was written to after it was read, and is other bytes now.
 local function expect(key, kind)
   local found = redis.call('TYPE', key)['ok']
   if found ~= 'none' and found ~= kind then
@@ -24,6 +28,16 @@ end
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- A claim stands in `open` and in `open letters` together; 1 if it did, for this letter or for any.
+local function leave_open(open, letters, claim)
+  redis.call('ZREM', open, claim)
+  return redis.call('HDEL', letters, claim)
+end
+
+local function count(counts, name, more)
+  if more ~= 0 then redis.call('HINCRBY', counts, name, more) end
 end
 
 local function is_done(state)

@@ -59,8 +59,8 @@ class RedisRecords:
         keys, mode = self._keys, "alone" if alone else "batch"
         commands: list[Command] = [
             (
-                [keys.letter(lease.digest), keys.open, keys.counts],
-                [lease.claim_id, lease.token, lease_ms, max_attempts, mode],
+                [keys.letter(lease.digest), keys.open, keys.counts, keys.open_letters],
+                [lease.claim_id, lease.token, lease_ms, max_attempts, mode, lease.digest],
             )
             for lease in leases
         ]
@@ -73,10 +73,10 @@ class RedisRecords:
     def _finish(self, one: Finish) -> Command:
         keys, lease = self._keys, one.lease
         stream = keys.determinations if one.outcome == "published" else keys.dead_letters
-        wanted = path_hash(one.review_path) if one.review_path is not None else ""
+        wanted = _wanted(one.review_path, one.named)
         who = (lease.claim_id, lease.token, one.revision)
         return (
-            [keys.letter(lease.digest), keys.open, keys.counts, stream, keys.review_names],
+            [keys.letter(lease.digest), keys.open, keys.counts, stream, keys.review_names, keys.open_letters],
             [*who, one.outcome, one.code, wanted, one.named, CONTENT_TYPE, one.event, lease.digest],
         )
 
@@ -90,14 +90,16 @@ class RedisRecords:
         self._run("release", [self._of(lease, []) for lease in leases])
 
     def _of(self, lease: Lease, more: list[Any]) -> Command:
-        return [self._keys.letter(lease.digest), self._keys.open], [lease.claim_id, lease.token, *more]
+        keys = self._keys
+        who = (lease.claim_id, lease.token, lease.digest)
+        return [keys.letter(lease.digest), keys.open, keys.open_letters], [*who, *more]
 
     def resolve(self, decision: Resolve) -> Resolved:
         """See `Records.resolve`. Raises `RecordDamaged` too."""
         keys, one = self._keys, decision
-        seen, path = (one.revision, one.decisions), path_hash(one.review_path)
+        seen, path = (one.revision, one.decisions), _wanted(one.review_path, one.named)
         command: Command = (
-            [keys.letter(one.digest), keys.open, keys.counts, keys.dead_letters, keys.review_names],
+            [keys.letter(one.digest), keys.open, keys.counts, keys.dead_letters, keys.review_names, keys.open_letters],
             [one.action, *seen, path, one.named, CONTENT_TYPE, one.event, one.digest],
         )
         answer = _each(self._run("resolve", [command])[0], _resolved)
@@ -148,6 +150,11 @@ class RedisRecords:
             for keys, arguments in commands:
                 pipe.evalsha(script.sha, len(keys), *keys, *arguments)
             return pipe.execute(raise_on_error=False) if commands else []
+
+
+def _wanted(path: str | None, named: Naming) -> str:
+    """The name that a letter needs for itself; one with its claim id in it is its own anyway."""
+    return path_hash(path) if path is not None and named == "plain" else ""
 
 
 def path_hash(path: str) -> str:
