@@ -16,10 +16,9 @@ from worker.letter.model import (
     Parties,
     Patient,
     Reviewer,
-    Span,
 )
 from worker.letter.raw import Found, RawCitation, RawGuideline, RawIssue, RawLetter
-from worker.letter.text import Place, View
+from worker.letter.text import Place, View, reflow
 
 
 class Assembler:
@@ -27,27 +26,29 @@ class Assembler:
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self.spans: dict[str, Span] = {}
+        self.clean = view.clean
+        self.places: dict[str, Place] = {}
 
     def text(self, path: str, place: Place | None) -> str | None:
         """The reflowed text of a place."""
         if place is None:
             return None
-        self.spans[path] = self.view.span(place)
-        return self.view.value(place)
+        self.places[path] = place
+        return reflow(self.clean[place[0] : place[1]])
 
     def texts(self, path: str, places: list[Place]) -> tuple[str, ...]:
         """The reflowed texts of a list."""
-        spans, view = self.spans, self.view
+        if not places:
+            return ()
         for number, place in enumerate(places):
-            spans[f"{path}.{number}"] = view.span(place)
-        return tuple([view.value(place) for place in places])
+            self.places[f"{path}.{number}"] = place
+        return tuple([reflow(self.clean[start:end]) for start, end in places])
 
     def mark(self, path: str, place: Place | None) -> bool:
         """Keep the span of a value that is there or not."""
         if place is None:
             return False
-        self.spans[path] = self.view.span(place)
+        self.places[path] = place
         return True
 
     def date(self, raw: RawLetter, name: str) -> date | None:
@@ -55,7 +56,7 @@ class Assembler:
         found = raw.dates.get(name)
         if found is None:
             return None
-        self.spans[name] = self.view.span(found.place)
+        self.places[name] = found.place
         return found.value
 
 
@@ -97,7 +98,7 @@ def assemble(
         parties=_parties(build, raw) if read_parties and raw.parties else None,
         deadlines=None,
         findings=findings,
-        spans=build.spans,
+        spans=view.spans(build.places),
     )
 
 

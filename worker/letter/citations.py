@@ -68,13 +68,33 @@ NONE_CITED = compiled("did not cite any medical evidence")
 _BASED_ON = re.compile(r"decision\s+based\s+on\s+(?:the\s+)?(?:(non\s*-?\s*mtus)(?:\s+citations?)?|mtus)\b[\s:]*")
 
 
+# `Decision based on MTUS <chapter> <year>[, Section(s): <one name>].`, as most statements are; `_citations` reads any.
+_USUAL = re.compile(
+    rf"decision\s+based\s+on\s+mtus\s+(?P<text>(?P<chapter>{_KNOWN.pattern})\s+(?P<year>(?:19|20)\d\d)"
+    r"(?:\s*,\s+section\(s\)\s*:\s*(?P<section>[^,:.;\d\s](?:[^,:.;\d]*[^,:.;\d\s])?))?)\s*\.$"
+)
+
+
 def read_guideline(view: View, start: int, end: int) -> RawGuideline | None:
     """What one side says its decision is based on; None where nothing is said."""
     start, end = view.trimmed(start, end)
     if start == end:
         return None
+    if usual := _USUAL.match(view.folded, start, end):
+        return RawGuideline((start, end), None, [_usual_citation(view, usual)])
     none_cited = NONE_CITED.search(view.folded, start, end)
     return RawGuideline((start, end), none_cited.span() if none_cited else None, list(_citations(view, start, end)))
+
+
+def _usual_citation(view: View, match: re.Match[str]) -> RawCitation:
+    name = match.span("chapter")
+    return RawCitation(
+        match.span("text"),
+        mtus=True,
+        chapter=Found(_canonical(view, name), name),
+        year=Found(int(match.group("year")), match.span("year")),
+        sections=[match.span("section")] if match.group("section") else [],
+    )
 
 
 def _citations(view: View, start: int, end: int) -> Iterator[RawCitation]:

@@ -27,26 +27,24 @@ _CLOSING_CHARS = 2500
 
 def letter_end(view: View, start: int, end: int, raw: RawLetter) -> int:
     """Where the last rationale ends; what follows a closing or comes from elsewhere is reported."""
-    begin = _last_rationale(view, start, end)
-    foreign = _FOREIGN.search(view.folded, begin, end) or _title(view, begin, end)
-    closing = _CLOSING.search(view.folded, begin, foreign.start() if foreign else end)
+    begin = max(start, view.folded.rfind("rationale", start, end))
+    folded, clean = (text[begin:end].replace("\f", "\n") for text in (view.folded, view.clean))
+    foreign = _FOREIGN.search(folded) or _title(clean)
+    stop = foreign.start() if foreign else len(folded)
+    if closing := _CLOSING.search(folded, 0, stop):
+        stop = closing.start()
     if foreign:
-        at = view.trimmed(foreign.start(), foreign.end())[0]
+        at = view.trimmed(begin + foreign.start(), begin + foreign.end())[0]
         raw.problems.append(Problem("text_after_end", None, (at, end)))
-    elif closing and end - closing.start() > _CLOSING_CHARS:
-        raw.problems.append(Problem("text_after_end", None, (closing.start() + _CLOSING_CHARS, end)))
-    return min(match.start() for match in (foreign, closing) if match) if foreign or closing else end
+    elif end - begin - stop > _CLOSING_CHARS:
+        raw.problems.append(Problem("text_after_end", None, (begin + stop + _CLOSING_CHARS, end)))
+    return begin + stop
 
 
-def _title(view: View, start: int, end: int) -> re.Match[str] | None:
+def _title(clean: str) -> re.Match[str] | None:
     """A title after a finished sentence, unless the whole rationale is in capitals."""
-    for match in _TITLE.finditer(view.clean, start, end):
-        before = view.clean[start : match.start()].rstrip()
+    for match in _TITLE.finditer(clean):
+        before = clean[: match.start()].rstrip()
         if before.endswith((".", '."', ".\u201d")) and not before.isupper():
             return match
     return None
-
-
-def _last_rationale(view: View, start: int, end: int) -> int:
-    at = view.folded.rfind("rationale", start, end)
-    return max(start, at)

@@ -32,6 +32,7 @@ DATE = (
 """Pattern of a date in `folded` text, as far as its form goes: `impossible` ones match too."""
 
 _DATE = re.compile(DATE)
+_USUAL = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-](\d{4})$")
 _NUMBERS = re.compile(r"\d+")
 _YEAR_DIGITS = 4
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
@@ -45,6 +46,9 @@ def read_date(folded: str, *, latest_year: int | None = None) -> date | None:
 
     Two-digit years are resolved against the letter's other dates: none is later than `latest_year`.
     """
+    usual = _USUAL.match(folded)
+    if usual:
+        return _day(int(usual.group(3)), int(usual.group(1)), int(usual.group(2)))
     numbers = [int(number) for number in _NUMBERS.findall(folded[:40])]
     month = _month_in(folded)
     if month:
@@ -55,6 +59,10 @@ def read_date(folded: str, *, latest_year: int | None = None) -> date | None:
         month, day, year = numbers
     if year < 100 and not re.search(r"\d{4}$", folded):
         year = _full_year(year, latest_year)
+    return _day(year, month, day)
+
+
+def _day(year: int, month: int, day: int) -> date | None:
     try:
         return date(year, month, day) if _FIRST_YEAR <= year <= _LAST_YEAR else None
     except ValueError:

@@ -2,9 +2,8 @@
 
 Pages meet where a form feed stands, or, in texts without form feeds, where a line is nothing but a page number
 (`Page 2 of 5`, `- 2 -`). Lines next to such a place are furniture when they are page numbers, when they are known
-running lines (`Case Number: CM..-.......`), or when the same line, but for its digits, stands at two such places.
-A line with another case
-number than the letter's is none of the letter's furniture. Everything else is the letter.
+running lines (`Case Number: CM..-.......`), or when the same line but for its digits stands at nearly all such places.
+A line with another case number than the letter's is none of the letter's furniture. Everything else is the letter.
 """
 
 from __future__ import annotations
@@ -19,16 +18,17 @@ _PAGE_NUMBER = re.compile(r"(?:page\s*:?\s*\d{1,4}|-+\s?\d{1,4}\s?-+|\d{1,4}\s*(
 _NUMBERED = re.compile(r"^page\s+\d{1,4}\s+of\s+\d{1,4}\b|\bpage\s+\d{1,4}(?:\s+of\s+\d{1,4})?$")
 _RUNNING = re.compile(r"(?:[a-z][^.:]{0,60}\s)?case\s+number\s*:?\s*cm\d\d-\d{7}(?:\s+\d{1,4})?$")
 _NEVER = re.compile(
-    r"how\s+the\s+imr|clinical\s+case\s+summary|imr\s+(?:issues|decision\b)|guideline\s*:|rationale\s*:|decision\s+based\s+on"
-    r"|upheld|overturned|medically\s+necessary|issue\s+at\s+dispute|documents\s+reviewed"
+    r"how\s+the\s+imr|clinical\s+case\s+summary|imr\s+(?:issues|decision\b)|guideline\s*:|rationale\s*:"
+    r"|decision\s+based\s+on|upheld|overturned|medically\s+necessary|issue\s+at\s+dispute|documents\s+reviewed"
 )
 """Words of the letter itself: a line that holds them may stand twice at an edge and is no furniture."""
 _DIGITS = re.compile(r"\d+")
+_LINE_END = re.compile(r"[^\S\n\f]*[\n\f]")
+_NUMBER = re.compile(r"cm\d\d-\d{7}")
 
 # Quick looks: without a form feed only these can be page numbers.
-_MAY_BE_NUMBERED = re.compile(
-    r"page\s{0,9}:?\s{0,9}\d{1,4}(?:\s+of\s+\d|[^\S\n]{0,99}(?:\n|\Z))|\n[^\S\n]{0,99}-+\s?\d{1,4}\s?-+[^\S\n]{0,99}(?:\n|\Z)"
-)
+_PAGE_WORD = re.compile(r"page\s{0,9}:?\s{0,9}\d{1,4}(?:\s+of\s+\d|[^\S\n]{0,99}(?:\n|\Z))")
+_DASHED = re.compile(r"\n[^\S\n]{0,99}-+\s?\d{1,4}\s?-+[^\S\n]{0,99}(?:\n|\Z)")
 
 _LONGEST_CHARS = 140
 """A running line fits on one line of a page."""
@@ -45,17 +45,43 @@ class _Line:
     """Counts form feeds before the line."""
 
 
-_NUMBER = re.compile(r"cm\d\d-\d{7}")
-
-
 def furniture(source: str, folded: str) -> list[tuple[int, int]]:
     """Places of page furniture in the text, in order, each with the white space that it stands in."""
-    if "\f" not in source and not _MAY_BE_NUMBERED.search(folded):
+    paged = "\f" in source
+    if not (_may_run(folded) if paged else _may_be_numbered(folded)):
         return []
     lines = list(_lines(folded))
     number = _NUMBER.search(folded)
-    marked = _marked(lines, source, number.group() if number else "", paged="\f" in source)
+    marked = _marked(lines, source, number, paged=paged)
     return list(_runs(lines, marked, folded))
+
+
+def _may_be_numbered(folded: str) -> bool:
+    return bool(_PAGE_WORD.search(folded) or _DASHED.search(folded))
+
+
+def _may_run(folded: str) -> bool:
+    """Whether the outermost line of any page can be furniture: if none can, no line further in is looked at."""
+    edges = list(_outermost(folded))
+    if any("page" in edge or edge[-1] in _NUMBER_ENDS or edge[0] in _NUMBER_ENDS for edge in edges):
+        return True
+    return len(set(edges)) < len(edges)
+
+
+_NUMBER_ENDS = frozenset("0123456789-")
+"""A line that neither holds the word nor begins or ends like this has no page number in it."""
+
+
+def _outermost(folded: str) -> Iterator[str]:
+    """The first and the last line of each page, but for long ones, which run over no page."""
+    pages = (page for page in (piece.strip() for piece in folded.split("\f")) if page)
+    for number, page in enumerate(pages):
+        top = page[: page.find("\n", 0, _LONGEST_CHARS + 1)].rstrip()
+        bottom = page[page.rfind("\n", max(0, len(page) - _LONGEST_CHARS)) + 1 :].lstrip()
+        if number and top:
+            yield top
+        if len(bottom) <= _LONGEST_CHARS:
+            yield bottom
 
 
 def _lines(folded: str) -> Iterator[_Line]:
@@ -70,7 +96,7 @@ def _lines(folded: str) -> Iterator[_Line]:
         offset += len(piece)
 
 
-def _marked(lines: Sequence[_Line], source: str, number: str, *, paged: bool) -> set[int]:
+def _marked(lines: Sequence[_Line], source: str, number: re.Match[str] | None, *, paged: bool) -> set[int]:
     """Indices of the lines that are furniture."""
     edges = _edges_of_pages(lines) if paged else _edges_of_numbers(lines)
     times = Counter(_key(lines[index].text) for edge in edges for index in edge)
@@ -79,14 +105,20 @@ def _marked(lines: Sequence[_Line], source: str, number: str, *, paged: bool) ->
     for position, edge in enumerate(edges):
         for index in edge:
             line = lines[index]
-            if not _is_furniture(line, times[_key(line.text)], usual, first_page=position == 0):
+            if not _is_furniture(line.text, times[_key(line.text)], usual, first_page=position == 0):
                 break
-            if source[line.start].islower() and not _is_page_number(line):
+            if source[line.start].islower() and not _is_page_number(line.text):
                 break
-            if (other := _NUMBER.search(line.text)) and other.group() != number:
+            if number and not _is_repeated(line, number):
                 break
             marked.add(index)
     return marked
+
+
+def _is_repeated(line: _Line, number: re.Match[str]) -> bool:
+    """Whether a case number in the line is the letter's, printed once more."""
+    found = _NUMBER.search(line.text)
+    return not found or (found.group() == number.group() and line.start + found.start() != number.start())
 
 
 def _edges_of_pages(lines: Sequence[_Line]) -> list[list[int]]:
@@ -99,7 +131,7 @@ def _edges_of_pages(lines: Sequence[_Line]) -> list[list[int]]:
 
 def _edges_of_numbers(lines: Sequence[_Line]) -> list[list[int]]:
     """Around each line that is a page number: the line itself with those above it, and those below it."""
-    at = [index for index, line in enumerate(lines) if _PAGE_OF.match(line.text) or _is_numbered(line)]
+    at = [index for index, line in enumerate(lines) if _PAGE_OF.match(line.text) or _is_numbered(line.text)]
     edges: list[list[int]] = [list(range(min(len(lines), _DEEPEST)))]
     for index in at:
         edges.append(list(range(index, max(-1, index - _DEEPEST), -1)))
@@ -107,27 +139,27 @@ def _edges_of_numbers(lines: Sequence[_Line]) -> list[list[int]]:
     return edges
 
 
-def _is_numbered(line: _Line) -> bool:
-    return len(line.text) <= _LONGEST_CHARS and bool(_NUMBERED.search(line.text) or _PAGE_NUMBER.match(line.text))
+def _is_numbered(text: str) -> bool:
+    return len(text) <= _LONGEST_CHARS and bool(_NUMBERED.search(text) or _PAGE_NUMBER.match(text))
 
 
-def _is_page_number(line: _Line) -> bool:
-    return bool(_PAGE_OF.match(line.text) or _PAGE_NUMBER.match(line.text))
+def _is_page_number(text: str) -> bool:
+    return bool(_PAGE_OF.match(text) or _PAGE_NUMBER.match(text))
 
 
-def _is_furniture(line: _Line, times: int, usual: int, *, first_page: bool) -> bool:
-    if _PAGE_OF.match(line.text):
+def _is_furniture(text: str, times: int, usual: int, *, first_page: bool) -> bool:
+    if _PAGE_OF.match(text):
         return True
-    if _PAGE_NUMBER.match(line.text):
+    if _PAGE_NUMBER.match(text):
         return times >= usual
-    if first_page or len(line.text) > _LONGEST_CHARS or _NEVER.search(line.text):
+    if first_page or len(text) > _LONGEST_CHARS or _NEVER.search(text):
         return False
-    return bool(_RUNNING.match(line.text)) or (times >= usual and _looks_running(line))
+    return bool(_RUNNING.match(text)) or (times >= usual and _looks_running(text))
 
 
-def _looks_running(line: _Line) -> bool:
+def _looks_running(text: str) -> bool:
     """Not a line of a sentence: those end with a period or run on."""
-    return not line.text.endswith((".", ",", ";", ":")) or line.text.endswith("inc.")
+    return not text.endswith((".", ",", ";", ":")) or text.endswith("inc.")
 
 
 def _key(text: str) -> str:
@@ -135,13 +167,14 @@ def _key(text: str) -> str:
 
 
 def _runs(lines: Sequence[_Line], marked: set[int], folded: str) -> Iterator[tuple[int, int]]:
-    """Neighbouring marked lines as one place, up to the next line of the letter; one white space is left before it."""
+    """Neighbouring marked lines as one place, up to the next line of the letter; the line break before it is left."""
     for index in sorted(marked):
         if index - 1 in marked:
             continue
         last = index
         while last + 1 in marked:
             last += 1
-        before = lines[index - 1].end + 1 if index else 0
+        line_end = _LINE_END.match(folded, lines[index - 1].end) if index else None
+        before = line_end.end() if line_end else 0
         after = lines[last + 1].start if last + 1 < len(lines) else len(folded)
         yield min(before, lines[index].start), after

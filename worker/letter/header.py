@@ -39,6 +39,7 @@ _LABEL = "|".join(sorted((phrase(label) for labels in LABELS.values() for label 
 _TOKEN = re.compile(
     rf"\b(?P<label>{_LABEL})|(?P<date>{DATE})|(?P<case>\bcm\s?[\d-][\w-]*)|(?P<priority>\b(?:standard|expedited|regular|urgent)\b)"
 )
+PRIORITIES: dict[str, Literal["standard", "expedited"]] = {"standard": "standard", "expedited": "expedited"}
 _CASE_NUMBER = re.compile(r"cm\d\d-\d{7}$")
 _AFTER_LABEL = re.compile(r"\s*(\S+)")
 
@@ -106,17 +107,17 @@ def _report_ambiguous(labels: Iterable[_Token], values: list[_Token], raw: RawLe
 def _keep(view: View, name: str, place: Place, raw: RawLetter) -> None:
     folded = view.folded[place[0] : place[1]]
     if name == "case_number":
-        _keep_case_number(view, place, raw)
+        keep_case_number(view, place, raw)
     elif name == "priority":
-        known: dict[str, Literal["standard", "expedited"]] = {"standard": "standard", "expedited": "expedited"}
-        raw.priority = raw.priority or Found(known.get(folded), place)
+        raw.priority = raw.priority or Found(PRIORITIES.get(folded), place)
     else:
         found = Found(read_date(folded), place)
         if raw.dates.setdefault(name, found).value != found.value:
             raw.problems.append(Problem("header_values_differ", name, place))
 
 
-def _keep_case_number(view: View, place: Place, raw: RawLetter) -> None:
+def keep_case_number(view: View, place: Place, raw: RawLetter) -> None:
+    """Keep one print of the letter's number; the first is the letter's."""
     found = Found(view.clean[place[0] : place[1]].upper(), place)
     raw.case_numbers.append(found)
     raw.case_number = raw.case_number or found
@@ -125,15 +126,22 @@ def _keep_case_number(view: View, place: Place, raw: RawLetter) -> None:
 
 
 # A line that ends in the number, with a running title before it and a page number after it.
-_NUMBER_LINE = re.compile(
-    r"[\n\f][^\S\n]*[^\n.]{0,60}?\bcase\s+number\s*:?\s*(?P<number>cm\d\d-\d{7})\b"
+_LABELLED_NUMBER = re.compile(
+    r"case\s+number\s*:?\s*(?P<number>cm\d\d-\d{7})\b"
     r"[^\S\n]{0,40}(?:(?:page\s)?\s?\d{1,3}(?:\sof\s\d{1,3})?)?[^\S\n]{0,40}(?:[\n\f]|\Z)"
 )
 
 
+_TITLE_BEFORE = re.compile(r"[\n\f][^\S\n]*(?:[^\n\f.]*\s)?$")
+_TITLE_CHARS = 80
+
+
 def read_other_numbers(view: View, start: int, end: int, raw: RawLetter) -> None:
     """Case numbers on lines of their own after the header: those of running headers that are not the letter's."""
-    for match in _NUMBER_LINE.finditer(view.folded, start, end):
+    for match in _LABELLED_NUMBER.finditer(view.folded, start, end):
+        before = view.folded[max(0, match.start() - _TITLE_CHARS) : match.start()]
+        if not _TITLE_BEFORE.search(before):
+            continue
         raw.case_numbers.append(Found(match.group("number").upper(), match.span("number")))
 
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.letter.conclusions import states_conclusion
-from worker.letter.text import Place, View, compiled
+from worker.letter.text import Place, View, compiled, line_spacing
 
 _WAS_REQUESTED = re.compile(r"w(?:as|ere)\s+the\s+original\s+request\s*\.")
 _REMAINS = compiled("remaining IMR eligible portion of the original request")
@@ -49,13 +49,13 @@ class _Line:
     """A page break stands before it."""
 
 
-def heading_start(view: View, start: int, end: int, spacing: int) -> int:
+def heading_start(view: View, start: int, end: int) -> int:
     """Where the heading begins that ends at `end`; `start` is where the rationale before it begins."""
     low = max(start, end - _LONGEST_CHARS)
     lines = _lines(view.clean, low, end)
     requested = _partial_from(view.folded, low, end)
     best, weight = None, 0.0
-    texture = _Texture(lines, spacing)
+    texture = _Texture(lines)
     for index in range(len(lines) - 1, 0, -1):
         if requested is not None and lines[index].start > requested:
             continue
@@ -109,9 +109,9 @@ def _lines(clean: str, low: int, end: int) -> list[_Line]:
 class _Texture:
     """How the lines are set: what marks the end of a paragraph in this letter."""
 
-    def __init__(self, lines: Sequence[_Line], spacing: int) -> None:
+    def __init__(self, lines: Sequence[_Line]) -> None:
         self.lines = lines
-        self.spacing = spacing
+        self.spacing = line_spacing([line.breaks for line in lines[1:]])
         self.width = max((len(line.text) for line in lines), default=0)
         soft = sum(line.soft for line in lines)
         self.marks_soft = 2 * soft > len(lines) > soft

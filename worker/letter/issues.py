@@ -18,7 +18,7 @@ from worker.letter.citations import read_guideline
 from worker.letter.headings import heading_start
 from worker.letter.model import Decision
 from worker.letter.raw import PARTS, Found, Problem, RawIssue, RawLetter
-from worker.letter.text import Place, View, compiled, line_spacing
+from worker.letter.text import Place, View, compiled
 
 _LABELS = (
     compiled("Claims Administrator guideline:"),
@@ -51,18 +51,17 @@ _TAIL_CHARS = 160
 
 
 class _Label(NamedTuple):
-    rank: int
     start: int
     end: int
+    rank: int
 
 
 def read_issues(view: View, start: int, end: int, raw: RawLetter) -> None:
     """Read the issues that stand between two places into the raw letter."""
     labels = _labels(view, start, end)
-    spacing = _spacing(view.folded, start, end)
     low = start
     for number, group in enumerate(groups := list(_groups(labels))):
-        issue = _heading(view, low, group[0].start, spacing, raw.issues[-1] if number else None)
+        issue = _heading(view, low, group[0].start, raw.issues[-1] if number else None)
         stop = groups[number + 1][0].start if number + 1 < len(groups) else end
         _parts(view, group, stop, issue)
         issue.end = view.trimmed(group[-1].end, stop)[1]
@@ -72,14 +71,11 @@ def read_issues(view: View, start: int, end: int, raw: RawLetter) -> None:
 
 
 def _labels(view: View, start: int, end: int) -> list[_Label]:
-    return sorted(
-        (
-            _Label(rank, *match.span())
-            for rank, label in enumerate(_LABELS)
-            for match in label.finditer(view.folded, start, end)
-        ),
-        key=lambda label: label.start,
-    )
+    labels: list[_Label] = []
+    for rank, label in enumerate(_LABELS):
+        labels += [_Label(*match.span(), rank) for match in label.finditer(view.folded, start, end)]
+    labels.sort()
+    return labels
 
 
 def _groups(labels: list[_Label]) -> list[list[_Label]]:
@@ -93,21 +89,12 @@ def _groups(labels: list[_Label]) -> list[list[_Label]]:
     return groups
 
 
-def _spacing(folded: str, start: int, end: int) -> int:
-    """How many line breaks stand between two lines of this letter."""
-    if "\n\n" not in folded and "\n \n" not in folded:
-        return 1
-    return line_spacing(
-        [gap.count("\n") for gap in re.findall(r"\n\s*", folded[max(0, start - 4000) : min(end, start + 8000)])]
-    )
-
-
-def _heading(view: View, low: int, end: int, spacing: int, before: RawIssue | None) -> RawIssue:
+def _heading(view: View, low: int, end: int, before: RawIssue | None) -> RawIssue:
     """The heading that ends before the first label; what stands in front of it ends the issue before."""
     low, end = view.trimmed(low, end)
     decision = _decision(view, low, end)
     stop = _before_decision(view, low, decision) if decision else end
-    start = low if before is None else heading_start(view, low, stop, spacing)
+    start = low if before is None else heading_start(view, low, stop)
     if before is not None:
         before.end = start
         _close(view, before, start)

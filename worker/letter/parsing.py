@@ -40,6 +40,9 @@ _DEFAULT = Options()
 _UNREADABLE = re.compile("[\x00\x01\x03-\x08\x0e-\x1b\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
+_CONTROLS = bytes(code for code in range(128) if _UNREADABLE.match(chr(code)))
+
+
 def parse(text: str, *, paged: bool = False, options: Options = _DEFAULT) -> Determination:
     """What the letter says.
 
@@ -57,10 +60,15 @@ def parse(text: str, *, paged: bool = False, options: Options = _DEFAULT) -> Det
     return _judged(view, layout, raw, options)
 
 
+def _is_plain(text: str) -> bool:
+    """A quick look: nearly every letter is ASCII without controls."""
+    return text.isascii() and len(text.encode().translate(None, _CONTROLS)) == len(text)
+
+
 def _refuse_unreadable(text: str, *, paged: bool) -> None:
     if not text.strip():
         raise LetterError((_violation(text, Problem("empty_text"), None, page=None),))
-    odd = _UNREADABLE.search(text)
+    odd = None if _is_plain(text) else _UNREADABLE.search(text)
     if odd:
         page = text.count("\f", 0, odd.start()) + 1 if paged else None
         raise LetterError((_violation(text, Problem("unreadable_characters"), odd.span(), page=page),))

@@ -20,6 +20,8 @@ class Section(NamedTuple):
     heading: re.Pattern[str]
     """Its heading, with the sentence that introduces what follows where the letter has one."""
     required: bool = True
+    otherwise: re.Pattern[str] | None = None
+    """What opens the section where the heading is missing."""
 
 
 def divide(view: View, start: int, end: int, sections: Sequence[Section]) -> dict[str, Place]:
@@ -27,6 +29,8 @@ def divide(view: View, start: int, end: int, sections: Sequence[Section]) -> dic
     found: list[tuple[str, int, int]] = []
     for section in sections:
         match = section.heading.search(view.folded, start, end)
+        if match is None and section.otherwise:
+            match = section.otherwise.search(view.folded, start, end)
         if match:
             found.append((section.name, match.start(), match.end()))
             start = match.end()

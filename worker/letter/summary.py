@@ -171,20 +171,22 @@ _UR_DECISION = (
     re.compile(rf"{_UR}\s+(?:denied|modified|non-?\s?certified)\b[^.;]{{0,120}}?\bon\s+(?P<date>{DATE})"),
 )
 
+_DATES = {"date_of_injury": _INJURY, "ur_decision_date": _UR_DECISION}
+
 
 def read_dates(view: View, start: int, end: int, raw: RawLetter) -> None:
     """Read the dates that a header would have, as far as the summary's own words give them."""
+    wanted = {name: patterns for name, patterns in _DATES.items() if name not in raw.dates}
+    if not wanted:
+        return
+    places = {name: _first(patterns, view, start, end) for name, patterns in wanted.items()}
     latest = latest_full_year(view.folded[start:end])
-    places = {
-        "date_of_injury": _first(_INJURY, view, start, end),
-        "ur_decision_date": _first(_UR_DECISION, view, start, end),
-    }
-    decided = places["ur_decision_date"]
+    decided = places.get("ur_decision_date")
     if decided and latest is None:
         year = read_date(view.folded[decided[0] : decided[1]])
         latest = year.year if year else None
     for name, place in places.items():
-        if place and name not in raw.dates:
+        if place:
             raw.dates[name] = Found(read_date(view.folded[place[0] : place[1]], latest_year=latest), place)
 
 

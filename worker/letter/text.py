@@ -26,9 +26,7 @@ Place = tuple[int, int]
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
 _INVISIBLE_RUN = re.compile(f"\u00ad\\s*\n\\s*|[{_INVISIBLE}]+")
 
-# PDF readers give a hyphen at the end of a line as one of these two.
-_HYPHENS = str.maketrans({"\x02": "-", "\ufffe": "-"})
-
+# PDF readers give a hyphen at the end of a line as U+0002 or U+FFFE.
 _PLAIN = [
     *((odd, "'") for odd in "\u2018\u2019\u201a\u201b\u2032\u00b4"),
     *((odd, '"') for odd in "\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb"),
@@ -76,11 +74,12 @@ def reflow(text: str) -> str:
     which show nothing go and the end-of-line hyphens of PDF readers become hyphens.
     """
     if not text.isascii():
-        text = _INVISIBLE_RUN.sub("", text)
-    text = text.translate(_HYPHENS) if "\x02" in text or "\ufffe" in text else text
+        text = _INVISIBLE_RUN.sub("", text).replace("\ufffe", "-")
+    if "\x02" in text:
+        text = text.replace("\x02", "-")
     if "\r" in text and "\n" not in text:
         text = text.replace("\r", "\n")
-    if not _BLANK_LINE.search(text):
+    if "\n" not in text or not _BLANK_LINE.search(text):
         return " ".join(text.split())
     return "\n".join(" ".join(part.split()) for part in _paragraphs(text.strip()))
 
@@ -160,6 +159,15 @@ class View:
             start, end = self.origin(start), self.origin(max(start, end - 1)) + (end > start)
         return Span(start, end, self.page(start))
 
+    def spans(self, places: dict[str, Place]) -> dict[str, Span]:
+        """The spans of many pieces."""
+        if self.cuts:
+            return {path: self.span(place) for path, place in places.items()}
+        if not self.paged:
+            return {path: Span(start, end, None) for path, (start, end) in places.items()}
+        breaks = self.page_breaks
+        return {path: Span(start, end, bisect_right(breaks, start) + 1) for path, (start, end) in places.items()}
+
     def page(self, offset: int) -> int | None:
         """The page of a character of the source."""
         return bisect_right(self.page_breaks, offset) + 1 if self.paged else None
@@ -170,10 +178,22 @@ class View:
 
     def trimmed(self, start: int, end: int) -> Place:
         """The piece without the white space around it."""
-        piece = self.clean[start:end]
+        clean = self.clean
+        near, far = start + _FEW, end - _FEW
+        while start < end and clean[start].isspace() and start < near:
+            start += 1
+        while end > start and clean[end - 1].isspace() and end > far:
+            end -= 1
+        if start >= end or not (clean[start].isspace() or clean[end - 1].isspace()):
+            return start, end
+        piece = clean[start:end]
         stripped = piece.lstrip()
         start += len(piece) - len(stripped)
         return start, start + len(stripped.rstrip())
+
+
+_FEW = 4
+"""So many blanks are passed one by one, as around nearly every piece; longer runs cost a copy."""
 
 
 def source_of(text: str, span: Span, *, paged: bool = False) -> str:

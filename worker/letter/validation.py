@@ -82,6 +82,9 @@ def _dates(raw: RawLetter, today: date | None) -> Iterator[Problem]:
 
 def _out_of_order(ordered: list[tuple[str, date]]) -> tuple[str, ...]:
     """The fewest dates without which the others are in order; the letter's own date is the last to be doubted."""
+    days = [day for _, day in ordered]
+    if days == sorted(days):
+        return ()
     names = sorted((name for name, _ in ordered), key=lambda name: (name == "decision_date", -DATE_FIELDS.index(name)))
     for count in range(len(ordered)):
         for doubted in combinations(names, count):

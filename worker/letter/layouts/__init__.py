@@ -13,10 +13,10 @@ from worker.letter.layouts.known import KnownLayout
 from worker.letter.text import View
 
 LAYOUTS: tuple[KnownLayout, ...] = (
+    case_number_2016.LAYOUT,
     notice_2013.LAYOUT,
     medical_professional_review.LAYOUT,
     documents_reviewed_2014.LAYOUT,
-    case_number_2016.LAYOUT,
     how_made_2014.LAYOUT,
 )
 

@@ -20,13 +20,26 @@ from __future__ import annotations
 import re
 
 from worker.letter.cover import read_cover
+from worker.letter.fields import read_date
+from worker.letter.header import PRIORITIES, keep_case_number
 from worker.letter.layouts.how_made_2014 import HOW_MADE, read_sections
 from worker.letter.layouts.known import KnownLayout
-from worker.letter.raw import DATE_FIELDS, Problem, RawLetter
-from worker.letter.text import View, phrase
+from worker.letter.raw import DATE_FIELDS, Found, Problem, RawLetter
+from worker.letter.text import View, compiled, phrase
 
-_OPENING = re.compile(phrase("Date Assigned:") + r"|\A\s*" + phrase("Case Number:") + r"\s*(?:cm\s?\d|\Z)")
-_CREDENTIALS = re.compile(phrase("State(s) of Licensure:") + r"|certification(?:s|\s*\(s\))?\s*/\s*specialty\s*:")
+_OPENING = re.compile(r"\A\s*" + phrase("Case Number:") + r"\s*(?:cm\s?\d|date|\Z)")
+
+# The table as nearly every copy prints it; any other order of its cells is left to `read_header`.
+_DAY = r"\s*(?P<{}>\d\d/\d\d/\d{{4}})\s+"
+_TABLE = re.compile(
+    r"\s*" + phrase("Case Number:") + r"\s*(?P<case_number>cm\d\d-\d{7})\s+"
+    + phrase("Date Assigned:") + _DAY.format("date_assigned")
+    + phrase("Date of Injury:") + _DAY.format("date_of_injury")
+    + phrase("Decision Date:") + _DAY.format("decision_date")
+    + phrase("UR Denial Date:") + _DAY.format("ur_decision_date")
+    + phrase("Priority:") + r"\s*(?P<priority>standard|expedited)\s+"
+    + phrase("Application Received:") + _DAY.format("application_received").removesuffix(r"\s+") + r"\s*\Z"
+)  # fmt: skip
 _FIRST_SECTION_CHARS = 4000
 """The table stands on the first page, before the first section."""
 
@@ -36,10 +49,22 @@ def read(view: View, start: int, end: int) -> RawLetter:
     raw = RawLetter("2016-case-number")
     section = HOW_MADE.heading.search(view.folded, start, end)
     table_end = section.start() if section else min(end, start + _FIRST_SECTION_CHARS)
-    read_cover(view, start, table_end, raw)
-    _report_missing(start, table_end, raw)
+    if not _read_table(view, start, table_end, raw):
+        read_cover(view, start, table_end, raw)
+        _report_missing(start, table_end, raw)
     read_sections(view, section.start() if section else start, end, raw)
     return raw
+
+
+def _read_table(view: View, start: int, end: int, raw: RawLetter) -> bool:
+    table = _TABLE.match(view.folded, start, end)
+    if not table:
+        return False
+    for name in DATE_FIELDS:
+        raw.dates[name] = Found(read_date(table.group(name)), table.span(name))
+    keep_case_number(view, table.span("case_number"), raw)
+    raw.priority = Found(PRIORITIES[table.group("priority")], table.span("priority"))
+    return True
 
 
 def _report_missing(start: int, end: int, raw: RawLetter) -> None:
@@ -52,7 +77,7 @@ def _report_missing(start: int, end: int, raw: RawLetter) -> None:
 
 LAYOUT = KnownLayout(
     name="2016-case-number",
-    marks=(_OPENING, _CREDENTIALS),
+    marks=(_OPENING, compiled("State(s) of Licensure:"), re.compile(r"certification\(s\)\s*/\s*specialty")),
     opening="Case Number: CM",
     starts=re.compile(
         phrase("Case Number:") + r"\s*\S+\s+" + phrase("Date Assigned:") + "|" + HOW_MADE.heading.pattern

@@ -87,7 +87,7 @@ LAYOUT = KnownLayout(
     name="2014-documents-reviewed",
     marks=(
         re.compile(r"imr\s+decision\s*\(s\)\s+and\s+rationale\s*\(s\)"),
-        re.compile(r"\bdocuments\s+reviewed\s+the\s+following\s+relevant\s+documents"),
+        re.compile(r"documents\s+reviewed\s+the\s+following\s+relevant\s+documents"),
         compiled("MAXIMUS FEDERAL SERVICES, INC. Independent Medical Review"),
     ),
     opening="MAXIMUS FEDERAL SERVICES, INC. Independent Medical Review",

@@ -51,13 +51,12 @@ CASE_SUMMARY = Section(
     ),
 )
 
-_ISSUES_INTRODUCTION = phrase("The Final Determination was based on decisions for the disputed") + r"[^:]{0,80}:"
+_INTRODUCTION = phrase("The Final Determination was based on decisions for the disputed") + r"[^:]{0,80}:"
 ISSUES = Section(
     "the issues with their decisions",
     "issues",
-    re.compile(
-        rf"imr\s+issues?\s*,\s+decisions?,?\s+and\s+rationales?\b(?:\s*{_ISSUES_INTRODUCTION})?|{_ISSUES_INTRODUCTION}"
-    ),
+    re.compile(rf"imr\s+issues?\s*,\s+decisions?,?\s+and\s+rationales?\b(?:\s*{_INTRODUCTION})?"),
+    otherwise=re.compile(_INTRODUCTION),
 )
 
 SECTIONS = (HOW_MADE, CASE_SUMMARY, ISSUES)
@@ -91,7 +90,7 @@ def read(view: View, start: int, end: int) -> RawLetter:
 
 LAYOUT = KnownLayout(
     name="2014-how-made",
-    marks=(HOW_MADE.heading, re.compile(rf"imr\s+issues\s*,\s+decisions\s+and\s+rationales|{_ISSUES_INTRODUCTION}")),
+    marks=(HOW_MADE.heading, ISSUES.heading, re.compile(_INTRODUCTION)),
     opening="HOW THE IMR FINAL DETERMINATION WAS MADE",
     starts=HOW_MADE.heading,
     read=read,

@@ -109,7 +109,7 @@ def _read_rationale(view: View, place: Place, issue: RawIssue, raw: RawLetter) -
 LAYOUT = KnownLayout(
     name="medical-professional-review",
     marks=(
-        re.compile(r"(?:\A|\n)\s*medical\s+professional\s+review\s*\n"),
+        re.compile(r"\A\s*medical\s+professional\s+review\s*\n"),
         QUALIFICATIONS.heading,
         RATIONALE.heading,
         GUIDELINE.heading,
