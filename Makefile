@@ -1,10 +1,11 @@
-# `make run` and `make test` need Python 3.11 or later and nothing else: the first one called makes .venv from
-# requirements.lock, hashes checked.
+# `make run` and `make test` need Python 3.11 or later and nothing else. Each makes .venv if there is none and installs
+# what it needs, hashes checked: requirements.lock to run, requirements-dev.lock on top of it to test.
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+DEV    := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
 .PHONY: help run sample test lint types validate check lock docs bench-parser fuzz clean
@@ -17,8 +18,12 @@ $(READY): requirements.lock pyproject.toml
 	  || { echo "imr-intake needs Python 3.11 or later; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) \
 	  || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock -r deploy/build.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements-dev.lock $(READY)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
 run: $(READY) ## Run everything on ./share (SAMPLE=1 drops a few sample letters, one of them broken).
@@ -27,34 +32,36 @@ run: $(READY) ## Run everything on ./share (SAMPLE=1 drops a few sample letters,
 sample: ## The same as `make run SAMPLE=1`.
 	@$(MAKE) --no-print-directory run SAMPLE=1
 
-test: $(READY) ## The whole suite, with real servers and processes (TESTS=path for a part).
+test: $(DEV) ## The whole suite, with real servers and processes (TESTS=path for a part).
 	$(BIN)/python -m pytest $(TESTS)
 
-lint: $(READY) ## ruff: rules and formatting.
+lint: $(DEV) ## ruff: rules and formatting.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY) ## mypy, strict.
+types: $(DEV) ## mypy, strict.
 	$(BIN)/mypy
 
-validate: $(READY) ## compose.yaml, manifests and units against their schemas.
+validate: $(DEV) ## compose.yaml, manifests and units against their schemas.
 	$(BIN)/python -m pytest tests/deploy
 
 check: lint types test ## Everything that CI runs.
 
-lock: $(READY) ## Pin the dependencies anew, with hashes and without addresses.
-	$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --no-annotate --output-file requirements.lock
-	$(BIN)/uv pip compile --quiet pyproject.toml --extra flower --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --no-annotate --output-file deploy/requirements.lock
+PIN := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-header --no-annotate
 
-docs: $(READY) ## Write the generated parts of the docs and the README anew.
+lock: $(DEV) ## Pin the dependencies anew, with hashes and without addresses.
+	$(PIN) --all-extras --output-file requirements-dev.lock
+	$(PIN) --extra local --extra flower --constraint requirements-dev.lock --output-file requirements.lock
+	$(PIN) --extra flower --constraint requirements-dev.lock --output-file deploy/requirements.lock
+
+docs: $(DEV) ## Write the generated parts of the docs and the README anew.
 	$(BIN)/python -m tests.docs.generate
 
-bench-parser: $(READY) ## Letters per second of the parser, against baselines in the same run (about 2 minutes).
+bench-parser: $(DEV) ## Letters per second of the parser, against baselines in the same run (about 2 minutes).
 	$(BIN)/python -m tests.benchmarks.parser
 
-fuzz: $(READY) ## 100,000 mutated letters through the parser (SEED=n, CASES=n; about 10 minutes).
+fuzz: $(DEV) ## 100,000 mutated letters through the parser (SEED=n, CASES=n; about 10 minutes).
 	$(BIN)/python -m tests.letter.fuzz --cases $(or $(CASES),100000) --seed $(or $(SEED),1)
 
 clean: ## Remove the environment and caches; never the share.
