@@ -99,26 +99,3 @@ def _answers(process: subprocess.Popen[bytes], url: str) -> bool | None:
         return None if process.poll() is None else pytest.fail(f"the server ended with {process.returncode}")
     finally:
         client.close()
-
-
-@contextmanager
-def running(
-    command: list[str], environment: dict[str, str], cwd: Path
-) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """A command of the deployment and the file that holds what it says; killed if the test leaves it running."""
-    said = cwd / f"{command[-1].strip('-').partition('=')[0]}.log"
-    with said.open("wb") as log:
-        process = subprocess.Popen(
-            [str(BIN / command[0]), *command[1:]], env=environment, cwd=cwd, stdout=log, stderr=log
-        )
-        try:
-            yield process, said
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-
-
-def environment_of(**settings: str) -> dict[str, str]:
-    """The environment of a service: our settings and our commands, nothing else of this machine."""
-    return {"PATH": f"{BIN}{os.pathsep}/usr/bin{os.pathsep}/bin", "PYTHONUNBUFFERED": "1", **settings}
