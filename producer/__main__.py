@@ -28,7 +28,7 @@ from worker.hints import Hints, make_app
 log = logging.getLogger("imr.producer")
 
 EXIT_REFUSED = 3
-RETRY_S = 3.0
+RETRY_S = 2.0
 """How often a Redis that is not there yet is asked again."""
 
 

@@ -38,6 +38,7 @@ class Timing:
     scan_s: float
     reap_s: float
     hint_timeout_s: float
+    report_s: float = REPORT_S
 
 
 class Producer:
@@ -77,7 +78,12 @@ class Producer:
         )
         self._more_to_send = False
         self._told_hold: str | None = None
-        self._every_s = {"watch": timing.scan_s, "scan": timing.scan_s, "reap": timing.reap_s, "report": REPORT_S}
+        self._every_s = {
+            "watch": timing.scan_s,
+            "scan": timing.scan_s,
+            "reap": timing.reap_s,
+            "report": timing.report_s,
+        }
         self._done_s = dict.fromkeys(self._every_s, NEVER_S)
 
     def stop(self) -> None:

@@ -54,11 +54,12 @@ class Settling:
             del self._watched[path]
 
     def due(self, now_s: float) -> list[str]:
-        """Files that are complete if they still look the same: to be looked at again now, longest quiet first."""
-        ripe = [
-            (known.since_s, path) for path, known in self._watched.items() if now_s - known.since_s >= self._quiet_s
-        ]
-        return [path for _, path in sorted(ripe)]
+        """Files that are complete if they still look the same: to be looked at again now.
+
+        Longest quiet first, and those of the same moment in the order in which they were observed.
+        """
+        ripe = [path for path, known in self._watched.items() if now_s - known.since_s >= self._quiet_s]
+        return sorted(ripe, key=lambda path: self._watched[path].since_s)
 
     def next_due_s(self) -> float | None:
         """When the next file may be complete, on the monotonic clock; None if none is waiting."""

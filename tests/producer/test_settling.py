@@ -72,11 +72,11 @@ def test_a_scan_leaves_only_what_it_found() -> None:
     assert len(settling) == 1
 
 
-def test_what_is_due_comes_longest_quiet_first() -> None:
+def test_what_is_due_comes_longest_quiet_first_and_then_as_it_was_observed() -> None:
     settling = Settling(QUIET_S)
     for path, since_s in {"late": 3.0, "first": 1.0, "b": 2.0, "a": 2.0, "too young": 4.5}.items():
         settling.observe(path, FIRST, since_s)
-    assert settling.due(5.0) == ["first", "a", "b", "late"]
+    assert settling.due(5.0) == ["first", "b", "a", "late"]
     assert settling.due(2.5) == []
 
 

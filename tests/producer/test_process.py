@@ -1,0 +1,217 @@
+"""`python -m producer` as operators run it: a process of its own, a server that comes and goes, kill -9."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import orjson
+import pytest
+
+from tests.producer.doubles import Share
+from tests.support.servers import Server, running
+from tests.support.waiting import eventually
+from worker.embedded import EmbeddedServer, find_server_binary
+
+ROOT = Path(__file__).parents[2]
+DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+EXIT_REFUSED = 3
+
+
+class Process:
+    """A producer process; what it says goes to a file."""
+
+    def __init__(self, share: Share, url: str, **settings: str) -> None:
+        self._said = share.root.parent / f"producer-{time.monotonic_ns()}.log"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("IMR_")}
+        environment |= {"IMR_SHARE": str(share.root), "IMR_REDIS_URL": url, "IMR_SETTLE_SECONDS": "0.3", **settings}
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "producer"], cwd=ROOT, env=environment, stdout=said, stderr=said
+            )
+
+    def said(self) -> str:
+        return self._said.read_text()
+
+    def says(self, words: str) -> None:
+        """Wait until it says that."""
+        eventually(lambda: words in self.said() or self.has_ended(), f"it to say {words!r}; it said: {self.said()}", 20)
+        assert words in self.said(), f"it ended ({self._process.returncode}): {self.said()}"
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def ends(self) -> int:
+        """Wait for its end; the exit code."""
+        return self._process.wait(20)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@contextlib.contextmanager
+def process(share: Share, url: str, **settings: str) -> Iterator[Process]:
+    one = Process(share, url, **settings)
+    try:
+        yield one
+    finally:
+        one.kill()
+
+
+def hinted(server: Server) -> list[str]:
+    """Claim ids on the queue, oldest message first."""
+    with contextlib.closing(server.client()) as client:
+        items = cast("list[bytes]", client.lrange("imr:celery:letters", 0, -1))
+    bodies = [orjson.loads(base64.b64decode(orjson.loads(item)["body"])) for item in reversed(items)]
+    return [claim_id for body in bodies for claim_id in body[1]["claim_ids"]]
+
+
+@pytest.fixture
+def durable_server() -> Iterator[Server]:
+    """A server as production has it."""
+    with running("valkey", **DURABLE) as server:
+        yield server
+
+
+def test_from_the_inbox_to_the_queue_until_told_to_stop(share: Share, durable_server: Server) -> None:
+    with process(share, durable_server.url) as producer:
+        producer.says("the inbox is watched")
+        share.drop("Canary renamed in.pdf")
+        share.write("Canary folder/written in place.pdf")
+        eventually(lambda: len(hinted(durable_server)) == 2, "two hints")
+        assert set(hinted(durable_server)) == set(share.claimed())
+        begun_s = time.monotonic()
+        producer.send(signal.SIGTERM)
+        assert producer.ends() == 0
+        assert time.monotonic() - begun_s < 1.5, "a second, and the interpreter's own end"
+        assert "stopped; what was not claimed waits in the inbox" in producer.said()
+        assert "Canary" not in producer.said()
+    with contextlib.closing(durable_server.client()) as client:
+        assert client.exists("imr:producers") == 0, "its report goes with it"
+
+
+def test_killed_again_and_again_it_loses_nothing(share: Share, durable_server: Server) -> None:
+    names = [f"{number:03}.pdf" for number in range(90)]
+    for part in range(3):
+        with process(share, durable_server.url) as producer:
+            producer.says("the inbox is watched")
+            for name in names[part * 30 : part * 30 + 30]:
+                share.drop(name)
+            eventually(share.claimed, "a claim")
+            producer.send(signal.SIGKILL)
+            producer.ends()
+        assert sorted(share.waiting_paths() + share.claimed_paths()) == names[: part * 30 + 30]
+    with contextlib.closing(durable_server.client()) as client:
+        client.delete("imr:celery:letters")  # every hint so far is lost
+    with process(share, durable_server.url) as producer:
+        eventually(lambda: len(set(hinted(durable_server))) == 90, "every claim to be hinted")
+    assert share.waiting_paths() == []
+    assert share.claimed_paths() == names
+    assert set(hinted(durable_server)) == set(share.claimed())
+
+
+def test_it_waits_for_a_redis_that_comes_later(share: Share, tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path / "s", find_server_binary())
+    share.drop("letter.pdf")
+    with process(share, server.url) as producer:
+        producer.says("Redis does not answer (ConnectionError)")
+        assert share.claimed() == {}
+        server.start()
+        try:
+            eventually(share.claimed, "the letter to be claimed", 20)
+            producer.send(signal.SIGTERM)
+            assert producer.ends() == 0
+        finally:
+            server.stop()
+
+
+def test_while_it_waits_for_redis_it_can_be_stopped(share: Share, tmp_path: Path) -> None:
+    with process(share, f"unix://{tmp_path}/nobody.sock") as producer:
+        producer.says("Redis does not answer (ConnectionError)")
+        begun_s = time.monotonic()
+        producer.send(signal.SIGTERM)
+        assert producer.ends() == 0
+        assert time.monotonic() - begun_s < 1.5
+
+
+def test_redis_gone_for_a_while_is_waited_for(share: Share, tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path / "s", find_server_binary())
+    server.start()
+    try:
+        with process(share, server.url, IMR_REAP_SECONDS="0.5") as producer:
+            producer.says("the inbox is watched")
+            server.kill()
+            producer.says("intake held: Redis cannot be reached")
+            share.drop("letter.pdf")
+            producer.says("not reaped (")
+            assert share.claimed() == {}
+            server.start()
+            eventually(share.claimed, "the letter to be claimed", 20)
+            assert not producer.has_ended()
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("config", "problem", "remedy"),
+    [
+        ({}, "Redis keeps nothing on disk", "CONFIG SET appendonly yes"),
+        ({**DURABLE, "maxmemory-policy": "allkeys-lru"}, "Redis deletes keys when its memory is full", "noeviction"),
+        ({**DURABLE, "requirepass": "another"}, "Redis does not answer (AuthenticationError)", "user and password"),
+    ],
+    ids=["no persistence", "eviction", "wrong password"],
+)
+def test_a_redis_that_would_lose_letters_is_refused_with_the_remedy(
+    share: Share, config: dict[str, str], problem: str, remedy: str
+) -> None:
+    config = {"maxmemory-policy": "noeviction", "port": "0", **config}
+    secret = "s3cret-word"
+    with running_with_password(config) as address, process(share, f"{address}?password={secret}") as producer:
+        assert producer.ends() == EXIT_REFUSED
+        assert problem in producer.said()
+        assert remedy in producer.said()
+        assert "Traceback" not in producer.said()
+        assert secret not in producer.said()
+
+
+@contextlib.contextmanager
+def running_with_password(config: dict[str, str]) -> Iterator[str]:
+    """The address of a server with that configuration, which need not let us in."""
+    password = config.pop("requirepass", "s3cret-word")
+    with running("valkey", **config) as server:
+        with contextlib.closing(server.client()) as client:
+            client.config_set("requirepass", password)
+        yield server.url
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"IMR_REDIS_URL": "localhost:6379/s3cret"},
+        {"IMR_REDIS_URL": "redis://:s3cret@host:port/0"},
+        {"IMR_SCAN_SECONDS": "s3cret"},
+        {"IMR_SHARE": "/dev/null/share"},
+    ],
+    ids=lambda settings: next(iter(settings.items()))[1],
+)
+def test_settings_that_cannot_be_used_are_refused_without_showing_secrets(
+    share: Share, settings: dict[str, str]
+) -> None:
+    settings = {"IMR_REDIS_URL": "redis://localhost", **settings}
+    with process(share, settings.pop("IMR_REDIS_URL"), **settings) as producer:
+        assert producer.ends() == EXIT_REFUSED
+        assert producer.said().startswith("imr: the producer cannot start: ")
+        assert producer.said().count("\n") == 1, producer.said()
+        assert "s3cret" not in producer.said()

@@ -1,0 +1,213 @@
+"""The producer as a whole: running in a thread, on real time, with a real broker's queue to look into."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from typing import cast
+
+import orjson
+import pytest
+import redis
+
+from producer.reaping import RedisLeases
+from producer.reporting import RedisGauges
+from producer.service import Producer, Timing
+from tests.producer.doubles import LIMITS, Share
+from tests.support.servers import Server
+from tests.support.waiting import eventually
+from worker.contract.names import Keys
+from worker.hints import Hints, make_app
+
+QUIET_S = 0.4
+TIMING = Timing(settle_s=QUIET_S, scan_s=0.5, reap_s=0.5, hint_timeout_s=30.0, report_s=0.1)
+RARE = Timing(settle_s=QUIET_S, scan_s=600.0, reap_s=600.0, hint_timeout_s=600.0, report_s=0.1)
+"""Scans are too rare to find anything: what is claimed was told by an event."""
+
+
+def wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Running:
+    """A producer in a thread of its own, and its queue."""
+
+    def __init__(self, share: Share, server: Server, timing: Timing) -> None:
+        self.client, keys = server.client(), Keys("imr")
+        self._hints = Hints(make_app(server.url, "imr"))
+        gauges = RedisGauges(
+            client=self.client, keys=keys, share=str(share.root), name="test", wall_clock_ms=wall_clock_ms
+        )
+        self.producer = Producer(
+            share=str(share.root),
+            hints=self._hints,
+            leases=RedisLeases(self.client, keys),
+            gauges=gauges,
+            timing=timing,
+            limits=LIMITS,
+            batch_letters=100,
+            wall_clock_ms=wall_clock_ms,
+            monotonic_s=time.monotonic,
+        )
+        self._thread = threading.Thread(target=self.producer.run, name="producer under test")
+
+    def start(self) -> None:
+        self._thread.start()
+        eventually(lambda: self.report().get("watching") == "events and scan", "the producer to watch")
+
+    def stop(self) -> float:
+        """Stop it; the seconds that took."""
+        begun_s = time.monotonic()
+        self.producer.stop()
+        self._thread.join(10)
+        assert not self._thread.is_alive(), "it did not stop"
+        return time.monotonic() - begun_s
+
+    def close(self) -> None:
+        self.stop()
+        self._hints.close()
+        self.client.close()
+
+    def report(self) -> dict[str, object]:
+        """Its last report."""
+        told = cast("bytes | None", self.client.hget("imr:producers", "test"))
+        return cast("dict[str, object]", orjson.loads(told)) if told else {}
+
+    def messages(self) -> list[list[str]]:
+        """The claim ids of each message on the queue, oldest first."""
+        items = cast("list[bytes]", self.client.lrange("imr:celery:letters", 0, -1))
+        bodies = [orjson.loads(base64.b64decode(orjson.loads(item)["body"])) for item in reversed(items)]
+        return [body[1]["claim_ids"] for body in bodies]
+
+    def hinted(self) -> list[str]:
+        return [claim_id for message in self.messages() for claim_id in message]
+
+
+@contextlib.contextmanager
+def running(share: Share, server: Server, timing: Timing) -> Iterator[Running]:
+    one = Running(share, server, timing)
+    try:
+        one.start()
+        yield one
+    finally:
+        one.close()
+
+
+def test_a_file_renamed_in_is_on_the_queue_long_before_the_quiet_time(share: Share, redis_server: Server) -> None:
+    slow = Timing(settle_s=60.0, scan_s=600.0, reap_s=600.0, hint_timeout_s=600.0, report_s=0.1)
+    with running(share, redis_server, slow) as one:
+        share.drop("letter.pdf")
+        eventually(one.messages, "a message on the queue")
+        assert one.messages() == [list(share.claimed())]
+
+
+def test_a_file_written_in_place_is_told_by_its_event_and_waits_for_quiet(share: Share, redis_server: Server) -> None:
+    with running(share, redis_server, RARE) as one:
+        begun_s = time.monotonic()
+        share.write("clinic/2014/letter.pdf")
+        eventually(one.messages, "a message on the queue")
+        assert time.monotonic() - begun_s >= QUIET_S
+        assert share.claimed_paths() == ["clinic/2014/letter.pdf"]
+
+
+def test_a_slow_writer_is_waited_for(share: Share, redis_server: Server) -> None:
+    lines = [f"line {number}\n" for number in range(12)]
+    done_at_s: list[float] = []
+
+    def write() -> None:
+        with (share.inbox / "letter.txt").open("w") as file:
+            for line in lines:
+                file.write(line)
+                file.flush()
+                pause.wait(QUIET_S / 4)
+        done_at_s.append(time.monotonic())
+
+    pause = threading.Event()  # never set: only its time-out counts
+    with running(share, redis_server, TIMING) as one:
+        writer = threading.Thread(target=write)
+        writer.start()
+        eventually(one.messages, "a message on the queue")
+        claimed_at_s = time.monotonic()
+        writer.join()
+        assert claimed_at_s > done_at_s[0], "claimed while it was being written"
+        (claim_id,) = share.claimed()
+        assert (share.root / "claimed" / f"{claim_id}~letter.txt").read_text() == "".join(lines)
+
+
+def test_a_flood_is_claimed_once_and_travels_in_few_messages(share: Share, redis_server: Server) -> None:
+    with running(share, redis_server, TIMING) as one:
+        names = [f"{number:04}.pdf" for number in range(2000)]
+        for name in names:
+            share.drop(name)
+        eventually(lambda: len(one.hinted()) >= 2000, "2,000 hints", timeout_s=30)
+        messages, claimed = one.messages(), share.claimed()
+    assert sorted(claimed.values()) == names
+    assert [claimed[claim_id] for message in messages for claim_id in message] == names, "in order of arrival"
+    assert max(map(len, messages)) <= 100
+    assert len(messages) < 1000, f"{len(messages)} messages: the more is waiting, the more goes in one"
+
+
+def test_an_inbox_removed_and_made_again_is_served_without_a_restart(share: Share, redis_server: Server) -> None:
+    with running(share, redis_server, TIMING) as one:
+        share.inbox.rmdir()
+        eventually(lambda: one.report()["watching"] == "scan", "the loss of the watch to be reported")
+        share.inbox.mkdir()
+        eventually(lambda: one.report()["watching"] == "events and scan", "a new watch to be reported")
+        share.drop("letter.pdf")
+        eventually(one.messages, "a message on the queue")
+
+
+def test_it_stops_within_a_second_and_leaves_nothing_running(share: Share, redis_server: Server) -> None:
+    threads_before = set(threading.enumerate())
+    with running(share, redis_server, RARE) as one:
+        took_s = one.stop()
+    assert took_s < 1.0
+    eventually(lambda: set(threading.enumerate()) <= threads_before, "its threads to end")
+
+
+def test_a_stop_before_the_start_starts_nothing(share: Share, redis_server: Server) -> None:
+    one = Running(share, redis_server, TIMING)
+    share.drop("letter.pdf")
+    one.producer.stop()
+    one.producer.run()
+    one._hints.close()
+    one.client.close()
+    assert share.waiting_paths() == ["letter.pdf"]
+
+
+def test_its_report_says_what_waits_and_what_holds_it(share: Share, redis_server: Server) -> None:
+    with contextlib.closing(redis_server.client()) as admin, running(share, redis_server, TIMING) as one:
+        share.write(".hidden")
+        with no_memory(admin):
+            eventually(lambda: one.report()["hold"], "a hold to be reported")
+            share.drop("letter.pdf")
+            eventually(lambda: one.report()["waiting"] == 1, "the letter to be reported as waiting")
+            assert share.claimed() == {}
+        eventually(lambda: one.report()["claimed"] == 1, "the letter to be reported as claimed")
+        assert one.report()["hold"] is None
+        assert one.report()["ignored"] == 1
+
+
+@contextlib.contextmanager
+def no_memory(client: redis.Redis) -> Iterator[None]:
+    """A server that is nearly full: above the producer's limit, below the point where it refuses writes."""
+    used = int(cast("dict[str, int]", client.info("memory"))["used_memory"])
+    client.config_set("maxmemory", str(int(used * 1.05)))
+    try:
+        yield
+    finally:
+        client.config_set("maxmemory", "0")
+
+
+@pytest.mark.parametrize("name", ["Jane Canary.pdf"])
+def test_no_name_reaches_the_queue_or_any_other_key(share: Share, redis_server: Server, name: str) -> None:
+    with running(share, redis_server, TIMING) as one:
+        share.drop(name)
+        eventually(one.messages, "a message on the queue")
+        for key in cast("list[bytes]", one.client.keys("*")):
+            held = one.client.dump(key)
+            assert b"Canary" not in key + (cast("bytes", held) or b"")
+        assert b"Canary" not in b"".join(cast("list[bytes]", one.client.lrange("imr:celery:letters", 0, -1)))
