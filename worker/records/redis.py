@@ -41,6 +41,8 @@ class _Script:
         self.sha = hashlib.sha1(self.source, usedforsecurity=False).hexdigest()
 
 
+_REFUSALS: Final = ("OOM", "READONLY", "MISCONF", "MASTERDOWN", "NOREPLICAS", "NOPERM")
+"""Why Redis refuses a script, or its first write."""
 _NAMES = ("begin", "finish", "prolong", "release", "resolve")
 
 
@@ -87,7 +89,8 @@ class RedisRecords:
 
     def release(self, leases: Sequence[Lease]) -> None:
         """See `Records.release`."""
-        self._run("release", [self._of(lease, []) for lease in leases])
+        for reply in self._run("release", [self._of(lease, []) for lease in leases]):
+            _each(reply, bool)
 
     def _of(self, lease: Lease, more: list[Any]) -> Command:
         keys = self._keys
@@ -176,8 +179,13 @@ def _each(reply: Any, read: Callable[[Any], Answer]) -> Answer | RecordDamaged:
         return RecordDamaged(str(reply))
     if isinstance(reply, Exception):
         # Refused as a whole: out of memory, read-only replica, still loading. Nothing was written.
-        raise RecordsUnavailable(f"Redis refused ({type(reply).__name__}: {str(reply)[:60]})") from reply
+        raise RecordsUnavailable(f"Redis refused ({_refusal(reply)})") from reply
     return read(reply)
+
+
+def _refusal(reply: Exception) -> str:
+    """What kind of error it is, never its message; Redis 6 puts the code of an error in a script into the middle."""
+    return next((code for code in _REFUSALS if code in str(reply)), type(reply).__name__)
 
 
 def _naming(raw: bytes) -> Naming:
