@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from worker.cli.console import err, out
 from worker.cli.exits import Exit
 from worker.cli.failing import AlreadyRunning
 from worker.cli.following import entries, line
+from worker.contract.event import DEAD_LETTERED
 from worker.contract.names import INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.contract.server import require_server
@@ -172,7 +174,7 @@ class Supervisor:
     def _announce(self) -> None:
         inbox, logs = self._settings.share / INBOX, self._settings.state_folder / "logs"
         err.print(f"drop letters into [bold]{inbox}[/]; results appear here. Ctrl-C stops.")
-        err.print(f"look further: imr status, imr tail --json, imr dead-letters list; logs in {logs}")
+        err.print(f"look further in another terminal: {_imr()} status, {_imr()} tail --json; logs in {logs}")
 
     def _watch(self, client: redis.Redis, children: list[_Child], position: dict[str, str]) -> None:
         """Show what comes out, keep the children running, until stopped or drained."""
@@ -215,9 +217,17 @@ def _show_news(client: redis.Redis, position: dict[str, str]) -> bool:
     wanted: Any = position
     found = list(entries(client.xread(wanted, count=100, block=_BLOCK_MS)))
     for entry in found:
-        out.print(line(entry.event()))
+        event = entry.event()
+        out.print(line(event))
+        if event.get("type") == DEAD_LETTERED:
+            err.print(f"           {_imr()} dead-letters show {str(event.get('id'))[:12]}", style="dim")
         position[entry.stream] = entry.id
     return bool(found)
+
+
+def _imr() -> str:
+    """How this user calls the command from here."""
+    return "imr" if shutil.which("imr") else os.path.relpath(sys.argv[0])
 
 
 def _last_id(client: redis.Redis, stream: str) -> str:

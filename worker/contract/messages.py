@@ -40,4 +40,5 @@ def shown(claim_ids: Sequence[str]) -> str:
     """What Flower and the worker's log show of a hint: how many letters, and the first ids."""
     listed = ", ".join(claim_ids[:MAX_SHOWN_IDS])
     more = ", ..." if len(claim_ids) > MAX_SHOWN_IDS else ""
-    return f"({len(claim_ids)} letters: {listed}{more})"
+    letters = "letter" if len(claim_ids) == 1 else "letters"
+    return f"({len(claim_ids)} {letters}: {listed}{more})"
