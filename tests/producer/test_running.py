@@ -142,7 +142,8 @@ def test_a_flood_is_claimed_once_and_travels_in_few_messages(share: Share, redis
         names = [f"{number:04}.pdf" for number in range(2000)]
         for name in names:
             share.drop(name)
-        eventually(lambda: len(one.hinted()) >= 2000, "2,000 hints", timeout_s=30)
+        eventually(lambda: not share.waiting_paths(), "the inbox to be empty", timeout_s=30)
+        eventually(lambda: len(one.hinted()) >= 2000, "2,000 hints")
         messages, claimed = one.messages(), share.claimed()
     assert sorted(claimed.values()) == names
     assert [claimed[claim_id] for message in messages for claim_id in message] == names, "in order of arrival"

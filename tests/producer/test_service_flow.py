@@ -1,0 +1,182 @@
+"""What the producer does when it may not claim, cannot claim, or cannot send: nothing is lost, and it goes on."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from typing import Any
+
+import pytest
+
+from producer.admission import Limits
+from producer.service import REPORT_S
+from tests.producer.doubles import HINT_TIMEOUT_S, LIMITS, REAP_S, SCAN_S, SETTLE_S, Site
+from tests.producer.stepping import quietly, started, step_after, step_until
+
+
+def test_while_admission_holds_letters_wait_in_the_inbox_and_then_go_by_themselves(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    site.dials.redis_used_bytes = None
+    site.share.write("letter.pdf")
+    producer = started(site)
+    quietly(site, producer, 30)
+    assert site.share.claimed() == {}
+    report = site.dials.reports[-1]
+    assert (report.hold, report.waiting) == ("Redis cannot be reached", 1)
+    site.dials.redis_used_bytes = 0
+    quietly(site, producer, REPORT_S)
+    assert site.share.claimed_paths() == ["letter.pdf"]
+    assert site.dials.reports[-1].hold is None
+    said = [record.getMessage() for record in caplog.records if record.getMessage().startswith("intake")]
+    assert said == ["intake held: Redis cannot be reached", "intake open"], "each change once"
+
+
+def test_no_more_is_claimed_than_the_limit_and_more_when_workers_are_done(site: Site) -> None:
+    site.limits = Limits(max_claimed_letters=3, min_free_disk_bytes=0, max_redis_memory_percent=90)
+    for number in range(5):
+        site.share.write(f"{number}.pdf")
+    producer = started(site)
+    step_after(site, producer, SETTLE_S)
+    assert len(site.share.claimed()) == 3
+    quietly(site, producer, 10)
+    assert len(site.share.claimed()) == 3
+    assert "IMR_MAX_CLAIMED_LETTERS" in str(site.dials.reports[-1].hold)
+    for path in (site.share.root / "claimed").iterdir():
+        path.unlink()
+    quietly(site, producer, 1)
+    assert len(site.share.claimed()) == 2
+    assert site.share.waiting_paths() == []
+
+
+def test_a_letter_that_changes_while_it_is_held_settles_anew(site: Site) -> None:
+    producer = started(site)
+    site.dials.free_disk_bytes = None
+    site.clock.advance(REPORT_S)
+    site.share.drop("letter.pdf", "complete")
+    step_until(producer, lambda: producer.idle_s() < 0.1, "the letter to wait for admission")
+    with (site.share.inbox / "letter.pdf").open("a") as file:
+        file.write(", and being written again")
+    site.dials.free_disk_bytes = 10**12
+    step_after(site, producer, 0.1)
+    assert site.share.claimed() == {}
+    step_after(site, producer, SETTLE_S)
+    assert site.share.claimed_paths() == ["letter.pdf"]
+
+
+def test_a_hold_is_over_when_its_letters_are_gone(site: Site) -> None:
+    site.dials.free_disk_bytes = 0
+    site.limits = Limits(LIMITS.max_claimed_letters, 1, 90)
+    letter = site.share.write("letter.pdf")
+    producer = started(site)
+    quietly(site, producer, SCAN_S)
+    letter.unlink()
+    site.dials.free_disk_bytes = 10
+    quietly(site, producer, SCAN_S)
+    assert (site.dials.reports[-1].hold, site.dials.reports[-1].waiting) == (None, 0)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ENOSPC, errno.EBUSY])
+def test_what_cannot_be_renamed_is_tried_again_until_it_can(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    for number in range(7):
+        site.share.write(f"{number}.pdf")
+    producer = started(site)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", refuse)
+        quietly(site, producer, 3)
+        assert len(site.share.waiting_paths()) == 7
+    said = [record.getMessage() for record in caplog.records if "not claimed" in record.getMessage()]
+    assert said == [f"not claimed letters=7 (errno={code}); they stay in the inbox and are tried again"]
+    quietly(site, producer, SCAN_S + SETTLE_S)
+    assert len(site.share.claimed()) == 7
+
+
+def test_what_an_earlier_run_claimed_is_hinted_in_the_first_step(site: Site) -> None:
+    site.share.drop("letter.pdf")
+    first = started(site)
+    step_after(site, first, SETTLE_S)
+    first.close()
+    site.queue.sent.clear()
+    started(site)
+    assert site.queue.hinted == list(site.share.claimed())
+
+
+def test_a_producer_killed_after_any_step_loses_nothing(site: Site) -> None:
+    """Each step is made by a producer that knows nothing but what it finds."""
+    for number in range(10):
+        site.share.write(f"{number}.pdf")
+        producer = started(site)
+        if number % 2:
+            step_after(site, producer, SETTLE_S)
+        producer.close()
+    last = started(site)
+    quietly(site, last, SETTLE_S)
+    assert site.share.waiting_paths() == []
+    assert site.share.claimed_paths() == sorted(f"{number}.pdf" for number in range(10))
+    assert set(site.queue.hinted) == set(site.share.claimed())
+
+
+def test_hints_that_the_broker_did_not_take_are_reaped(site: Site) -> None:
+    site.queue.is_down = True
+    site.share.write("letter.pdf")
+    producer = started(site)
+    quietly(site, producer, 20)
+    (claim_id,) = site.share.claimed()
+    assert site.queue.sent == []
+    site.queue.is_down = False
+    quietly(site, producer, REAP_S)
+    assert site.queue.hinted == [claim_id]
+
+
+def test_a_lost_hint_is_repeated_and_a_leased_claim_left_in_peace(site: Site) -> None:
+    for name in ("lost.pdf", "worked-on.pdf"):
+        site.share.write(name)
+    producer = started(site)
+    step_after(site, producer, SETTLE_S)
+    by_path = {path: claim_id for claim_id, path in site.share.claimed().items()}
+    site.leases.claim_ids = {by_path["worked-on.pdf"]}
+    site.queue.sent.clear()
+    quietly(site, producer, HINT_TIMEOUT_S + REAP_S)
+    assert site.queue.hinted == [by_path["lost.pdf"]]
+
+
+def test_the_loop_comes_back_at_once_while_more_waits_to_be_sent(site: Site) -> None:
+    site.batch_letters = 2
+    for number in range(5):
+        site.share.write(f"{number}.pdf")
+    producer = started(site)
+    step_after(site, producer, SETTLE_S)
+    assert (len(site.queue.hinted), producer.idle_s()) == (2, 0.0)
+    producer.step()
+    producer.step()
+    assert len(site.queue.hinted) == 5
+    assert producer.idle_s() > 0.5
+
+
+def test_a_broker_that_is_down_does_not_make_the_loop_spin(site: Site) -> None:
+    site.batch_letters, site.queue.is_down = 1, True
+    for number in range(3):
+        site.share.write(f"{number}.pdf")
+    producer = started(site)
+    step_after(site, producer, SETTLE_S)
+    assert producer.idle_s() > 0.5
+
+
+def test_redis_gone_at_report_and_reap_stops_nothing(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.dials.redis_is_down = site.leases.is_down = True
+    site.share.write("letter.pdf")
+    producer = started(site)
+    quietly(site, producer, 10)
+    assert site.share.claimed_paths() == ["letter.pdf"]
+    assert "not reported (ConnectionError)" in caplog.text
+    site.dials.redis_is_down = site.leases.is_down = False
+    quietly(site, producer, REPORT_S)
+    assert site.dials.reports[-1].claimed == 1
