@@ -1,9 +1,11 @@
 """Page furniture: running headers, footers and page numbers that stand between two lines of the letter.
 
-Pages meet where a form feed stands, or, in texts without form feeds, where a line is nothing but a page number
-(`Page 2 of 5`, `- 2 -`). Lines next to such a place are furniture when they are page numbers, when they are known
-running lines (`Case Number: CM..-.......`), or when the same line but for its digits stands at nearly all such places.
-A line with another case number than the letter's is none of the letter's furniture. Everything else is the letter.
+Pages meet where a form feed stands, where a line is a page number and nothing else (`Page 2 of 5`, `- 2 -`), or where
+the lines that are bare numbers count 1, 2, 3. Lines next to such a place are furniture when they are page numbers, when
+they hold no words but those of the publisher's running titles (`MAXIMUS Federal Services`, `Final Determination Letter
+for IMR Case Number CM16-0213037`, `Page 2`), or when the same line but for its digits stands in the same row of nearly
+all pages. A line with another case number than the letter's, or with the first print of its number, is none of its
+furniture. Everything else is the letter.
 """
 
 from __future__ import annotations
@@ -13,25 +15,35 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-_PAGE_OF = re.compile(r"(?:-+\s?)?page\s*:?\s*\d{1,4}\s*(?:of|/)\s*\d{1,4}(?:\s?-+)?$")
-_PAGE_NUMBER = re.compile(r"(?:page\s*:?\s*\d{1,4}|-+\s?\d{1,4}\s?-+|\d{1,4}\s*(?:of|/)\s*\d{1,4}|\d{1,4})$")
-_NUMBERED = re.compile(r"^page\s+\d{1,4}\s+of\s+\d{1,4}\b|\bpage\s+\d{1,4}(?:\s+of\s+\d{1,4})?$")
-_RUNNING = re.compile(r"(?:[a-z][^.:]{0,60}\s)?case\s+number\s*:?\s*cm\d\d-\d{7}(?:\s+\d{1,4})?$")
+_ANYWHERE = re.compile(r"(?:-+\s?)?page\s*:?\s*\d{1,4}\s*(?:of|/)\s*\d{1,4}(?:\s?-+)?$|-+\s?\d{1,4}\s?-+$")
+"""Page numbers that cannot be anything else."""
+_AT_EDGES = re.compile(r"page\s*:?\s*\d{1,4}$|\d{1,4}\s*(?:of|/)\s*\d{1,4}$|\d{1,4}$")
+"""Page numbers next to a page break that stand there on nearly every page."""
+_NUMBERED = re.compile(r"^page\s+\d{1,4}\s+of\s+\d{1,4}\b|\bpage\s+\d{1,4}\s+of\s+\d{1,4}$")
+_TITLE = """
+maximus federal services inc independent medical review imr final determination determinations letter of for the notice
+case number page confidential state california division workers compensation
+"""
+_TITLE_WORDS = frozenset(_TITLE.split())
+"""A line of these, numbers and the case number is a running title."""
+_WORD = re.compile(r"cm\d\d-\d{7}|[a-z']+|\d+|[^\W\d]+")
 _NEVER = re.compile(
     r"how\s+the\s+imr|clinical\s+case\s+summary|imr\s+(?:issues|decision\b)|guideline\s*:|rationale\s*:"
-    r"|decision\s+based\s+on|upheld|overturned|medically\s+necessary|issue\s+at\s+dispute|documents\s+reviewed"
+    r"|decision\s+based\s+on|determined\s+the\s+request|upheld|overturned|medically\s+necessary|issue\s+at\s+dispute|documents\s+reviewed"
 )
 """Words of the letter itself: a line that holds them may stand twice at an edge and is no furniture."""
 _DIGITS = re.compile(r"\d+")
-_LINE_END = re.compile(r"[^\S\n\f]*[\n\f]")
 _NUMBER = re.compile(r"cm\d\d-\d{7}")
 
-# Quick looks: without a form feed only these can be page numbers.
-_PAGE_WORD = re.compile(r"page\s{0,9}:?\s{0,9}\d{1,4}(?:\s+of\s+\d|[^\S\n]{0,99}(?:\n|\Z))")
-_DASHED = re.compile(r"\n[^\S\n]{0,99}-+\s?\d{1,4}\s?-+[^\S\n]{0,99}(?:\n|\Z)")
+# Quick looks: texts without these have no page number on a line of its own.
+_PAGE_WORD = re.compile(r"page\s{0,9}:?\s{0,9}\d{1,4}(?:\s+of\s+\d|\s?/|[^\S\n]{0,99}(?:[\n\f]|\Z))")
+_ALONE = re.compile(r"\n[^\S\n]{0,99}(?:-+\s?)?\d{1,4}(?:\s?-+)?[^\S\n]{0,99}(?:[\n\f]|\Z)")
+_NUMBER_ENDS = frozenset("0123456789-")
+"""A line that neither begins nor ends like this has no page number at its ends."""
 
 _LONGEST_CHARS = 140
 """A running line fits on one line of a page."""
+_BARE_DIGITS, _SERIES = 4, 3
 _DEEPEST = 8
 """Running headers and footers have at most this many lines: some repeat the whole table of dates."""
 
@@ -43,33 +55,25 @@ class _Line:
     text: str
     page: int
     """Counts form feeds before the line."""
+    lower: bool
+    """Starts in lower case: the line goes on with a sentence."""
 
 
 def furniture(source: str, folded: str) -> list[tuple[int, int]]:
     """Places of page furniture in the text, in order, each with the white space that it stands in."""
     paged = "\f" in source
-    if not (_may_run(folded) if paged else _may_be_numbered(folded)):
+    if not (_PAGE_WORD.search(folded) or _ALONE.search(folded) or (paged and _may_run(folded))):
         return []
-    lines = list(_lines(folded))
-    number = _NUMBER.search(folded)
-    marked = _marked(lines, source, number, paged=paged)
-    return list(_runs(lines, marked, folded))
-
-
-def _may_be_numbered(folded: str) -> bool:
-    return bool(_PAGE_WORD.search(folded) or _DASHED.search(folded))
+    lines = list(_lines(source, folded))
+    return list(_runs(lines, _marked(lines, _NUMBER.search(folded)), folded))
 
 
 def _may_run(folded: str) -> bool:
     """Whether the outermost line of any page can be furniture: if none can, no line further in is looked at."""
     edges = list(_outermost(folded))
-    if any("page" in edge or edge[-1] in _NUMBER_ENDS or edge[0] in _NUMBER_ENDS for edge in edges):
+    if any(edge[-1] in _NUMBER_ENDS or edge[0] in _NUMBER_ENDS or _is_title(edge) for edge in edges):
         return True
     return len(set(edges)) < len(edges)
-
-
-_NUMBER_ENDS = frozenset("0123456789-")
-"""A line that neither holds the word nor begins or ends like this has no page number in it."""
 
 
 def _outermost(folded: str) -> Iterator[str]:
@@ -84,7 +88,7 @@ def _outermost(folded: str) -> Iterator[str]:
             yield bottom
 
 
-def _lines(folded: str) -> Iterator[_Line]:
+def _lines(source: str, folded: str) -> Iterator[_Line]:
     offset, page = 0, 0
     for piece in re.split("([\n\f])", folded):
         if piece == "\f":
@@ -92,27 +96,45 @@ def _lines(folded: str) -> Iterator[_Line]:
         text = piece.strip()
         if text:
             start = offset + len(piece) - len(piece.lstrip())
-            yield _Line(start, start + len(text), text, page)
+            yield _Line(start, start + len(text), _shown(text), page, source[start].islower())
         offset += len(piece)
 
 
-def _marked(lines: Sequence[_Line], source: str, number: re.Match[str] | None, *, paged: bool) -> set[int]:
+def _shown(text: str) -> str:
+    return text if text.isascii() else text.replace("\u00ad", "").replace("\u200b", "")
+
+
+def _marked(lines: Sequence[_Line], number: re.Match[str] | None) -> set[int]:
     """Indices of the lines that are furniture."""
-    edges = _edges_of_pages(lines) if paged else _edges_of_numbers(lines)
-    times = Counter(_key(lines[index].text) for edge in edges for index in edge)
+    counted = _counted(lines)
+    marks = [index for index, line in enumerate(lines) if _is_mark(line.text) or index in counted]
+    edges = [*_edges_of_pages(lines), *_edges_of_marks(lines, marks)]
+    seen = {(position % 2, depth, index) for position, edge in enumerate(edges) for depth, index in enumerate(edge)}
+    times = Counter((side, depth, _key(lines[index].text)) for side, depth, index in seen)
     usual = max(2, len(edges) // 2 - 1)
-    marked: set[int] = set()
+    marked = {index for index in marks if index in counted or _ANYWHERE.match(lines[index].text)}
     for position, edge in enumerate(edges):
-        for index in edge:
+        for depth, index in enumerate(edge):
             line = lines[index]
-            if not _is_furniture(line.text, times[_key(line.text)], usual, first_page=position == 0):
-                break
-            if source[line.start].islower() and not _is_page_number(line.text):
+            often = times[position % 2, depth, _key(line.text)] >= usual
+            if index not in marked and not _is_furniture(line, often=often, first_page=position == 0):
                 break
             if number and not _is_repeated(line, number):
                 break
             marked.add(index)
     return marked
+
+
+def _counted(lines: Sequence[_Line]) -> set[int]:
+    """The lines that are bare numbers, if they count from 1 to 3 or more."""
+    bare = [index for index, line in enumerate(lines) if line.text.isdecimal() and len(line.text) < _BARE_DIGITS]
+    if len(bare) < _SERIES or any(int(lines[index].text) != count for count, index in enumerate(bare, 1)):
+        return set()
+    return set(bare)
+
+
+def _is_mark(text: str) -> bool:
+    return len(text) <= _LONGEST_CHARS and bool(_ANYWHERE.match(text) or _NUMBERED.search(text))
 
 
 def _is_repeated(line: _Line, number: re.Match[str]) -> bool:
@@ -122,39 +144,37 @@ def _is_repeated(line: _Line, number: re.Match[str]) -> bool:
 
 
 def _edges_of_pages(lines: Sequence[_Line]) -> list[list[int]]:
-    """Top and bottom of each page: line indices from the edge inwards, the top of the first page first."""
+    """Top and bottom of each page in turn: line indices from the edge inwards."""
     pages: dict[int, list[int]] = {}
     for index, line in enumerate(lines):
         pages.setdefault(line.page, []).append(index)
+    if len(pages) == 1:
+        return [list(range(min(len(lines), _DEEPEST))), []]
     return [edge for page in pages.values() for edge in (page[:_DEEPEST], page[: -_DEEPEST - 1 : -1])]
 
 
-def _edges_of_numbers(lines: Sequence[_Line]) -> list[list[int]]:
-    """Around each line that is a page number: the line itself with those above it, and those below it."""
-    at = [index for index, line in enumerate(lines) if _PAGE_OF.match(line.text) or _is_numbered(line.text)]
-    edges: list[list[int]] = [list(range(min(len(lines), _DEEPEST)))]
-    for index in at:
-        edges.append(list(range(index, max(-1, index - _DEEPEST), -1)))
-        edges.append(list(range(index + 1, min(len(lines), index + _DEEPEST))))
-    return edges
+def _edges_of_marks(lines: Sequence[_Line], marks: Sequence[int]) -> Iterator[list[int]]:
+    """Around each line that is a page number, the lines below it and then itself with those above it."""
+    for index in marks:
+        yield list(range(index + 1, min(len(lines), index + _DEEPEST)))
+        yield list(range(index, max(-1, index - _DEEPEST), -1))
 
 
-def _is_numbered(text: str) -> bool:
-    return len(text) <= _LONGEST_CHARS and bool(_NUMBERED.search(text) or _PAGE_NUMBER.match(text))
-
-
-def _is_page_number(text: str) -> bool:
-    return bool(_PAGE_OF.match(text) or _PAGE_NUMBER.match(text))
-
-
-def _is_furniture(text: str, times: int, usual: int, *, first_page: bool) -> bool:
-    if _PAGE_OF.match(text):
+def _is_furniture(line: _Line, *, often: bool, first_page: bool) -> bool:
+    text = line.text
+    if _ANYWHERE.match(text):
         return True
-    if _PAGE_NUMBER.match(text):
-        return times >= usual
-    if first_page or len(text) > _LONGEST_CHARS or _NEVER.search(text):
+    if _AT_EDGES.match(text):
+        return often
+    if first_page or line.lower or len(text) > _LONGEST_CHARS or _NEVER.search(text):
         return False
-    return bool(_RUNNING.match(text)) or (times >= usual and _looks_running(text))
+    return _is_title(text) or (often and _looks_running(text))
+
+
+def _is_title(text: str) -> bool:
+    """No words but those of running titles, and more than one."""
+    words = _WORD.findall(text) if len(text) <= _LONGEST_CHARS else []
+    return len(words) > 1 and all(word in _TITLE_WORDS or word[-1].isdigit() for word in words) and text[0].isalpha()
 
 
 def _looks_running(text: str) -> bool:
@@ -167,14 +187,26 @@ def _key(text: str) -> str:
 
 
 def _runs(lines: Sequence[_Line], marked: set[int], folded: str) -> Iterator[tuple[int, int]]:
-    """Neighbouring marked lines as one place, up to the next line of the letter; the line break before it is left."""
+    """Neighbouring marked lines as one place, up to the lines of the letter around them."""
     for index in sorted(marked):
         if index - 1 in marked:
             continue
         last = index
         while last + 1 in marked:
             last += 1
-        line_end = _LINE_END.match(folded, lines[index - 1].end) if index else None
-        before = line_end.end() if line_end else 0
+        before = lines[index - 1].end if index else 0
         after = lines[last + 1].start if last + 1 < len(lines) else len(folded)
-        yield min(before, lines[index].start), after
+        yield from _around_break(folded, (before, lines[index].start), (lines[last].end, after))
+
+
+def _around_break(folded: str, upper: tuple[int, int], lower: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """All from one line of the letter to the next but a page break, or else the lesser of the two gaps."""
+    before, after = upper[0], lower[1]
+    page_break = folded.find("\f", before, after)
+    if page_break >= 0:
+        yield before, page_break
+        yield page_break + 1, after
+    elif folded.count("\n", *upper) <= folded.count("\n", *lower):
+        yield upper[1], after
+    else:
+        yield before, lower[0]

@@ -61,6 +61,7 @@ def compiled(words: str) -> re.Pattern[str]:
 
 
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
+_LINE_BREAK = re.compile(r"[\n\f]")
 _GAP = re.compile(r"\n\s*")
 _ENDS_SENTENCE = frozenset(".?!:;\"')]\u201d\u2019")
 _UNWRAPPED_CHARS = 130
@@ -93,7 +94,7 @@ def line_spacing(breaks: Sequence[int]) -> int:
 def _paragraphs(text: str) -> Iterator[str]:
     gaps = [(gap.start(), gap.end(), gap.group().count("\n")) for gap in _GAP.finditer(text)]
     spacing = line_spacing([breaks for *_, breaks in gaps])
-    if spacing > 1 and _longest_line(text, gaps) > _UNWRAPPED_CHARS:
+    if spacing > 1 and max(map(len, _LINE_BREAK.split(text))) > _UNWRAPPED_CHARS:
         spacing = 1
     start = 0
     for gap_start, gap_end, breaks in gaps:
@@ -101,11 +102,6 @@ def _paragraphs(text: str) -> Iterator[str]:
             yield text[start:gap_start]
             start = gap_end
     yield text[start:]
-
-
-def _longest_line(text: str, gaps: list[tuple[int, int, int]]) -> int:
-    edges = [0, *(edge for start, end, _ in gaps for edge in (start, end)), len(text)]
-    return max(end - start for start, end in zip(edges[::2], edges[1::2], strict=True))
 
 
 def _is_break(text: str, gap_start: int, gap_end: int) -> bool:
