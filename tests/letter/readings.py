@@ -171,6 +171,68 @@ def unwrapped(text: str) -> str:
     return _wrapped(text, 100_000)
 
 
+def _column(cells: list[tuple[str, str]]) -> str:
+    return "\n".join([f"{label}:" for label, _ in cells] + [value for _, value in cells])
+
+
+def headers_by_labels(text: str) -> str:
+    """The header table with all labels first, then all values."""
+    return _with_header(
+        text, lambda cells: "\n".join([f"{label}:" for label, _ in cells] + [value for _, value in cells])
+    )
+
+
+def headers_by_columns(text: str) -> str:
+    """The header table as two columns, one after the other, each with its labels before its values."""
+
+    return _with_header(text, lambda cells: f"{_column(cells[::2])}\n{_column(cells[1::2])}")
+
+
+def headers_by_rows(text: str) -> str:
+    """The header table with one cell to a line."""
+    return _with_header(text, lambda cells: "\n".join(f"{label}:   {value}" for label, value in cells))
+
+
+def headers_in_one_line(text: str) -> str:
+    """The header table with nothing between its cells but blanks."""
+    return _with_header(text, lambda cells: " ".join(f"{label}: {value}" for label, value in cells))
+
+
+_TABLE = re.compile(
+    r"Case Number:\s*(?P<n>CM\d\d-\d{7})\s+Date Assigned:\s*(?P<a>\S+)\s+Date of Injury:\s*(?P<i>\S+)\s+"
+    r"Decision Date:\s*(?P<d>\S+)\s+UR Denial Date:\s*(?P<u>\S+)\s+Priority:\s*(?P<p>\S+)\s+"
+    r"Application\s+Received:\s*(?P<r>\S+)"
+)
+
+
+def _with_header(text: str, show: Callable[[list[tuple[str, str]]], str]) -> str:
+    def shown(table: re.Match[str]) -> str:
+        return show([(label, table.group(key)) for key, label in _CELLS.items()])
+
+    return _TABLE.sub(shown, _plain(text))
+
+
+_CELLS = {
+    "n": "Case Number",
+    "a": "Date Assigned",
+    "i": "Date of Injury",
+    "d": "Decision Date",
+    "u": "UR Denial Date",
+    "p": "Priority",
+    "r": "Application Received",
+}
+
+
+def pages_of_seven_lines(text: str) -> str:
+    """So many page breaks that every part of some letter is broken."""
+    return _paged(text, lambda _number, _total: "\f", 7)
+
+
+def pages_of_three_lines(text: str) -> str:
+    """The same, and more so, with room around each."""
+    return _paged(text, lambda number, total: f"\n\nPage {number} of {total}\n\f\n", 3)
+
+
 _LABELS = re.compile(
     r"HOW THE IMR FINAL DETERMINATION WAS MADE|CLINICAL CASE SUMMARY|IMR ISSUES, DECISIONS AND RATIONALES"
     r"|(?:Claims Administrator|MAXIMUS) guideline:|Decision rationale:|Case Summary:|Rationale for the Decision:"
@@ -183,13 +245,13 @@ def _pages(text: str) -> int:
     return len(_split(text))
 
 
-def _split(text: str) -> list[list[str]]:
+def _split(text: str, lines_on_page: int = _LINES_ON_PAGE) -> list[list[str]]:
     lines = _plain(text).rstrip().split("\n")
-    return [lines[at : at + _LINES_ON_PAGE] for at in range(0, len(lines), _LINES_ON_PAGE)]
+    return [lines[at : at + lines_on_page] for at in range(0, len(lines), lines_on_page)]
 
 
-def _paged(text: str, between: Callable[[int, int], str]) -> str:
-    pages = ["\n".join(lines) for lines in _split(text)]
+def _paged(text: str, between: Callable[[int, int], str], lines_on_page: int = _LINES_ON_PAGE) -> str:
+    pages = ["\n".join(lines) for lines in _split(text, lines_on_page)]
     joined = pages[0]
     for number, page in enumerate(pages[1:], 1):
         joined += between(number, len(pages)) + page
@@ -230,6 +292,10 @@ EXACT: tuple[Reading, ...] = (
     upper_case_labels,
     capitalised_labels,
     labels_over_lines,
+    headers_by_labels,
+    headers_by_columns,
+    headers_by_rows,
+    headers_in_one_line,
 )
 LOOSE: tuple[Reading, ...] = (
     typographic,
@@ -245,4 +311,6 @@ LOOSE: tuple[Reading, ...] = (
     narrow,
     wide,
     unwrapped,
+    pages_of_seven_lines,
+    pages_of_three_lines,
 )

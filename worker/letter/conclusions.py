@@ -44,6 +44,8 @@ _CONDITION = re.compile(
     r"\b(?:if|whether|unless|until|should|would\s+need|contingent|in\s+order\s+to|may|might|when)\b"
 )
 
+_SENTENCE_END = re.compile(r"[.;?!]\s")
+
 _BEFORE_CHARS, _AFTER_CHARS = 160, 200
 
 
@@ -89,9 +91,7 @@ def _about_necessity(before: str, after: str) -> bool | None:
 
 
 def _sentence_before(folded: str) -> str:
-    for mark in (". ", "; ", ".\n", "? "):
-        folded = folded[folded.rfind(mark) + 1 :]
-    return folded
+    return _SENTENCE_END.split(folded)[-1]
 
 
 def _is_conditional(before: str) -> bool:

@@ -34,6 +34,9 @@ _NEVER = re.compile(
 """Words of the letter itself: a line that holds them may stand twice at an edge and is no furniture."""
 _DIGITS = re.compile(r"\d+")
 _NUMBER = re.compile(r"cm\d\d-\d{7}")
+_HEADER_CHARS = 2000
+"""The header of a letter ends before."""
+_LABELLED = re.compile(r"case\s+number\s*:\s*cm\d\d-\d{7}")
 
 # Quick looks: texts without these have no page number on a line of its own.
 _PAGE_WORD = re.compile(r"page\s{0,9}:?\s{0,9}\d{1,4}(?:\s+of\s+\d|\s?/|[^\S\n]{0,99}(?:[\n\f]|\Z))")
@@ -65,7 +68,7 @@ def furniture(source: str, folded: str) -> list[tuple[int, int]]:
     if not (_PAGE_WORD.search(folded) or _ALONE.search(folded) or (paged and _may_run(folded))):
         return []
     lines = list(_lines(source, folded))
-    return list(_runs(lines, _marked(lines, _NUMBER.search(folded)), folded))
+    return list(_runs(lines, _marked(lines, _LABELLED.search(folded, 0, _HEADER_CHARS) or _NUMBER.search(folded)), folded))
 
 
 def _may_run(folded: str) -> bool:
@@ -119,7 +122,7 @@ def _marked(lines: Sequence[_Line], number: re.Match[str] | None) -> set[int]:
             often = times[position % 2, depth, _key(line.text)] >= usual
             if index not in marked and not _is_furniture(line, often=often, first_page=position == 0):
                 break
-            if number and not _is_repeated(line, number):
+            if number and not _is_repeated(line, number.group()[-10:], number.end()):
                 break
             marked.add(index)
     return marked
@@ -137,10 +140,10 @@ def _is_mark(text: str) -> bool:
     return len(text) <= _LONGEST_CHARS and bool(_ANYWHERE.match(text) or _NUMBERED.search(text))
 
 
-def _is_repeated(line: _Line, number: re.Match[str]) -> bool:
+def _is_repeated(line: _Line, number: str, end: int) -> bool:
     """Whether a case number in the line is the letter's, printed once more."""
     found = _NUMBER.search(line.text)
-    return not found or (found.group() == number.group() and line.start + found.start() != number.start())
+    return not found or (found.group().endswith(number) and line.start + found.end() != end)
 
 
 def _edges_of_pages(lines: Sequence[_Line]) -> list[list[int]]:
