@@ -76,7 +76,19 @@ def test_the_parser_needs_the_standard_library_alone(module: str) -> None:
 @pytest.mark.parametrize("module", of("worker.letter"))
 def test_the_parser_is_pure(module: str) -> None:
     """No I/O, no clock, no logging, no randomness: what it needs is given to it."""
-    impure = {"os", "io", "pathlib", "time", "logging", "random", "socket", "subprocess", "threading", "sys", "tempfile"}
+    impure = {
+        "io",
+        "logging",
+        "os",
+        "pathlib",
+        "random",
+        "socket",
+        "subprocess",
+        "sys",
+        "tempfile",
+        "threading",
+        "time",
+    }
     assert not top_levels(imports_of(module)) & impure
 
 
@@ -87,7 +99,7 @@ def test_decisions_of_the_producer_are_pure(module: str) -> None:
 
 @pytest.mark.parametrize("module", of("producer"))
 def test_the_producer_knows_the_contract_and_the_client_half_of_the_queue(module: str) -> None:
-    allowed = ("worker.contract", "worker.hints", "worker.records", "worker.connecting")
+    allowed = ("worker.contract", "worker.hints")
     own = {name for name in imports_of(module) if within(name, "worker") and name != "worker"}
     assert all(within(name, *allowed) for name in own), own
 
