@@ -34,6 +34,7 @@ _NEVER = re.compile(
 """Words of the letter itself: a line that holds them may stand twice at an edge and is no furniture."""
 _DIGITS = re.compile(r"\d+")
 _NUMBER = re.compile(r"cm\d\d-\d{7}")
+_FIRST_SECTION = re.compile(r"how\s+the\s+imr")
 _HEADER_CHARS = 2000
 """The header of a letter ends before."""
 _LABELLED = re.compile(r"case\s+number\s*:\s*cm\d\d-\d{7}")
@@ -68,7 +69,13 @@ def furniture(source: str, folded: str) -> list[tuple[int, int]]:
     if not (_PAGE_WORD.search(folded) or _ALONE.search(folded) or (paged and _may_run(folded))):
         return []
     lines = list(_lines(source, folded))
-    return list(_runs(lines, _marked(lines, _LABELLED.search(folded, 0, _HEADER_CHARS) or _NUMBER.search(folded)), folded))
+    return list(_runs(lines, _marked(lines, _first_number(folded)), folded))
+
+
+def _first_number(folded: str) -> re.Match[str] | None:
+    """The case number in the letter's header: there with its label, or alone where labels and values stand apart."""
+    section = _FIRST_SECTION.search(folded)
+    return _LABELLED.search(folded, 0, section.start() if section else _HEADER_CHARS) or _NUMBER.search(folded)
 
 
 def _may_run(folded: str) -> bool:
