@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -26,6 +27,24 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _known_url(*schemes: str) -> AfterValidator:
+    """A check of an address that never repeats it: it can hold a password."""
+
+    def check(url: SecretStr) -> SecretStr:
+        try:
+            parts = urlsplit(url.get_secret_value())
+            usable = parts.scheme in schemes and (parts.port is None or parts.port > 0)
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError(f"not an address that begins with {', '.join(f'{one}://' for one in schemes)}") from None
+        return url
+
+    return AfterValidator(check)
+
+
+_REDIS = ("redis", "rediss", "unix")
+
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 Bytes = Annotated[int, Field(gt=0)]
@@ -35,7 +54,12 @@ class Settings(BaseSettings):
     """The settings in force."""
 
     model_config = SettingsConfigDict(
-        env_prefix="IMR_", env_file=".env", extra="ignore", frozen=True, use_attribute_docstrings=True
+        env_prefix="IMR_",
+        env_file=".env",
+        env_ignore_empty=True,  # `IMR_STATE_DIR=` in a compose file means that it is not set, not the current folder
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
     )
 
     share: Path = Path("share")
@@ -43,10 +67,10 @@ class Settings(BaseSettings):
     state_dir: Path | None = None
     """Where this machine keeps the embedded server's data and its lock. Default: `.imr/` in the share; set it to a
     local folder when the share is a network share."""
-    redis_url: SecretStr | None = None
+    redis_url: Annotated[SecretStr, _known_url(*_REDIS)] | None = None
     """Redis or Valkey for results and records (`redis://`, `rediss://`, `unix://`). Without it `imr up` starts an
     embedded server, and the other commands find that one."""
-    broker_url: SecretStr | None = None
+    broker_url: Annotated[SecretStr, _known_url(*_REDIS, "amqp", "amqps", "pyamqp")] | None = None
     """Celery's broker. Default: the Redis of `IMR_REDIS_URL`."""
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:_-]{0,63}$")] = "imr"
     """Prefix of every key, so that several installations can share one Redis."""
@@ -78,8 +102,9 @@ class Settings(BaseSettings):
     lease_seconds: Seconds = 30.0
     """How long a worker may hold a letter without a sign of life before another may take it. Longer than the time limit
     for reading one PDF."""
-    max_attempts: Count = 3
-    """After so many attempts without an outcome a letter goes to review as `poison`."""
+    max_attempts: Annotated[int, Field(ge=2)] = 3
+    """After so many attempts without an outcome a letter goes to review as `poison`. At least 2: the first attempt is
+    made in company, and may have been ended by another letter."""
     batch_letters: Count = 100
     """Most letters in one hint."""
     read_timeout_seconds: Seconds = 20.0
