@@ -54,6 +54,8 @@ def letters(version: object = None, claim_ids: object = None, **unknown: Any) ->
         log.error("hint refused: %s; the reaper hints its claims again", error)
     except (RecordsUnavailable, redis.RedisError, OSError) as error:
         log.warning("hint put off (%s): its letters stay claimed and are hinted again", type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - a MemoryError that escapes ends the worker
+        log.error("hint failed kind=%s: its letters stay claimed and are hinted again", type(error).__name__)
     else:
         ms = 1000 * (time.monotonic() - started_s)
         told = " ".join(f"{result}={count}" for result, count in sorted(report.counted().items()))

@@ -37,8 +37,13 @@ class Filing:
         self._zone = zone
 
     def unchanged(self, work: Work) -> bool:
-        """Whether the file is still what was read; one that could not be read at all counts as unchanged."""
-        return work.taken is None or unchanged(self._spool.root, work.file.path, work.taken.signature)
+        """Whether the file is still what was read. Raises OSError where that cannot be told.
+
+        One that could not be read at all counts as unchanged, but for an empty one, which must still be empty.
+        """
+        if work.taken is not None:
+            return unchanged(self._spool.root, work.file.path, work.taken.signature)
+        return work.failed is None or work.failed.code != "empty" or self._spool.is_empty(work.file.path)
 
     def file(self, work: Work, state: State | None, named: Naming, entry: str, event: bytes | None = None) -> None:
         """Put the file where `state` belongs; `event` is its dead letter, if at hand, else entry `entry` has it."""
@@ -57,19 +62,34 @@ class Filing:
 
     def file_duplicate(self, work: Work, state: State | None) -> None:
         """Put a further copy of the same bytes beside what became of the first."""
+        target = work.file.duplicate_path(self._zone, of_dead_letter=state != "published")
         try:
-            target = work.file.duplicate_path(self._zone, of_dead_letter=state != "published")
-            self._spool.move(work.file.path, target)
+            if self.unchanged(work):
+                self._spool.move(work.file.path, target)
+            else:
+                log.warning("changed after reading claim=%s", work.file.claim_id)
         except OSError as error:
             log.warning("filing waits claim=%s errno=%s", work.file.claim_id, error.errno)
 
     def _archive(self, work: Work) -> None:
         target = work.file.archive_path(self._zone)
-        text = work.text or (self._reader.to_text(work.taken.content) if work.taken else None)
+        text = self._extracted(work)
         if text is not None and text.paged:
             # Spans count characters of this text, which another version of the PDF library may extract differently.
             self._spool.write(target + EXTRACTED_SUFFIX, text.text.encode("utf-8", "surrogatepass"))
         self._spool.move(work.file.path, target)
+
+    def _extracted(self, work: Work) -> Text | None:
+        """The text in which the spans count; None if it cannot be had again, which must not keep the letter here."""
+        if work.text is not None or work.taken is None:
+            return work.text
+        try:
+            return self._reader.to_text(work.taken.content)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it would be the same next time
+            log.warning("filed without its text claim=%s kind=%s", work.file.claim_id, type(error).__name__)
+            return None
 
     def _set_aside(self, work: Work, named: Naming, event: bytes | None) -> None:
         target = work.file.review_path(named)
@@ -78,4 +98,6 @@ class Filing:
             target = work.file.review_path("claim")
         if event is not None:
             self._spool.write(target + ERROR_SUFFIX, dead_letters.error_file(event))
-        self._spool.move(work.file.path, target)
+        if not self._spool.move(work.file.path, target):
+            # Another worker filed it at the same time, under its other name, with an error file of its own.
+            self._spool.remove(target + ERROR_SUFFIX)

@@ -7,19 +7,18 @@ whose file is gone is skipped, a letter that is finished is only filed away.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime
-from typing import Final, TypeVar
+from datetime import datetime
+from typing import Final
 
 from worker import dead_letters
-from worker.contract.event import DEAD_LETTERED, PUBLISHED, encode, event_id, make_event
 from worker.filing import Filing, Reads
-from worker.fitting import encode_within
-from worker.letter.model import Determination
-from worker.reading import Taken, Text, take
-from worker.records.model import Begun, Finished, Lease, Naming, RecordDamaged, Records
+from worker.judging import Determine, Judge
+from worker.reading import take
+from worker.records.model import Begun, Finished, Lease, RecordDamaged, Records, RecordsUnavailable
 from worker.retrying import Disposition, dispose
 from worker.spool import ClaimedFile, Spool
 from worker.work import Policy, Report, Verdict, Work, digest_of_unread
@@ -28,13 +27,6 @@ log = logging.getLogger("imr.worker")
 
 CHUNK_BYTES: Final = 32_000_000
 """So many bytes of letters are held in memory at once, whatever a hint asks for."""
-
-_CHANGED: Final = Disposition("retry", "changed_while_read", "the file was written to meanwhile")
-
-Answer = TypeVar("Answer")
-
-Determine = Callable[[Text, date], Determination]
-"""Text and day of receipt to a determination with its deadlines; raises `LetterError`."""
 
 
 class Pipeline:
@@ -53,11 +45,11 @@ class Pipeline:
     ) -> None:
         self._spool = spool
         self._records = records
-        self._reader = reader
-        self._determine = determine
         self._policy = policy
         self._filing = Filing(spool, records, reader, policy.zone)
-        self._now = wall_clock
+        self._judge = Judge(
+            spool=spool, filing=self._filing, reader=reader, determine=determine, policy=policy, wall_clock=wall_clock
+        )
         self._monotonic = monotonic_s
 
     def run(self, claim_ids: Sequence[str]) -> Report:
@@ -101,27 +93,41 @@ class Pipeline:
         return Work(file, Lease(taken.digest, file.claim_id, token), taken=taken)
 
     def _run_chunk(self, chunk: Sequence[Work], report: Report, *, alone: bool = False) -> None:
-        begun = self._begin(chunk, alone=alone)
+        try:
+            self._take_through(chunk, report, alone=alone)
+        except RecordsUnavailable:
+            # What is held must not wait for its lease to run out, nor pay with an attempt.
+            with contextlib.suppress(RecordsUnavailable):
+                self._records.release([work.lease for work in chunk])
+            raise
+
+    def _take_through(self, chunk: Sequence[Work], report: Report, *, alone: bool) -> None:
+        begun = self._begin(chunk, report, alone=alone)
         going = [work for work, answer in begun if self._goes(work, answer, report)]
-        self._finish(list(self._verdicts(going, report)), report)
+        finished = self._finish(list(self._verdicts(going, report)), report)
         self._file_what_was_done(begun, report)
 
         for work, answer in begun:
             if answer.verdict == "alone":
                 self._run_chunk([work], report, alone=True)
-        mine = {work.lease.digest for work in going}
-        copies = [work for work, answer in begun if answer.verdict == "held" and work.lease.digest in mine]
+        copies = [work for work, answer in begun if answer.verdict == "held" and work.lease.digest in finished]
         if copies:
             self._run_chunk(copies, report)
 
-    def _begin(self, chunk: Sequence[Work], *, alone: bool = False) -> list[tuple[Work, Begun]]:
+    def _begin(self, chunk: Sequence[Work], report: Report, *, alone: bool) -> list[tuple[Work, Begun]]:
         answers = self._records.begin(
             [work.lease for work in chunk],
             lease_ms=self._policy.lease_ms,
             max_attempts=self._policy.max_attempts,
             alone=alone,
         )
-        return list(_undamaged(chunk, answers))
+        begun = []
+        for work, answer in zip(chunk, answers, strict=True):
+            if isinstance(answer, RecordDamaged):
+                self._leave(work, dispose(answer), report)
+            else:
+                begun.append((work, answer))
+        return begun
 
     def _goes(self, work: Work, answer: Begun, report: Report) -> bool:
         """Whether this worker has the letter now."""
@@ -135,84 +141,35 @@ class Pipeline:
     def _verdicts(self, going: Sequence[Work], report: Report) -> Iterator[Verdict]:
         """Parse each letter, keeping the leases of those that wait."""
         prolonged_at = self._monotonic()
-        for index, work in enumerate(going):
+        held = list(going)
+        for work in going:
             if self._monotonic() - prolonged_at > self._policy.lease_seconds / 3:
-                self._records.prolong([one.lease for one in going[index:]], lease_ms=self._policy.lease_ms)
+                # Those that are through wait for the others: they are finished together.
+                self._records.prolong([one.lease for one in held], lease_ms=self._policy.lease_ms)
                 prolonged_at = self._monotonic()
-            verdict = self._verdict(work)
+            verdict = self._judge.verdict(work)
             if isinstance(verdict, Verdict):
                 yield verdict
             else:
-                # Not the letter's fault: the attempt is taken back, the file stays, the reaper hints it again.
-                self._records.release([work.lease])
-                self._leave(work, verdict, report)
+                self._give_back(work, verdict, report)
+                held = [one for one in held if one is not work]
 
-    def _verdict(self, work: Work) -> Verdict | Disposition:
-        """The letter's determination or dead letter; a disposition if it has to wait for something else."""
-        if work.failed is None and work.taken is not None:
-            try:
-                published = self._published(work, work.taken)
-                return published if self._filing.unchanged(work) else _CHANGED
-            except (KeyboardInterrupt, GeneratorExit):
-                raise
-            except BaseException as error:  # noqa: BLE001 - MemoryError and SystemExit would end the worker
-                work.failed = dispose(error)
-        failed = work.failed or dispose(RuntimeError())
-        if failed.kind == "retry":
-            return failed
-        if not self._filing.unchanged(work):
-            return _CHANGED
-        if failed.kind == "ours":
-            log.error("letter failed claim=%s code=%s kind=%s", work.file.claim_id, failed.code, failed.message)
-        return self._dead(work, failed)
-
-    def _published(self, work: Work, taken: Taken) -> Verdict:
-        work.text = self._reader.to_text(taken.content)
-        told = self._determine(work.text, work.received_on(self._policy.zone))
-        event = make_event(
-            kind=PUBLISHED,
-            identity=event_id(work.lease.digest, work.revision),
-            site=self._policy.site,
-            time=self._now(),
-            path=work.file.archive_path(self._policy.zone),
-            data=told,
-        )
-        return Verdict(work, "published", "", encode_within(event))
-
-    def _dead(self, work: Work, why: Disposition, named: Naming | None = None) -> Verdict:
-        if named is None:
-            named = "claim" if self._spool.exists(work.file.review_path("plain")) else "plain"
-        told = dead_letters.make_dead_letter(
-            why,
-            attempts=work.attempts,
-            claim_id=work.file.claim_id,
-            received_on=work.received_on(self._policy.zone),
-            failed_at=self._now(),
-            size_bytes=len(work.taken.content) if work.taken else None,
-        )
-        event = make_event(
-            kind=DEAD_LETTERED,
-            identity=event_id(work.lease.digest, work.revision),
-            site=self._policy.site,
-            time=self._now(),
-            path=work.file.review_path(named),
-            data=told,
-        )
-        return Verdict(work, "dead", why.code, encode(event), named)
-
-    def _finish(self, verdicts: list[Verdict], report: Report) -> None:
-        """Publish, then file away; a name in `review/` that another letter took is asked for once more, differently."""
+    def _finish(self, verdicts: list[Verdict], report: Report) -> set[str]:
+        """Publish, then file away; the digests of the letters whose outcome stands."""
+        finished: set[str] = set()
         again: list[Verdict] = []
         answers = self._records.finish([one.finish() for one in verdicts])
-        by_claim = {one.work.file.claim_id: one for one in verdicts}
-        for work, answer in _undamaged([one.work for one in verdicts], answers):
-            verdict = by_claim[work.file.claim_id]
-            if answer.verdict == "taken" and verdict.work.failed is not None:
-                again.append(self._dead(verdict.work, verdict.work.failed, named="claim"))
+        for verdict, answer in zip(verdicts, answers, strict=True):
+            work = verdict.work
+            if isinstance(answer, RecordDamaged):
+                self._give_back(work, dispose(answer), report)
+            elif answer.verdict == "taken" and work.failed is not None:
+                # Another letter has that name in review/: with the claim id before it, it is free.
+                again.append(self._judge.dead(work, work.failed, named="claim"))
             else:
                 self._after(verdict, answer, report)
-        if again:
-            self._finish(again, report)
+                finished |= {work.lease.digest} if answer.verdict != "fenced" else set()
+        return finished | (self._finish(again, report) if again else set())
 
     def _after(self, verdict: Verdict, answer: Finished, report: Report) -> None:
         work = verdict.work
@@ -221,10 +178,14 @@ class Pipeline:
             log.warning("fenced claim=%s", work.file.claim_id)
             report.results[work.file.claim_id] = "fenced"
             return
+        if answer.verdict == "done":
+            # Another worker finished it under this claim: what it found out stands.
+            report.results[work.file.claim_id] = "filed"
+            self._filing.file(work, answer.state, answer.named, answer.entry)
+            return
         log.info("%s claim=%s code=%s attempt=%d", verdict.outcome, work.file.claim_id, verdict.code, work.attempts)
         report.results[work.file.claim_id] = verdict.outcome
-        event = verdict.event if answer.verdict == "finished" else None
-        self._filing.file(work, answer.state, answer.named, answer.entry, event)
+        self._filing.file(work, answer.state, answer.named, answer.entry, verdict.event)
 
     def _file_what_was_done(self, begun: Sequence[tuple[Work, Begun]], report: Report) -> None:
         """File letters whose outcome stands since an earlier attempt, and further copies of finished ones."""
@@ -237,16 +198,14 @@ class Pipeline:
                 report.results[work.file.claim_id] = "duplicate"
                 self._filing.file_duplicate(work, answer.state)
 
+    def _give_back(self, work: Work, why: Disposition, report: Report) -> None:
+        """Not the letter's fault: the attempt is taken back, the file stays, the reaper hints it again."""
+        self._records.release([work.lease])
+        self._leave(work, why, report)
+
     def _leave(self, work: Work, why: Disposition, report: Report) -> None:
         report.results[work.file.claim_id] = "gone" if why.kind == "gone" else "retry"
         if why.kind == "retry":
-            log.warning("waits claim=%s code=%s %s", work.file.claim_id, why.code, why.message)
-
-
-def _undamaged(works: Sequence[Work], answers: Sequence[Answer | RecordDamaged]) -> Iterator[tuple[Work, Answer]]:
-    """The answers that stand. A letter whose record is damaged stays in `claimed/` until an operator has looked."""
-    for work, answer in zip(works, answers, strict=True):
-        if isinstance(answer, RecordDamaged):
-            log.error("record damaged claim=%s: %s", work.file.claim_id, answer)
-        else:
-            yield work, answer
+            # A damaged record stays damaged until an operator has looked at the key that the message names.
+            level = logging.ERROR if why.code == "record_damaged" else logging.WARNING
+            log.log(level, "waits claim=%s code=%s %s", work.file.claim_id, why.code, why.message)

@@ -37,7 +37,7 @@ class Disposition:
 def dispose(error: BaseException) -> Disposition:
     """The disposition of a letter whose step raised `error`."""
     match error:
-        case LetterError():
+        case LetterError() if error.violations:
             return Disposition("review", error.code, error.violations[0].message, error.violations)
         case Unreadable():
             return Disposition("review", error.code, error.message)

@@ -99,6 +99,10 @@ class Spool:
         """Whether anything has that name, a dangling link included."""
         return os.path.lexists(os.path.join(self.root, path))
 
+    def is_empty(self, path: str) -> bool:
+        """Whether the file has no bytes, now. Raises OSError."""
+        return os.lstat(os.path.join(self.root, path)).st_size == 0
+
     def move(self, source: str, target: str) -> bool:
         """Rename, never over another file; True once the file is at `target`, also if an earlier call moved it.
 
@@ -215,7 +219,7 @@ def _rename_no_replace(old: str, new: str) -> None:
         if _renameat2(_AT_FDCWD, os.fsencode(old), _AT_FDCWD, os.fsencode(new), _RENAME_NOREPLACE) == 0:
             return
         code = ctypes.get_errno()
-        if code not in (errno.EINVAL, errno.ENOSYS):
+        if code not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
             raise OSError(code, os.strerror(code))
     if os.path.lexists(new):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))

@@ -17,7 +17,8 @@ _TIME_CHARS = 10
 _RANDOM_CHARS = 10
 _LENGTH = _TIME_CHARS + _RANDOM_CHARS
 _VALUE = {char: value for value, char in enumerate(ALPHABET)}
-_CLAIM_ID = re.compile(f"[{ALPHABET}]{{{_LENGTH}}}")
+_CLAIM_ID = re.compile(f"[0-3][{ALPHABET}]{{{_LENGTH - 1}}}")
+"""The first character ends in the year 6429: every id has a day of arrival, also one that somebody made up."""
 
 
 def new_claim_id(now_ms: int) -> str:

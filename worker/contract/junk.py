@@ -20,6 +20,8 @@ _JUNK: Final = (
     "*.swp",
     "thumbs.db",
     "desktop.ini",
+    "*.error.json",  # what lies beside a dead letter and a published one: people put both back together
+    "*.extracted.txt",
 )
 _junk: Final = re.compile("|".join(fnmatch.translate(pattern) for pattern in _JUNK), re.DOTALL)
 

@@ -304,7 +304,7 @@ def _sent(monkeypatch: pytest.MonkeyPatch, step: Callable[[], object]) -> int:
     def counting(self: Any, command: Any, *args: Any, **kwargs: Any) -> Any:
         nonlocal writes
         writes += 1
-        return send(self, command, *args, **kwargs)
+        return send(self, command, *args, **kwargs)  # type: ignore[no-untyped-call]
 
     with monkeypatch.context() as patched:
         patched.setattr(redis.connection.AbstractConnection, "send_packed_command", counting)

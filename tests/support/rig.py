@@ -1,0 +1,132 @@
+"""A worker on a bench: a real share in a temporary folder, the records' twin, a clock, and functions for the ports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from tests.support.determinations import NOW, determination
+from tests.support.failpoints import Failpoints
+from tests.support.letters import NOON_2024_MS
+from tests.support.memory_records import MemoryRecords
+from worker.contract.claim_ids import SEPARATOR, new_claim_id
+from worker.contract.names import CLAIMED, ERROR_SUFFIX, EXTRACTED_SUFFIX, FOLDERS, stored_name
+from worker.letter.errors import LetterError, Violation
+from worker.letter.model import Determination
+from worker.pipeline import Pipeline
+from worker.reading import Text
+from worker.records.model import Records
+from worker.spool import Spool
+from worker.work import Policy, Report
+
+PACIFIC = ZoneInfo("America/Los_Angeles")
+LEASE_S = 30.0
+MOST = 3
+
+Determines = Callable[[Text, date], Determination]
+
+
+class FakeReader:
+    """Bytes are their own text; what begins like a PDF has pages."""
+
+    def to_text(self, content: bytes) -> Text:
+        """The text of a letter."""
+        text = content.decode("utf-8", "replace")
+        paged = content.startswith(b"%PDF")
+        return Text(text, paged=paged, page_count=1 if paged else None, kind="pdf" if paged else "text")
+
+
+def determine(text: Text, received_on: date) -> Determination:
+    """Anything is a letter, but for what holds the word `broken`."""
+    if "broken" in text.text:
+        raise LetterError((Violation("no_issues", "The letter decides nothing.", line=1, column=1),))
+    return determination()
+
+
+class Rig:
+    """One share, its records, and as many workers after one another as a test needs."""
+
+    def __init__(self, folder: Path, records: Records | None = None) -> None:
+        self.share = folder / "share"
+        for name in FOLDERS:
+            (self.share / name).mkdir(parents=True)
+        self.now_s = 0.0
+        self.memory = MemoryRecords(lambda: int(self.now_s * 1000))
+        self.records: Records = records or self.memory
+        self._claims = 0
+
+    def claim(self, name: str, content: bytes, folder: str = "") -> str:
+        """Put a file into `claimed/` as a producer does; its claim id."""
+        claim_id = self.new_claim_id()
+        path = self.claimed_path(claim_id, name, folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return claim_id
+
+    def new_claim_id(self) -> str:
+        """A fresh claim id."""
+        self._claims += 1
+        return new_claim_id(NOON_2024_MS + self._claims)
+
+    def claimed_path(self, claim_id: str, name: str, folder: str = "") -> Path:
+        """Where a claimed file lies."""
+        return self.share / CLAIMED / folder / stored_name(name, claim_id + SEPARATOR)
+
+    def pipeline(self, failpoints: Failpoints | None = None, **given: Any) -> Pipeline:
+        """A new worker."""
+        watch = (failpoints or Failpoints()).watch
+        ports: dict[str, Any] = {
+            "spool": Spool(self.share),
+            "records": self.records,
+            "reader": FakeReader(),
+            "determine": determine,
+            **given,
+        }
+        return Pipeline(
+            **{name: watch(port) for name, port in ports.items()},
+            policy=Policy("site", PACIFIC, LEASE_S, MOST, 1_000_000),
+            wall_clock=lambda: NOW + timedelta(seconds=self.now_s),
+            monotonic_s=lambda: self.now_s,
+        )
+
+    def run(self, *claim_ids: str, **given: Any) -> Report:
+        """Have a new worker run these claims, or all that are there."""
+        return self.pipeline(**given).run(claim_ids or self.claimed())
+
+    def claimed(self) -> list[str]:
+        """The ids that a reaper would hint."""
+        return sorted(file.claim_id for file in Spool(self.share).claimed())
+
+    def wait_for_leases(self) -> None:
+        """Let every lease run out."""
+        self.now_s += LEASE_S + 1
+
+    def files(self) -> dict[str, bytes]:
+        """Path in the share -> content, of every file that is there."""
+        found = (Path(folder) / name for folder, _, names in os.walk(self.share) for name in names)
+        return {str(path.relative_to(self.share)): path.read_bytes() for path in found}
+
+    def letters(self) -> dict[str, bytes]:
+        """The same without what we write beside letters."""
+        ours = (ERROR_SUFFIX, EXTRACTED_SUFFIX)
+        return {path: content for path, content in self.files().items() if not path.endswith(ours)}
+
+    def published(self) -> list[dict[str, Any]]:
+        """The events of the stream of results."""
+        return [orjson.loads(event) for event in self.memory.determinations]
+
+    def dead(self) -> list[dict[str, Any]]:
+        """The events of the stream of dead letters."""
+        return [orjson.loads(event) for event in self.memory.dead_letters.values()]
+
+    def assert_counts_close(self) -> None:
+        """`seen = published + dead + discarded + duplicate + open`."""
+        counts = self.records.counts()
+        done = counts.published + counts.dead + counts.discarded + counts.duplicate
+        assert counts.seen == done + len(counts.open_claims), counts

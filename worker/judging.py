@@ -1,0 +1,115 @@
+"""From a letter that was read to its verdict: published with what it says, dead with its reason, or to be left alone.
+
+Everything that a letter can do to the program that reads it ends here, in a value.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Final
+
+from worker import dead_letters
+from worker.contract.event import DEAD_LETTERED, PUBLISHED, event_id, make_event
+from worker.filing import Filing, Reads
+from worker.fitting import encode_within
+from worker.letter.model import Determination
+from worker.reading import Taken, Text
+from worker.records.model import Naming
+from worker.retrying import Disposition, dispose
+from worker.spool import Spool
+from worker.work import Policy, Verdict, Work
+
+log = logging.getLogger("imr.worker")
+
+_CHANGED: Final = Disposition("retry", "changed_while_read", "the file was written to meanwhile")
+
+Determine = Callable[[Text, date], Determination]
+"""Text and day of receipt to a determination with its deadlines; raises `LetterError`."""
+
+
+class Judge:
+    """Reads and parses letters; writes nothing."""
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        filing: Filing,
+        reader: Reads,
+        determine: Determine,
+        policy: Policy,
+        wall_clock: Callable[[], datetime],
+    ) -> None:
+        self._spool = spool
+        self._filing = filing
+        self._reader = reader
+        self._determine = determine
+        self._policy = policy
+        self._now = wall_clock
+
+    def verdict(self, work: Work) -> Verdict | Disposition:
+        """The letter's determination or dead letter; a disposition if it has to wait for something else."""
+        verdict = self._determined(work)
+        if isinstance(verdict, Disposition) and verdict.kind in ("retry", "gone"):
+            return verdict
+        changed = self._changed(work)
+        if changed is not None or isinstance(verdict, Verdict):
+            return changed or verdict
+        if verdict.kind == "ours":
+            log.error("letter failed claim=%s code=%s kind=%s", work.file.claim_id, verdict.code, verdict.message)
+        work.failed = verdict
+        return self.dead(work, verdict)
+
+    def _determined(self, work: Work) -> Verdict | Disposition:
+        if work.failed is not None or work.taken is None:
+            return work.failed or dispose(RuntimeError())
+        try:
+            return self._published(work, work.taken)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - MemoryError and SystemExit would end the worker
+            return dispose(error)
+
+    def _changed(self, work: Work) -> Disposition | None:
+        """Why the letter has to wait although it was read: its file is another by now, or cannot be looked at."""
+        try:
+            return None if self._filing.unchanged(work) else _CHANGED
+        except OSError as error:
+            return dispose(error)
+
+    def _published(self, work: Work, taken: Taken) -> Verdict:
+        work.text = self._reader.to_text(taken.content)
+        told = self._determine(work.text, work.received_on(self._policy.zone))
+        event = make_event(
+            kind=PUBLISHED,
+            identity=event_id(work.lease.digest, work.revision),
+            site=self._policy.site,
+            time=self._now(),
+            path=work.file.archive_path(self._policy.zone),
+            data=told,
+        )
+        return Verdict(work, "published", "", encode_within(event))
+
+    def dead(self, work: Work, why: Disposition, named: Naming | None = None) -> Verdict:
+        """The letter's dead letter; without `named` its own name is wanted in `review/`, if no file has it."""
+        if named is None:
+            named = "claim" if self._spool.exists(work.file.review_path("plain")) else "plain"
+        told = dead_letters.make_dead_letter(
+            why,
+            attempts=work.attempts,
+            claim_id=work.file.claim_id,
+            received_on=work.received_on(self._policy.zone),
+            failed_at=self._now(),
+            size_bytes=len(work.taken.content) if work.taken else None,
+        )
+        event = make_event(
+            kind=DEAD_LETTERED,
+            identity=event_id(work.lease.digest, work.revision),
+            site=self._policy.site,
+            time=self._now(),
+            path=work.file.review_path(named),
+            data=told,
+        )
+        return Verdict(work, "dead", why.code, encode_within(event), named)
