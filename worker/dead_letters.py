@@ -11,6 +11,7 @@ import orjson
 from worker.contract.event import DeadLetter
 from worker.fitting import LEFT_OUT
 from worker.letter import PARSER_VERSION
+from worker.letter.errors import Violation
 from worker.letter.rules import RULES
 from worker.retrying import Disposition
 
@@ -104,7 +105,7 @@ def make_dead_letter(
         code=why.code,
         message=sentence(why),
         remedy=remedy(why.code),
-        violations=why.violations[:MAX_VIOLATIONS],
+        violations=_most_telling(why.violations),
         attempts=attempts,
         claim_id=claim_id,
         received_on=received_on,
@@ -112,6 +113,13 @@ def make_dead_letter(
         size_bytes=size_bytes,
         parser_version=PARSER_VERSION,
     )
+
+
+def _most_telling(violations: tuple[Violation, ...]) -> tuple[Violation, ...]:
+    more = len(violations) - MAX_VIOLATIONS
+    if more <= 0:
+        return violations
+    return (*violations[:MAX_VIOLATIONS], Violation(LEFT_OUT, f"{more} more problems are left out here."))
 
 
 def error_file(event: bytes) -> bytes:

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Final
 
 from worker import dead_letters
-from worker.contract.event import DEAD_LETTERED, PUBLISHED, event_id, make_event
+from worker.contract.event import DEAD_LETTERED, PUBLISHED, encode, event_id, make_event
 from worker.filing import Filing, Reads
 from worker.fitting import encode_within
 from worker.letter.model import Determination
@@ -112,4 +112,4 @@ class Judge:
             path=work.file.review_path(named),
             data=told,
         )
-        return Verdict(work, "dead", why.code, encode_within(event), named)
+        return Verdict(work, "dead", why.code, encode(event), named)
