@@ -49,10 +49,12 @@ def read_date(folded: str, *, latest_year: int | None = None) -> date | None:
     usual = _USUAL.match(folded)
     if usual:
         return _day(int(usual.group(3)), int(usual.group(1)), int(usual.group(2)))
-    numbers = [int(number) for number in _NUMBERS.findall(folded[:40])]
+    if not _DATE.match(folded):
+        return None
+    numbers = [int(number) for number in _NUMBERS.findall(folded)]
     month = _month_in(folded)
     if month:
-        day, year = (numbers[0], numbers[1]) if len(numbers) == 2 else (0, 0)
+        day, year = numbers
     elif re.match(r"\d{4}", folded):
         year, month, day = numbers
     else:

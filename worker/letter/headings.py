@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.letter.conclusions import states_conclusion
+from worker.letter.fields import DATE
 from worker.letter.text import Place, View, compiled, line_spacing
 
 _WAS_REQUESTED = re.compile(r"w(?:as|ere)\s+the\s+original\s+request\s*\.")
@@ -180,7 +181,8 @@ _REMAINING = re.compile(
 )
 _IS_AT_END = re.compile(r"[\s,]+(?:is|are)$")
 _SERVICE_DATE = re.compile(
-    r"\b(?:dos|dates?\s+of\s+services?|service\s+dates?)\b[\s:]*(?:of\s+|on\s+|was\s+|is\s+|\(\s*)?(?P<date>[^\s,;)]+(?:\s+\d{1,2},?\s+\d{4})?)"
+    r"\b(?:dos|dates?\s+of\s+services?|service\s+dates?)\b[\s:]*(?:of\s+|on\s+|was\s+|is\s+|\(\s*)?"
+    rf"(?P<date>{DATE})"
 )
 
 

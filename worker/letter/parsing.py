@@ -16,7 +16,7 @@ from worker.letter.layouts.known import KnownLayout
 from worker.letter.model import Determination, Finding
 from worker.letter.raw import Problem, RawLetter
 from worker.letter.rules import BY_CODE
-from worker.letter.text import View, fold, line_and_column
+from worker.letter.text import INVISIBLE, View, fold, line_and_column
 from worker.letter.validation import Checked, check, conclusions_of
 
 PARSER_VERSION = "1.0.0"
@@ -66,7 +66,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _refuse_unreadable(text: str, *, paged: bool) -> None:
-    if not text.strip():
+    if not text.strip() or not text.strip(INVISIBLE).strip():
         raise LetterError((_violation(text, Problem("empty_text"), None, page=None),))
     odd = None if _is_plain(text) else _UNREADABLE.search(text)
     if odd:

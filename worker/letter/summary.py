@@ -61,6 +61,19 @@ class _Mention(NamedTuple):
     sentence: Place
 
 
+def read_summary(view: View, start: int, end: int, raw: RawLetter) -> None:
+    """Read the section: its text, the patient and the dates."""
+    start, end = view.trimmed(start, end)
+    if start == end:
+        raw.problems.append(
+            Problem("missing_section", "clinical_summary", (start, start), "the text of the case summary")
+        )
+        return
+    raw.summary = (start, end)
+    read_patient(view, start, end, raw)
+    read_dates(view, start, end, raw)
+
+
 def read_patient(view: View, start: int, end: int, raw: RawLetter) -> None:
     """Read age and sex, and notice when the letter speaks of two patients."""
     mentions = list(_mentions(view, start, end))

@@ -23,8 +23,9 @@ from worker.letter.model import Span
 Place = tuple[int, int]
 """Start and end (exclusive) in the clean text."""
 
-_INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
-_INVISIBLE_RUN = re.compile(f"\u00ad\\s*\n\\s*|[{_INVISIBLE}]+")
+INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
+"""Characters that show nothing: soft hyphen, zero-width blanks and joiners, byte order mark."""
+_INVISIBLE_RUN = re.compile(f"\u00ad\\s*\n\\s*|[{INVISIBLE}]+")
 
 # PDF readers give a hyphen at the end of a line as U+0002 or U+FFFE.
 _PLAIN = [

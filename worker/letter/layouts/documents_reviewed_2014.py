@@ -36,7 +36,7 @@ from worker.letter.prose_issues import NumberedForm, read_numbered_issues
 from worker.letter.raw import RawLetter
 from worker.letter.reviewer import read_reviewer
 from worker.letter.sections import Section, divide, report_missing
-from worker.letter.summary import read_dates, read_patient
+from worker.letter.summary import read_summary
 from worker.letter.text import View, compiled, phrase
 
 DOCUMENTS = Section(
@@ -74,9 +74,7 @@ def read(view: View, start: int, end: int) -> RawLetter:
     if DOCUMENTS.name in found:
         raw.documents = read_documents(view, *found[DOCUMENTS.name])
     if CASE_SUMMARY.name in found:
-        raw.summary = view.trimmed(*found[CASE_SUMMARY.name])
-        read_patient(view, *raw.summary, raw)
-        read_dates(view, *raw.summary, raw)
+        read_summary(view, *found[CASE_SUMMARY.name], raw)
     if ISSUES.name in found:
         begin, stop = found[ISSUES.name]
         read_numbered_issues(view, begin, letter_end(view, begin, stop, raw), FORM, raw)

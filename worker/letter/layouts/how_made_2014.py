@@ -30,7 +30,7 @@ from worker.letter.layouts.known import KnownLayout
 from worker.letter.raw import RawLetter
 from worker.letter.reviewer import read_reviewer
 from worker.letter.sections import Section, divide, report_missing
-from worker.letter.summary import read_dates, read_patient
+from worker.letter.summary import read_summary
 from worker.letter.text import View, compiled, phrase
 
 HOW_MADE = Section(
@@ -69,10 +69,7 @@ def read_sections(view: View, start: int, end: int, raw: RawLetter) -> None:
     if HOW_MADE.name in found:
         read_reviewer(view, *found[HOW_MADE.name], raw)
     if CASE_SUMMARY.name in found:
-        summary = view.trimmed(*found[CASE_SUMMARY.name])
-        raw.summary = summary if summary[0] < summary[1] else None
-        read_patient(view, *summary, raw)
-        read_dates(view, *summary, raw)
+        read_summary(view, *found[CASE_SUMMARY.name], raw)
     if ISSUES.name in found:
         begin, stop = found[ISSUES.name]
         read_issues(view, begin, letter_end(view, begin, stop, raw), raw)

@@ -30,7 +30,7 @@ from worker.letter.prose_citations import read_prose_guideline
 from worker.letter.raw import Found, RawIssue, RawLetter
 from worker.letter.reviewer import read_reviewer
 from worker.letter.sections import Section, divide, report_missing
-from worker.letter.summary import read_dates, read_patient
+from worker.letter.summary import read_summary
 from worker.letter.text import Place, View, compiled
 
 TITLE = compiled("MEDICAL PROFESSIONAL REVIEW")
@@ -71,9 +71,7 @@ def read(view: View, start: int, end: int) -> RawLetter:
     if DOCUMENTS.name in found:
         raw.documents = read_documents(view, *found[DOCUMENTS.name])
     if SUMMARY.name in found:
-        raw.summary = view.trimmed(*found[SUMMARY.name])
-        read_patient(view, *raw.summary, raw)
-        read_dates(view, *raw.summary, raw)
+        read_summary(view, *found[SUMMARY.name], raw)
     if ISSUE.name in found:
         raw.issues.append(_issue(view, found, raw))
     return raw

@@ -44,7 +44,7 @@ from worker.letter.prose_issues import NumberedForm, read_numbered_issues
 from worker.letter.raw import Found, Problem, RawIssue, RawLetter
 from worker.letter.reviewer import read_reviewer
 from worker.letter.sections import Section, divide, report_missing
-from worker.letter.summary import read_dates, read_patient
+from worker.letter.summary import read_summary
 from worker.letter.text import Place, View, compiled
 
 TITLE = compiled("Notice of Independent Medical Review Determination")
@@ -126,9 +126,7 @@ def _read_sections(view: View, found: dict[str, Place], raw: RawLetter) -> None:
     if QUALIFICATIONS.name in found:
         read_reviewer(view, *found[QUALIFICATIONS.name], raw)
     if SUMMARY.name in found:
-        raw.summary = view.trimmed(*found[SUMMARY.name])
-        read_patient(view, *raw.summary, raw)
-        read_dates(view, *raw.summary, raw)
+        read_summary(view, *found[SUMMARY.name], raw)
     if DOCUMENTS.name in found:
         raw.documents = read_documents(view, *found[DOCUMENTS.name])
     if REGARDING.name in found:
