@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 PARAGRAPH_PITCHES = 1.3
 """A gap begins at this multiple of the usual distance between lines. In letters lines of a paragraph stand 0.9 to
@@ -26,8 +26,7 @@ _USUAL_SHARE = 0.1
 """A distance is usual if one in ten is like it. The lines of a header's table are fewer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line as it stands on the page."""
 
     text: str

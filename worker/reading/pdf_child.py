@@ -7,50 +7,55 @@ and starts another. So nothing that a PDF did to it outlives the failure.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import socket
 import sys
+from pathlib import Path
 
+import pypdfium2
+
+import worker
 from worker.reading.frames import OUT_OF_MEMORY_EXIT, QUESTION, Answer, Outcome
 from worker.reading.limits import ReadLimits
 from worker.reading.pdf_text import read_pdf
 from worker.reading.sandbox import bound_cpu, confine
 
+_OWN_FOLDERS = [str(Path(str(module.__file__)).parent) for module in (os, worker, pypdfium2)]
+"""Python imports some of its library only when it is first needed."""
+
 
 def main(parent: str, limits_json: str) -> None:
     """Answer questions until the worker closes the socket."""
     limits = ReadLimits(**json.loads(limits_json))
-    confine(parent=int(parent), memory_bytes=limits.memory_bytes)
-    with socket.socket(fileno=0) as worker:
+    confine(parent=int(parent), memory_bytes=limits.memory_bytes, readable=_OWN_FOLDERS)
+    with socket.socket(fileno=0) as connection:
         os.dup2(1, 2)  # errors of the start were for the worker's log; from here on they could quote a letter
-        worker.sendall(Answer(Outcome.READY).encode())
+        connection.sendall(Answer(Outcome.READY).encode())
         try:
-            while content := _question(worker):
+            while content := _question(connection):
                 bound_cpu(limits.timeout_s)
-                worker.sendall(read_pdf(content, limits).encode())
+                connection.sendall(read_pdf(content, limits).encode())
                 del content
         except MemoryError:
             os._exit(OUT_OF_MEMORY_EXIT)
 
 
-def _question(worker: socket.socket) -> ctypes.Array[ctypes.c_char] | None:
-    """The next PDF, without copying it; None at the end."""
-    head = bytearray(QUESTION.size)
-    if not _fill(worker, memoryview(head)):
-        return None
-    content = (ctypes.c_char * QUESTION.unpack(head)[0])()
-    return content if _fill(worker, memoryview(content).cast("B")) else None
+def _question(connection: socket.socket) -> bytes:
+    """The next PDF; nothing at the end."""
+    head = _receive(connection, QUESTION.size)
+    return _receive(connection, QUESTION.unpack(head)[0]) if head else b""
 
 
-def _fill(worker: socket.socket, buffer: memoryview) -> bool:
-    while buffer:
-        received = worker.recv_into(buffer)
-        if not received:
-            return False
-        buffer = buffer[received:]
-    return True
+def _receive(connection: socket.socket, length: int) -> bytes:
+    """That many bytes, usually in one piece; nothing where the worker has closed the socket."""
+    pieces: list[bytes] = []
+    while length:
+        pieces.append(connection.recv(length, socket.MSG_WAITALL))
+        if not pieces[-1]:
+            return b""
+        length -= len(pieces[-1])
+    return b"".join(pieces)
 
 
 if __name__ == "__main__":

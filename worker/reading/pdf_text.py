@@ -9,14 +9,15 @@ What PDFium gives is kept in its order and its words. Changed are:
 - a soft hyphen elsewhere: what a PDF holds it draws, so it is a hyphen;
 - symbols of Word's bullet fonts, from the private use area to the characters they look like;
 - other control characters, to U+FFFD: something is printed there, and the PDF does not say what;
-- blanks at the end of a line, and lines of nothing but blanks: dropped.
+- blanks at both ends of a line, and lines of nothing but blanks: dropped.
 """
 
 from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from math import hypot
 
 import pypdfium2
 from pypdfium2 import raw
@@ -25,10 +26,12 @@ from worker.reading.frames import Answer, Outcome
 from worker.reading.layout import Line, Page, document_text
 from worker.reading.limits import ReadLimits
 
-_LINE_END = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029\x02\ufffe]")
-_HYPHENS = {"\x02", "\ufffe"}
+_HYPHEN = "\ufffe"
+_CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n"))
 _SHOWN = {
-    **dict.fromkeys({*range(0x20), *range(0x7F, 0xA0)} - {ord(c) for c in "\t\n\r\v\f\x02\x85"}, "\ufffd"),
+    **dict.fromkeys(_CONTROLS, "\ufffd"),
+    **dict.fromkeys(map(ord, "\r\v\f\x85\u2028\u2029"), "\n"),
+    0x02: _HYPHEN,
     0xAD: "-",
     0xF0B7: "\u2022",
     0xF0A7: "\u25aa",
@@ -37,6 +40,7 @@ _SHOWN = {
     0xFFFF: "\ufffd",
 }
 """One character for one, since places on the page are asked for by position in the text."""
+_ODD = re.compile(f"[{''.join(map(chr, _SHOWN))}]")
 
 _PICTURES = {raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM, raw.FPDF_PAGEOBJ_SHADING}
 _TAIL_BYTES = 2048
@@ -47,7 +51,7 @@ class _TooMuchText(Exception):
     """More characters than `max_text_chars`."""
 
 
-def read_pdf(content: ctypes.Array[ctypes.c_char], limits: ReadLimits) -> Answer:
+def read_pdf(content: bytes, limits: ReadLimits) -> Answer:
     """Text of all pages, or why there is none. Whatever else goes wrong in here ends the process."""
     try:
         with pypdfium2.PdfDocument(content) as document:
@@ -59,7 +63,7 @@ def read_pdf(content: ctypes.Array[ctypes.c_char], limits: ReadLimits) -> Answer
         return Answer(Outcome.TOO_MUCH_TEXT)
 
 
-def _read(document: pypdfium2.PdfDocument, content: ctypes.Array[ctypes.c_char], limits: ReadLimits) -> Answer:
+def _read(document: pypdfium2.PdfDocument, content: bytes, limits: ReadLimits) -> Answer:
     count = len(document)
     if count > limits.max_pages:
         return Answer(Outcome.TOO_MANY_PAGES, count)
@@ -96,31 +100,37 @@ def _shows_a_picture(page: pypdfium2.PdfPage) -> bool:
 
 
 def _lines(textpage: pypdfium2.PdfTextPage, rotation: int) -> Iterator[Line]:
-    text = textpage.get_text_range(errors="replace").translate(_SHOWN)
+    text = textpage.get_text_range(errors="replace").replace("\r\n", "\n ")
+    if _ODD.search(text):
+        text = text.translate(_SHOWN)
+    place = _places(textpage.raw, rotation, is_shifted=len(text) != textpage.count_chars())
     for start, line in _split(text):
-        visible = line.strip()
-        if visible:
-            first = start + line.index(visible[0])
-            index = raw.FPDFText_GetCharIndexFromTextIndex(textpage, first)
-            yield Line(line.rstrip(), _depth(textpage, index, rotation), _size(textpage, index))
+        bare = line.strip()
+        if bare:
+            yield Line(bare, *place(start + line.index(bare[0])))
 
 
 def _split(text: str) -> Iterator[tuple[int, str]]:
     """Each line with its position; hyphens that stand for a line end are put back."""
     start = 0
-    for end in _LINE_END.finditer(text):
-        yield start, text[start : end.start()] + ("-" if end[0] in _HYPHENS else "")
-        start = end.end()
-    yield start, text[start:]
+    for row in text.split("\n"):
+        *broken, last = row.split(_HYPHEN)
+        for part in broken:
+            yield start, part + "-"
+            start += len(part) + 1
+        yield start, last
+        start += len(last) + 1
 
 
-def _depth(textpage: pypdfium2.PdfTextPage, index: int, rotation: int) -> float:
-    x, y = ctypes.c_double(), ctypes.c_double()
-    raw.FPDFText_GetCharOrigin(textpage, index, x, y)
-    return {0: -y.value, 90: x.value, 180: y.value, 270: -x.value}[rotation]
+def _places(textpage: object, rotation: int, *, is_shifted: bool) -> Callable[[int], tuple[float, float]]:
+    """How deep on the page a character of its text stands, and its type size. One call for each line: kept lean."""
+    x, y, matrix = ctypes.c_double(), ctypes.c_double(), raw.FS_MATRIX()
+    down, sign = {0: (y, -1), 90: (x, 1), 180: (y, 1), 270: (x, -1)}[rotation]
 
+    def place(position: int) -> tuple[float, float]:
+        index = raw.FPDFText_GetCharIndexFromTextIndex(textpage, position) if is_shifted else position
+        raw.FPDFText_GetCharOrigin(textpage, index, x, y)
+        raw.FPDFText_GetMatrix(textpage, index, matrix)
+        return sign * down.value, raw.FPDFText_GetFontSize(textpage, index) * hypot(matrix.c, matrix.d)
 
-def _size(textpage: pypdfium2.PdfTextPage, index: int) -> float:
-    matrix = raw.FS_MATRIX()
-    raw.FPDFText_GetMatrix(textpage, index, matrix)
-    return float(raw.FPDFText_GetFontSize(textpage, index) * (matrix.c**2 + matrix.d**2) ** 0.5)
+    return place

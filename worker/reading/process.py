@@ -18,10 +18,13 @@ from pathlib import Path
 
 from worker.reading.errors import ReaderUnavailable
 from worker.reading.frames import ANSWER, QUESTION, Answer, Head
-from worker.reading.limits import ReadLimits
+from worker.reading.limits import MIB, ReadLimits
 
 _PACKAGES = str(Path(__file__).resolve().parents[2])
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(64 * MIB), "MALLOC_MMAP_THRESHOLD_": str(32 * MIB)}
+"""Memory of one letter is kept for the next instead of being given back and taken again: a tenth of the time.
+`resident_bytes` bounds it."""
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXCPU, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
@@ -77,8 +80,7 @@ class ReadingProcess:
         """
         deadline = time.monotonic() + self._limits.timeout_s
         self._asking = True
-        self._send(QUESTION.pack(len(content)), deadline)
-        self._send(content, deadline)
+        self._send(QUESTION.pack(len(content)) + content, deadline)
         answer = self._answer(deadline)
         self.letters += 1
         self._asking = False
@@ -115,8 +117,11 @@ class ReadingProcess:
         return False
 
     def _resident_bytes(self) -> int:
-        with open(f"/proc/{self._pid}/statm", "rb") as statm:
-            return int(statm.read().split()[1]) * _PAGE_BYTES
+        try:
+            with open(f"/proc/{self._pid}/statm", "rb") as statm:
+                return int(statm.read().split()[1]) * _PAGE_BYTES
+        except OSError:  # no /proc here: the number of letters bounds it alone
+            return 0
 
     def _send(self, data: bytes, deadline: float) -> None:
         self._socket.settimeout(_left(deadline))
@@ -168,11 +173,11 @@ def _spawn(theirs: int, limits: ReadLimits) -> int:
         (os.POSIX_SPAWN_DUP2, theirs, 0),
         (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
     ]
-    paths = os.pathsep.join([_PACKAGES, *filter(None, sys.path)])
+    paths = [*filter(None, sys.path), _PACKAGES]
     return os.posix_spawn(
         sys.executable,
         command,
-        {"PYTHONPATH": paths},
+        {"PYTHONPATH": os.pathsep.join(paths), **_KEEP_MEMORY},
         file_actions=actions,
         setsid=True,
         setsigmask=(),

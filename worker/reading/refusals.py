@@ -19,7 +19,7 @@ def refused(answer: Answer, limits: ReadLimits) -> Unreadable:
         case Outcome.PASSWORD_PROTECTED:
             return _password_protected()
         case Outcome.NO_TEXT:
-            return _no_text(answer.pages)
+            return _no_text(answer)
         case Outcome.TOO_MANY_PAGES:
             return _too_many_pages(answer.pages, limits.max_pages)
         case Outcome.TOO_MUCH_TEXT:
@@ -43,7 +43,7 @@ def died(end: Exit, limits: ReadLimits) -> Unreadable:
     """The refusal of a PDF of which the reading process died, by how it died."""
     if end.code == -signal.SIGXCPU:
         return timed_out(limits)
-    if end.code in {OUT_OF_MEMORY_EXIT, -signal.SIGABRT} or end.peak_bytes > limits.memory_bytes // 2:
+    if end.code == OUT_OF_MEMORY_EXIT or end.peak_bytes > limits.memory_bytes // 2:  # PDFium aborts when refused
         return _too_much_memory(limits)
     return _crashed()
 
@@ -56,12 +56,13 @@ def _password_protected() -> Unreadable:
     )
 
 
-def _no_text(pages: int) -> Unreadable:
-    shown = "one page, which is a picture" if pages == 1 else f"{pages} pages, all of them pictures"
+def _no_text(answer: Answer) -> Unreadable:
+    pages = "1 page" if answer.pages == 1 else f"{answer.pages} pages"
+    shown = "and holds pictures instead of text: it is a scan" if answer.picture_pages else "and no text on any of them"
     return Unreadable(
         "no_text",
-        f"This PDF has {shown}: a scan without text. Have its text recognized (OCR), save it as a searchable PDF, "
-        "and put that into the inbox.",
+        f"This PDF has {pages} {shown}. Have its text recognized (OCR), save it as a searchable PDF, and put that "
+        "into the inbox.",
     )
 
 

@@ -12,7 +12,11 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
+
+from worker.reading.landlock import leave_only
+from worker.reading.syscall_filter import refuse_processes_and_network
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
@@ -27,18 +31,27 @@ _POLITE_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 still to be finished, so the process leaves when its parent ends it, closes the socket, or dies."""
 
 
-def confine(*, parent: int, memory_bytes: int) -> None:
-    """Give up what reading PDFs does not need. Leaves the process at once if `parent` is no longer its parent."""
+_FONTS = ("/usr/share/fonts", "/usr/local/share/fonts", "/usr/share/X11/fonts")
+"""Where PDFium looks for a font that a PDF names and does not bring along."""
+
+
+def confine(*, parent: int, memory_bytes: int, readable: Iterable[str]) -> None:
+    """Give up what reading PDFs does not need; `readable` are the folders of the program itself.
+
+    Leaves the process at once if `parent` is no longer its parent.
+    """
     os.chdir("/")  # a working directory inside the share would keep it from being unmounted
     for polite in _POLITE_SIGNALS:
         signal.signal(polite, signal.SIG_IGN)
     _bound_resources(memory_bytes)
     libc = ctypes.CDLL(None)
-    libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)  # refused inside most containers: then the filter below stands alone
+    libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)  # most containers refuse: the filter below stands alone then
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # after unshare, which would clear it
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if os.getppid() != parent:  # it died before the line above: no signal will come
+    if os.getppid() != parent:  # it died before the signal was asked for: none will come
         sys.exit()
+    leave_only(libc, (*readable, *_FONTS))
+    refuse_processes_and_network(libc, os.getpid())
 
 
 def bound_cpu(seconds: float) -> None:
