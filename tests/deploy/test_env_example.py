@@ -1,4 +1,7 @@
-"""deploy/env.example, held to the code: every setting with its default, every variable of compose.yaml, no secret."""
+"""deploy/env.example, held to the code: every setting with its default, every variable of compose.yaml, no secret.
+
+When a setting changes, `python -m tests.deploy.test_env_example` writes its part of the file again.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,12 @@ def expected_settings() -> str:
     return "\n".join(told) + "\n"
 
 
+def rewritten(example: str) -> str:
+    """The example with its settings as the code has them."""
+    before, _, after = example.partition(SECTION)
+    return f"{before}{SECTION}{after.splitlines()[0]}\n\n{expected_settings()}"
+
+
 def assigned(text: str) -> dict[str, str]:
     return {match["name"]: match["value"] for match in _ASSIGNED.finditer(text)}
 
@@ -48,8 +57,7 @@ def asked_of_compose() -> dict[str, tuple[str | None, str | None]]:
 
 
 def test_every_setting_stands_in_it_with_its_meaning_and_default() -> None:
-    section = EXAMPLE.read_text().split(SECTION, 1)[1].split("\n\n", 1)[1]
-    assert section == expected_settings(), f"it must read:\n\n{expected_settings()}"
+    assert EXAMPLE.read_text() == rewritten(EXAMPLE.read_text()), "python -m tests.deploy.test_env_example"
 
 
 @pytest.fixture
@@ -93,3 +101,7 @@ def test_compose_passes_every_setting_on() -> None:
     passed = compose_file()["x-settings"]
     assert set(passed) == {f"IMR_{name.upper()}" for name in Settings.model_fields} - NOT_IN_CONTAINERS
     assert {name for name, value in passed.items() if value is not None} == OF_THE_CONTAINER
+
+
+if __name__ == "__main__":
+    EXAMPLE.write_text(rewritten(EXAMPLE.read_text()))
