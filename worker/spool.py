@@ -221,6 +221,8 @@ def _rename_no_replace(old: str, new: str) -> None:
         code = ctypes.get_errno()
         if code not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
             raise OSError(code, os.strerror(code))
+    if not os.path.lexists(old):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     if os.path.lexists(new):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
     os.rename(old, new)

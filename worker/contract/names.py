@@ -103,7 +103,8 @@ def stored_name(name: str, prefix: str = "") -> str:
     if len(os.fsencode(whole)) <= MAX_NAME_BYTES:
         return whole
     stem, suffix = os.path.splitext(name)
-    suffix = suffix if len(os.fsencode(suffix)) <= 20 else ""  # longer is no extension
+    if len(os.fsencode(suffix)) > 20:  # longer is no extension
+        stem, suffix = name, ""
     while len(os.fsencode(prefix + stem + suffix)) > MAX_NAME_BYTES:
         stem = stem[:-1]
     return prefix + stem + suffix
