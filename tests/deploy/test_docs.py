@@ -133,3 +133,27 @@ def test_services_and_images_are_those_of_compose(page: Path) -> None:
 def test_settings_that_are_named_exist(page: Path) -> None:
     known = set(re.findall(r"^#?([A-Z][A-Z_]+)=", (DEPLOY / "env.example").read_text(), re.MULTILINE))
     assert set(re.findall(r"\bIMR_[A-Z_]*[A-Z]\b", page.read_text())) <= known
+
+
+def sources() -> str:
+    """The text of both packages, and the page of codes."""
+    files = [path for package in ("producer", "worker") for path in (ROOT / package).rglob("*.py")]
+    return "\n".join(path.read_text() for path in [*files, ROOT / "docs/errors.md"])
+
+
+def test_the_runbook_quotes_what_the_services_really_say() -> None:
+    text, said = (DEPLOY / "runbook.md").read_text(), sources()
+    first_cells = re.findall(r"^\| (`[^|]+) \|", text, re.MULTILINE)
+    quoted = [quote for cell in first_cells for quote in _INLINE.findall(cell)]
+    fragments = [part.strip() for quote in quoted for part in re.split(r"\.\.\.|\d+", quote) if len(part.strip()) > 5]
+    assert len(fragments) > 10
+    for fragment in fragments:
+        assert fragment in said, fragment
+
+
+def test_the_runbook_names_codes_that_exist() -> None:
+    told, said = _INLINE.findall((DEPLOY / "runbook.md").read_text()), sources()
+    codes = {word for quote in told for word in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", quote)} - {"in_flight"}
+    assert len(codes) > 8
+    for code in codes:
+        assert re.search(rf"[`\"]{code}[`\"]", said), code

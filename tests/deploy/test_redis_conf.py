@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 import redis
 
-from tests.deploy.deployed import BIN, DEPLOY, PASSWORD, redis_as_deployed, services
+from tests.deploy.deployed import BIN, DEPLOY, PASSWORD, in_container, redis_as_deployed, services
 from worker.contract.redis_client import connect
 from worker.contract.server import require_server, server_problems
 
@@ -73,3 +75,10 @@ def test_the_password_is_neither_in_the_file_nor_on_the_command_line() -> None:
     assert "requirepass" not in settings
     command, *_ = services()["redis"]["command"][2].splitlines()
     assert "AUTH" not in command
+
+
+def test_without_a_password_it_does_not_start() -> None:
+    command = in_container(services()["redis"]["command"])
+    done = subprocess.run(command, env={"REDISCLI_AUTH": ""}, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "REDISCLI_AUTH" in done.stderr
