@@ -57,6 +57,7 @@ lock: $(DEV) ## Pin the dependencies anew, with hashes and without addresses.
 
 docs: $(DEV) ## Write the generated parts of the docs and the README anew.
 	$(BIN)/python -m tests.docs.generate
+	$(BIN)/python -m tests.deploy.test_env_example
 
 bench-parser: $(DEV) ## Letters per second of the parser, against baselines in the same run (about 2 minutes).
 	$(BIN)/python -m tests.benchmarks.parser
