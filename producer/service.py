@@ -40,6 +40,10 @@ class Timing:
     hint_timeout_s: float
     report_s: float = REPORT_S
 
+    def of_each(self) -> dict[str, float]:
+        """The interval of everything that the loop does by the clock."""
+        return {"watch": self.scan_s, "scan": self.scan_s, "reap": self.reap_s, "report": self.report_s}
+
 
 class Producer:
     """Feeds one share to the queue until told to stop."""
@@ -78,12 +82,7 @@ class Producer:
         )
         self._more_to_send = False
         self._told_hold: str | None = None
-        self._every_s = {
-            "watch": timing.scan_s,
-            "scan": timing.scan_s,
-            "reap": timing.reap_s,
-            "report": timing.report_s,
-        }
+        self._every_s = timing.of_each()
         self._done_s = dict.fromkeys(self._every_s, NEVER_S)
 
     def stop(self) -> None:

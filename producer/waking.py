@@ -7,7 +7,7 @@ from queue import Empty, SimpleQueue
 
 
 class Wake:
-    """Rings once for any number of calls.
+    """Rings once for any number of calls; two threads that call in the same moment may ring twice, which is harmless.
 
     A `threading.Event` would not do: its lock is held for moments of every `wait` and `clear`, and a signal handler
     that calls `set` in such a moment, in the same thread, waits for itself for ever. `SimpleQueue.put` is reentrant.
@@ -25,5 +25,3 @@ class Wake:
         """Sleep until rung, or for the time given."""
         with suppress(Empty):
             self._rung.get(timeout=timeout_s)
-            while True:
-                self._rung.get_nowait()

@@ -103,6 +103,17 @@ def test_an_unreadable_inbox_cannot_be_watched(share: Share, monkeypatch: pytest
         Watcher(str(share.inbox), Wake())
 
 
+def test_a_queue_that_overflowed_does_not_break_the_watch(share: Share, lookout: Lookout) -> None:
+    """What it lost, the next scan finds; folders that were made meanwhile are watched all the same."""
+    share.write("clinic/letter.pdf")
+    assert lookout._watcher is not None
+    overflow = inotify_c.InotifyEvent(inotify_c.WatchDescriptor(-1), inotify_c.InotifyConstants.IN_Q_OVERFLOW, 0, b"")
+    lookout._watcher._reader.handle_event(overflow)
+    assert lookout.is_watching()
+    share.drop("clinic/after.pdf")
+    eventually(lambda: [one for one in lookout.take() if one.path == "clinic/after.pdf"], "a notice of after.pdf")
+
+
 # --- What a watch leaves behind ---------------------------------------------------------------------------------------
 
 

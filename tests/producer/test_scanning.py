@@ -6,11 +6,11 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from producer.scanning import MAX_DEPTH, may_be_letter, sample_of, scan, walk
+from producer.scanning import MAX_DEPTH, _is_folder, may_be_letter, sample_of, scan, walk
 from tests.producer.doubles import Share
 
 
@@ -173,6 +173,16 @@ def test_a_file_that_goes_while_it_is_looked_at_is_left_out(share: Share, monkey
 
     monkeypatch.setattr(os, "lstat", gone)
     assert list(scan(str(share.inbox))) == []
+
+
+def test_an_entry_of_unknown_kind_is_looked_at_as_a_file() -> None:
+    """Some network file systems tell no kinds in listings, and may refuse to tell them when asked."""
+
+    class Unknown:
+        def is_dir(self, *, follow_symlinks: bool) -> bool:
+            raise PermissionError(13, "Permission denied")
+
+    assert not _is_folder(cast("os.DirEntry[str]", Unknown()))
 
 
 def test_a_folder_has_no_sample(share: Share) -> None:

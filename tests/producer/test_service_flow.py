@@ -66,6 +66,18 @@ def test_a_letter_that_changes_while_it_is_held_settles_anew(site: Site) -> None
     assert site.share.claimed_paths() == ["letter.pdf"]
 
 
+def test_a_claimed_folder_that_is_gone_holds_until_it_is_back(site: Site) -> None:
+    (site.share.root / "claimed").rename(site.share.root / "away")
+    site.share.write("letter.pdf")
+    producer = started(site)
+    quietly(site, producer, 4)
+    assert site.dials.reports[-1].hold == "the share cannot be looked at"
+    assert site.share.waiting_paths() == ["letter.pdf"]
+    (site.share.root / "away").rename(site.share.root / "claimed")
+    quietly(site, producer, 1)
+    assert site.share.claimed_paths() == ["letter.pdf"]
+
+
 def test_a_hold_is_over_when_its_letters_are_gone(site: Site) -> None:
     site.dials.free_disk_bytes = 0
     site.limits = Limits(LIMITS.max_claimed_letters, 1, 90)
@@ -73,6 +85,8 @@ def test_a_hold_is_over_when_its_letters_are_gone(site: Site) -> None:
     producer = started(site)
     quietly(site, producer, SCAN_S)
     letter.unlink()
+    quietly(site, producer, SCAN_S)
+    assert "IMR_MIN_FREE_DISK_BYTES" in str(site.dials.reports[-1].hold)
     site.dials.free_disk_bytes = 10
     quietly(site, producer, SCAN_S)
     assert (site.dials.reports[-1].hold, site.dials.reports[-1].waiting) == (None, 0)

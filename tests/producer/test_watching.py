@@ -200,6 +200,13 @@ def test_names_of_bytes_are_understood() -> None:
     assert notices.take() == [Notice("\udcff/x", renamed_in=True, is_folder=False)]
 
 
+@pytest.mark.parametrize("event_type", [FileMovedEvent, FileCreatedEvent])
+def test_what_watchdog_derives_from_a_moved_folder_is_not_taken_for_complete(event_type: type[FileSystemEvent]) -> None:
+    notices, path = Notices("/s/inbox", Wake()), "/s/inbox/folder/x"
+    notices.dispatch(event_type(path, path, is_synthetic=True))
+    assert notices.take() == [Notice("folder/x", renamed_in=False, is_folder=False)]
+
+
 def test_in_a_flood_the_oldest_notices_give_way() -> None:
     notices = Notices("/s/inbox", Wake())
     for number in range(MAX_NOTICES + 10):

@@ -144,6 +144,7 @@ def fails_in_time(call: Call, hints: Hints) -> None:
     took_s = time.monotonic() - begun_s
     assert took_s < BOUND_S, f"{took_s:.1f} s"
     assert "redis" not in str(failure.value), "no address, no password"
+    assert hints._kept is None, "what state the connection is in is unknown: the next call makes another"
 
 
 @pytest.mark.parametrize("call", CALLS)
