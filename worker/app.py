@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import redis
 from celery import Celery
-from celery.signals import setup_logging, worker_process_shutdown, worker_shutdown
+from celery.signals import setup_logging, worker_process_shutdown, worker_ready, worker_shutdown
 
 from worker.contract.messages import BadHint, read_hint
 from worker.contract.names import LETTERS_TASK, Keys
@@ -35,6 +35,7 @@ from worker.work import Policy
 log = logging.getLogger("imr.worker")
 
 settings: Final = load_settings()
+rules: Final = load_rules(settings.rules_file)
 app: Final[Celery] = make_app(broker_of(settings, redis_url(settings)), settings.prefix)
 
 _mine = threading.local()
@@ -63,14 +64,14 @@ def letters(version: object = None, claim_ids: object = None, **unknown: Any) ->
 
 
 def make_pipeline(settings: Settings, client: redis.Redis, reader: Reader) -> Pipeline:
-    """The pipeline of one process. Raises ValueError for a rules file that cannot be used."""
+    """The pipeline of one process."""
     return Pipeline(
         spool=Spool(settings.share.absolute()),
         records=RedisRecords(client, Keys(settings.prefix)),
         reader=reader,
         determine=Determiner(
             read_parties=settings.read_parties,
-            rules=load_rules(settings.rules_file),
+            rules=rules,
             today=lambda: datetime.now(settings.zone).date(),
         ),
         policy=Policy(
@@ -103,6 +104,11 @@ def _narrate(**_: object) -> None:
     """Our narration in place of Celery's: its lines for unknown tasks and errors show arguments."""
     narrate(settings.log_level)
     logging.getLogger("celery").setLevel(logging.INFO)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def _say_ready(**_: object) -> None:
+    log.info("ready share=%s", settings.share)
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import holidays
 
+from worker.contract.settings import SettingsError
 from worker.letter import Options, parse
 from worker.letter.deadlines import DEFAULT_RULES, Rules, compute, read_rules
 from worker.letter.model import Determination
@@ -50,8 +51,11 @@ def _holidays() -> holidays.HolidayBase:
 
 
 def load_rules(path: Path | None) -> tuple[Rules, ...]:
-    """The deadline rules of a TOML file, or the built-in ones. Raises ValueError naming what is wrong with the file."""
+    """The deadline rules of a TOML file, or the built-in ones. Raises `SettingsError` saying what is wrong with it."""
     if path is None:
         return DEFAULT_RULES
-    with path.open("rb") as file:
-        return read_rules(tomllib.load(file))
+    try:
+        with path.open("rb") as file:
+            return read_rules(tomllib.load(file))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"IMR_RULES_FILE: {path} cannot be used: {error}") from error

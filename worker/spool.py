@@ -11,10 +11,11 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import date, tzinfo
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,8 @@ from worker.records.model import Naming
 TEMPORARY_PREFIX = ".imr-tmp-"
 _MAX_DEPTH = 64
 """No sane inbox is deeper; a claimed tree that is was not made by this system."""
+
+_RECEIVED: Final = re.compile(r"received-(\d{4}-\d{2}-\d{2})")
 
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
@@ -65,6 +68,15 @@ class ClaimedFile:
         if of_dead_letter:
             return _join(REVIEW, DUPLICATES, self.folder, self.stored)
         return _join(ARCHIVE, self._day(zone), DUPLICATES, self.folder, self.stored)
+
+    def received_on(self, zone: tzinfo) -> date:
+        """The day of receipt: the one that a folder `received-YYYY-MM-DD` of the inbox states, else that of arrival.
+
+        A stated day after that of arrival cannot be meant, and is not taken.
+        """
+        arrived = arrival_day(self.claim_id, zone)
+        stated = [day for part in self.folder.split("/") if (day := _stated_day(part)) is not None]
+        return stated[-1] if stated and stated[-1] <= arrived else arrived
 
     def _day(self, zone: tzinfo) -> str:
         return arrival_day(self.claim_id, zone).strftime("%Y/%m/%d")
@@ -167,6 +179,14 @@ class Spool:
             except OSError:
                 return
             folder = os.path.dirname(folder)
+
+
+def _stated_day(folder: str) -> date | None:
+    match = _RECEIVED.fullmatch(folder)
+    try:
+        return date.fromisoformat(match[1]) if match else None
+    except ValueError:
+        return None
 
 
 def _join(*parts: str) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from typing import Literal
 
-from worker.contract.claim_ids import arrival_day
 from worker.reading import Taken, Text
 from worker.records.model import Finish, Lease, Naming, Outcome
 from worker.retrying import Disposition
@@ -47,7 +46,7 @@ class Work:
 
     def received_on(self, zone: tzinfo) -> date:
         """The day the file arrived in the share."""
-        return arrival_day(self.file.claim_id, zone)
+        return self.file.received_on(zone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from worker.cli.exits import Exit
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
 from worker.contract.server import redis_url, server_problems
-from worker.contract.settings import Settings, load_settings
+from worker.contract.settings import Settings, SettingsError, load_settings
 from worker.contract.share import Problem, StartRefused, share_problems
+from worker.determining import load_rules
 
 
 def register(app: typer.Typer) -> None:
@@ -62,6 +63,10 @@ def _show_settings(settings: Settings) -> None:
 
 def _problems(settings: Settings) -> Iterator[tuple[Problem, bool]]:
     yield from ((problem, True) for problem in share_problems(settings.share))
+    try:
+        load_rules(settings.rules_file)
+    except SettingsError as error:
+        yield Problem(str(error), "see docs/deadlines.md, or unset IMR_RULES_FILE"), True
     try:
         yield from server_problems(connect(redis_url(settings)))
     except StartRefused as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -36,9 +37,17 @@ def _desk(settings: Settings) -> ReviewDesk:
         spool=Spool(settings.share),
         records=RedisRecords(connect(redis_url(settings)), Keys(settings.prefix)),
         site=settings.site,
-        decided_by=getpass.getuser(),
+        decided_by=_who(),
         wall_clock=lambda: datetime.now(UTC),
     )
+
+
+def _who() -> str:
+    """The person, as the operating system names them; in a container the user may have a number only."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 @group.command("list")

@@ -36,6 +36,7 @@ from worker.contract.redis_client import connect
 from worker.contract.server import require_server
 from worker.contract.settings import Settings
 from worker.contract.share import prepare
+from worker.determining import load_rules
 from worker.embedded import embedded_server
 from worker.records.redis import RedisRecords
 from worker.spool import TEMPORARY_PREFIX, Spool
@@ -116,8 +117,9 @@ class Supervisor:
     def run(self) -> Exit:
         """Run until Ctrl-C, SIGTERM, or (with --drain) until nothing waits; whether the figures add up.
 
-        Raises `StartRefused`, `AlreadyRunning`.
+        Raises `StartRefused`, `SettingsError`, `AlreadyRunning`.
         """
+        load_rules(self._settings.rules_file)
         prepare(self._settings.share)
         self._settings.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number in (signal.SIGTERM, signal.SIGINT):
