@@ -1,0 +1,64 @@
+"""Narration: one line per event on standard error, whatever a name tries to smuggle in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from worker.contract.narration import narrate
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root = logging.getLogger("imr")
+    before = (root.handlers[:], root.level, root.propagate)
+    yield
+    root.handlers[:], root.level, root.propagate = before
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("plain words", "plain words"),
+        ("two\nlines", r"two\nlines"),
+        ("\r\x1b[2Kerased", r"\r\x1b[2Kerased"),
+        ("\x00\x07\x7f", r"\x00\x07\x7f"),
+        ("\u202eright to left", r"\u202eright to left"),
+        ("\u2028another line", r"\u2028another line"),
+        ("\udcff not Unicode", r"\udcff not Unicode"),
+        ("Ünïcödé", "Ünïcödé"),
+    ],
+)
+def test_an_event_is_one_line_of_printable_text(capsys: pytest.CaptureFixture[str], told: str, shown: str) -> None:
+    narrate("INFO")
+    logging.getLogger("imr.worker").info("%s", told)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err[:-1].isprintable()
+    assert err.endswith(f" INFO imr.worker {shown}\n")
+
+
+def test_a_traceback_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    narrate("INFO")
+    error = ValueError("a\nb")
+    logging.getLogger("imr.worker").error("failed", exc_info=error)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_time_is_utc_with_milliseconds(capsys: pytest.CaptureFixture[str]) -> None:
+    narrate("INFO")
+    record = logging.LogRecord("imr.x", logging.INFO, "", 0, "told", None, None)
+    record.created, record.msecs = 1_718_000_000.123, 123.0
+    logging.getLogger("imr.x").handle(record)
+    assert capsys.readouterr().err == "2024-06-10T06:13:20.123Z INFO imr.x told\n"
+
+
+def test_asking_twice_tells_once(capsys: pytest.CaptureFixture[str]) -> None:
+    narrate("INFO")
+    narrate("WARNING")
+    logging.getLogger("imr.x").info("too quiet")
+    logging.getLogger("imr.x").warning("told")
+    assert capsys.readouterr().err.count("\n") == 1
