@@ -120,18 +120,19 @@ def without_stop(view: View, start: int, end: int) -> Place:
 
 def _chapters(view: View, start: int, end: int) -> Iterator[RawCitation]:
     """The chapters of one `Decision based on MTUS ...`."""
-    begin = start
+    begin, whole_from = start, _whole_from(view, start, end)
     for conjunction in _AND.finditer(view.folded, start, end):
-        if _is_whole(view, begin, conjunction.start(), end) and _starts_chapter(view, conjunction.end(), end):
+        if whole_from <= conjunction.start() and _starts_chapter(view, conjunction.end(), end):
             yield _chapter(view, *without_stop(view, begin, conjunction.start()))
-            begin = conjunction.end()
+            begin, whole_from = conjunction.end(), _whole_from(view, conjunction.end(), end)
     yield _chapter(view, *without_stop(view, begin, end))
 
 
-def _is_whole(view: View, start: int, stop: int, end: int) -> bool:
-    """Whether a chapter is complete before a conjunction, which else belongs to its name."""
+def _whole_from(view: View, start: int, end: int) -> int:
+    """From where on a chapter's name is complete: a conjunction before belongs to it."""
     known = _KNOWN.match(view.folded, _after_prefix(view, start, end), end)
-    return known.end() <= stop if known else bool(_ANY_YEAR.search(view.folded, start, stop))
+    name = known or _ANY_YEAR.search(view.folded, start, end)
+    return name.end() if name else end
 
 
 _ANY_YEAR = re.compile(r"\b(?:19|20)\d\d\b")

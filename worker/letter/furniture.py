@@ -22,7 +22,7 @@ _AT_EDGES = re.compile(r"page\s*:?\s*\d{1,4}$|\d{1,4}\s*(?:of|/)\s*\d{1,4}$|\d{1
 _NUMBERED = re.compile(r"^page\s+\d{1,4}\s+of\s+\d{1,4}\b|\bpage\s+\d{1,4}\s+of\s+\d{1,4}$")
 _TITLE = """
 maximus federal services inc independent medical review imr final determination determinations letter of for the notice
-case number page confidential state california division workers compensation
+case number page form effective confidential state california division workers compensation
 """
 _TITLE_WORDS = frozenset(_TITLE.split())
 """A line of these, numbers and the case number is a running title."""
@@ -47,6 +47,8 @@ _NUMBER_ENDS = frozenset("0123456789-")
 
 _LONGEST_CHARS = 140
 """A running line fits on one line of a page."""
+_MOST_PAGES = 400
+"""Twenty times the longest letter seen; around more page breaks than that nothing is compared."""
 _BARE_DIGITS, _SERIES = 4, 3
 _DEEPEST = 8
 """Running headers and footers have at most this many lines: some repeat the whole table of dates."""
@@ -118,15 +120,16 @@ def _marked(lines: Sequence[_Line], number: re.Match[str] | None) -> set[int]:
     """Indices of the lines that are furniture."""
     counted = _counted(lines)
     marks = [index for index, line in enumerate(lines) if _is_mark(line.text) or index in counted]
-    edges = [*_edges_of_pages(lines), *_edges_of_marks(lines, marks)]
+    edges = [*_edges_of_pages(lines), *_edges_of_marks(lines, marks)][: 4 * _MOST_PAGES]
     seen = {(position % 2, depth, index) for position, edge in enumerate(edges) for depth, index in enumerate(edge)}
-    times = Counter((side, depth, _key(lines[index].text)) for side, depth, index in seen)
+    keys = {index: _key(lines[index].text) for _, _, index in seen}
+    times = Counter((side, depth, keys[index]) for side, depth, index in seen)
     usual = max(2, len(edges) // 2 - 1)
     marked = {index for index in marks if index in counted or _ANYWHERE.match(lines[index].text)}
     for position, edge in enumerate(edges):
         for depth, index in enumerate(edge):
             line = lines[index]
-            often = times[position % 2, depth, _key(line.text)] >= usual
+            often = times[position % 2, depth, keys[index]] >= usual
             if index not in marked and not _is_furniture(line, often=often, first_page=position == 0):
                 break
             if number and not _is_repeated(line, number.group()[-10:], number.end()):

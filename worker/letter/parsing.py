@@ -16,7 +16,7 @@ from worker.letter.layouts.known import KnownLayout
 from worker.letter.model import Determination, Finding
 from worker.letter.raw import Problem, RawLetter
 from worker.letter.rules import BY_CODE
-from worker.letter.text import INVISIBLE, View, fold, line_and_column
+from worker.letter.text import INVISIBLE, Lines, View, fold
 from worker.letter.validation import Checked, check, conclusions_of
 
 PARSER_VERSION = "1.0.0"
@@ -67,11 +67,11 @@ def _is_plain(text: str) -> bool:
 
 def _refuse_unreadable(text: str, *, paged: bool) -> None:
     if not text.strip() or not text.strip(INVISIBLE).strip():
-        raise LetterError((_violation(text, Problem("empty_text"), None, page=None),))
+        raise LetterError((_violation(Lines(text), Problem("empty_text"), None, page=None),))
     odd = None if _is_plain(text) else _UNREADABLE.search(text)
     if odd:
         page = text.count("\f", 0, odd.start()) + 1 if paged else None
-        raise LetterError((_violation(text, Problem("unreadable_characters"), odd.span(), page=page),))
+        raise LetterError((_violation(Lines(text), Problem("unreadable_characters"), odd.span(), page=page),))
 
 
 def _unrecognised(view: View) -> LetterError:
@@ -126,32 +126,32 @@ def _finding(problem: Problem) -> Finding:
     return Finding(rule.code, severity, problem.field, rule.sentence)
 
 
-_MOST_TELLING = ("two_letters", "truncated")
-
-
 def _error(view: View, problems: list[Problem]) -> LetterError:
     """Every error, the most telling first: what breaks off or is doubled explains the rest."""
     errors = [problem for problem in problems if BY_CODE[problem.code].severity == "error"]
-    errors.sort(
-        key=lambda problem: _MOST_TELLING.index(problem.code) if problem.code in _MOST_TELLING else len(_MOST_TELLING)
-    )
-    return LetterError(tuple([_located(view, problem) for problem in errors]))
+    errors.sort(key=lambda problem: _RANK.get(problem.code, len(_RANK)))
+    lines = Lines(view.source)
+    return LetterError(tuple([_located(view, lines, problem) for problem in errors[:_MOST_VIOLATIONS]]))
 
 
-def _located(view: View, problem: Problem) -> Violation:
+_RANK = {"two_letters": 0, "truncated": 1}
+_MOST_VIOLATIONS = 200
+"""Nobody reads more, and a letter with more is not one."""
+
+
+def _located(view: View, lines: Lines, problem: Problem) -> Violation:
     if problem.source:
-        return _violation(view.source, problem, problem.source, page=view.page(problem.source[0]))
+        return _violation(lines, problem, problem.source, page=view.page(problem.source[0]))
     if problem.place is None:
-        return _violation(view.source, problem, None, page=None)
+        return _violation(lines, problem, None, page=None)
     start, end = (view.origin(offset) for offset in problem.place)
-    return _violation(view.source, problem, (start, max(start, end)), page=view.page(start))
+    return _violation(lines, problem, (start, max(start, end)), page=view.page(start))
 
 
-def _violation(source: str, problem: Problem, at: tuple[int, int] | None, *, page: int | None) -> Violation:
+def _violation(lines: Lines, problem: Problem, at: tuple[int, int] | None, *, page: int | None) -> Violation:
     message = BY_CODE[problem.code].sentence
     if problem.detail:
         message += f" Missing: {problem.detail}."
     if at is None:
         return Violation(problem.code, message, problem.field)
-    line, column = line_and_column(source, at[0])
-    return Violation(problem.code, message, problem.field, line, column, at[0], at[1], page)
+    return Violation(problem.code, message, problem.field, *lines.place(at[0]), at[0], at[1], page)

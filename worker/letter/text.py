@@ -228,8 +228,16 @@ def _positions(text: str, character: str) -> Iterator[int]:
         at = text.find(character, at + 1)
 
 
-def line_and_column(text: str, offset: int) -> tuple[int, int]:
-    """Line and column of an offset, from 1; lines end at LF, CRLF or CR."""
-    before = text[:offset].replace("\r\n", "\n\n").replace("\r", "\n") if "\r" in text else text[:offset]
-    line = before.count("\n") + 1 - text.count("\r\n", 0, offset)
-    return line, offset - before.rfind("\n")
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+class Lines:
+    """Lines and columns of a text, both from 1; lines end at LF, CRLF or CR."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(end.end() for end in _LINE_END.finditer(text))]
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset."""
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
