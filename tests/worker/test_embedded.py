@@ -1,0 +1,113 @@
+"""The embedded server: this user's alone, every write on disk, and nothing lost by a kill."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.servers import ServerMissing, answers, binary_of
+from tests.support.waiting import eventually
+from worker.contract.redis_client import connect
+from worker.contract.server import require_server
+from worker.contract.share import StartRefused
+from worker.embedded import EmbeddedServer, embedded_server
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    try:
+        made = EmbeddedServer(tmp_path / "state", binary_of("valkey"))
+    except ServerMissing as error:
+        pytest.skip(str(error))
+    yield made
+    made.kill()
+
+
+def put(server: EmbeddedServer) -> None:
+    with contextlib.closing(connect(server.url)) as client:
+        client.xadd("imr:determinations", {"data": "an event"})
+
+
+def kept(server: EmbeddedServer) -> int:
+    with contextlib.closing(connect(server.url)) as client:
+        return int(client.xlen("imr:determinations"))
+
+
+def test_it_is_a_server_that_letters_can_be_trusted_to(server: EmbeddedServer) -> None:
+    server.start()
+    with contextlib.closing(connect(server.url)) as client:
+        assert require_server(client) == []
+
+
+def test_only_this_user_may_open_it(server: EmbeddedServer) -> None:
+    server.start()
+    assert stat.S_IMODE(server.socket.stat().st_mode) == 0o700
+    assert stat.S_IMODE(server.folder.stat().st_mode) == 0o700
+    with contextlib.closing(connect(server.url)) as client:
+        assert client.config_get("port")["port"] == "0"
+
+
+@pytest.mark.parametrize("ending", ["stop", "kill"])
+def test_what_was_told_is_there_after_a_restart(server: EmbeddedServer, ending: str) -> None:
+    server.start()
+    for _ in range(10):
+        put(server)
+    getattr(server, ending)()
+    assert server.pid is None
+    server.start()
+    assert kept(server) == 10
+
+
+def test_it_is_gone_once_it_was_stopped(server: EmbeddedServer) -> None:
+    server.start()
+    pid = server.pid
+    assert pid is not None
+    server.stop()
+    server.stop()
+    assert not server.socket.exists()
+    assert not answers(server.url)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_block_stops_it_whatever_happens(tmp_path: Path) -> None:
+    def fail() -> None:
+        with embedded_server(tmp_path) as server:
+            pids.append(server.pid or 0)
+            raise ZeroDivisionError
+
+    pids: list[int] = []
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
+def test_what_its_owner_does_not_stop_is_noticed(server: EmbeddedServer) -> None:
+    server.start()
+    os.kill(server.pid or 0, 9)
+    eventually(lambda: server.pid is None, "the server to be seen as ended")
+
+
+def test_one_that_cannot_start_says_why_and_where_to_look(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path, Path("/bin/false"))
+    with pytest.raises(StartRefused, match=r"did not start.*server\.log"):
+        server.start()
+    assert server.pid is None
+
+
+def test_data_that_is_damaged_is_told_by_the_servers_own_words(server: EmbeddedServer) -> None:
+    server.start()
+    put(server)
+    server.stop()
+    (data,) = (server.folder / "appendonlydir").glob("*.incr.aof")
+    data.write_bytes(b"no such thing" + data.read_bytes())
+    with pytest.raises(StartRefused, match="Bad file format"):
+        server.start()
