@@ -1,0 +1,85 @@
+"""PDFs that are no letters, damaged, or made to do harm: each ends in a code, and the reader goes on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.reading import pdfs
+from worker.reading import Reader, ReadLimits, Text, Unreadable
+
+CANARY = "Canary Jones"
+SHORT = ReadLimits(timeout_s=0.5, memory_bytes=200_000_000, max_text_chars=500)
+
+WHOLE = pdfs.plain(*[f"{CANARY} is on page {number}." for number in range(3)])
+
+
+def truncated(share: float) -> Callable[[], bytes]:
+    return lambda: WHOLE[: int(len(WHOLE) * share)]
+
+
+REFUSED: list[tuple[str, str, Callable[[], bytes]]] = [
+    ("password", "password_protected", lambda: pdfs.encrypted(WHOLE, user="secret")),
+    ("scan", "no_text", lambda: pdfs.pictures(3)),
+    ("blank", "no_text", lambda: pdfs.blank(2)),
+    ("header alone", "damaged_pdf", lambda: b"%PDF-"),
+    ("rubbish", "damaged_pdf", lambda: b"%PDF-1.7\n" + random.Random(1).randbytes(100_000)),  # noqa: S311 - any bytes
+    ("cyclic page tree", "damaged_pdf", pdfs.cyclic_pages),
+    ("circular cross-reference", "damaged_pdf", pdfs.circular_xref),
+    ("one page of three missing", "damaged_pdf", lambda: pdfs.drawn(b"").replace(b"/Count 1", b"/Count 3")),
+    ("ten thousand pages", "too_many_pages", lambda: pdfs.drawn(b"", pages=10_000)),
+    ("too much text", "too_much_text", lambda: pdfs.plain(*[pdfs.SENTENCE * 5] * 3)),
+    ("decompression bomb", "read_memory", pdfs.bomb),
+    ("hoard", "read_memory", pdfs.hoard),
+    ("slow", "read_timeout", pdfs.slow),
+    *((f"truncated to {share}", "damaged_pdf", truncated(share)) for share in (0.1, 0.5, 0.9, 0.99)),
+]
+
+
+@pytest.mark.parametrize(("code", "make"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+@pytest.mark.usefixtures("leak_check")
+def test_it_ends_in_its_code_and_the_reader_goes_on(code: str, make: Callable[[], bytes]) -> None:
+    with Reader(SHORT) as reader:
+        with pytest.raises(Unreadable) as caught:
+            reader.to_text(make())
+        assert caught.value.code == code
+        assert CANARY not in repr(caught.value)
+        assert reader.to_text(pdfs.plain()).text == pdfs.SENTENCE
+
+
+def test_refusals_say_what_a_person_needs(reader: Reader) -> None:
+    with pytest.raises(Unreadable, match="3 pages and holds pictures"):
+        reader.to_text(pdfs.pictures(3))
+    with pytest.raises(Unreadable, match="1 page and no text"):
+        reader.to_text(pdfs.blank(1))
+    with pytest.raises(Unreadable, match="10,000 pages; a letter has no more than 200"):
+        reader.to_text(pdfs.drawn(b"", pages=10_000))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=2000) | st.binary(max_size=2000).map(b"%PDF-1.4\n".__add__))
+def test_any_bytes_are_a_text_or_refused(reader: Reader, content: bytes) -> None:
+    assert outcome(reader, content) != "names a person"
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.binary(max_size=4)), min_size=1, max_size=8))
+def test_any_damage_to_a_letter_is_a_text_or_refused(reader: Reader, damage: list[tuple[int, bytes]]) -> None:
+    content = bytearray(WHOLE)
+    for place, patch in damage:
+        content[place : place + len(patch)] = patch
+    assert outcome(reader, bytes(content)) != "names a person"
+
+
+def outcome(reader: Reader, content: bytes) -> str:
+    try:
+        text = reader.to_text(content)
+    except Unreadable as refused:
+        return "names a person" if CANARY in repr(refused) else refused.code
+    assert isinstance(text, Text)
+    assert text.page_count is None or text.text.count("\f") == text.page_count - 1
+    return text.kind

@@ -1,0 +1,295 @@
+"""The reading process dies, hangs, wears out and is forked: the caller gets a code, and the next letter is read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reading import pdfs
+from tests.reading.leaks import children, is_alive, open_files, status_of
+from tests.support.waiting import eventually
+from worker.reading import Reader, ReaderUnavailable, ReadLimits, Text, Unreadable
+from worker.reading.process import ReadingProcess
+
+LETTER = pdfs.plain()
+ROOT = str(Path(__file__).resolve().parents[2])
+
+pytestmark = pytest.mark.usefixtures("leak_check")
+
+
+def process_of(reader: Reader) -> ReadingProcess:
+    assert reader._process is not None
+    return reader._process
+
+
+def pid_of(reader: Reader) -> int:
+    return process_of(reader)._pid
+
+
+def code_of(reader: Reader, content: bytes) -> str:
+    with pytest.raises(Unreadable) as caught:
+        reader.to_text(content)
+    return caught.value.code
+
+
+def goes_on(reader: Reader) -> bool:
+    return reader.to_text(LETTER).text == pdfs.SENTENCE
+
+
+@contextmanager
+def reading(reader: Reader, content: bytes) -> Iterator[list[Any]]:
+    """Reads in a thread; the block runs while the process is in the middle of it, the list holds the end of it."""
+    end: list[Any] = []
+
+    def read() -> None:
+        try:
+            end.append(reader.to_text(content))
+        except (Unreadable, OSError) as error:
+            end.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        eventually(lambda: reader._process is not None and reader._process._asking, "the process being asked")
+        yield end
+    finally:
+        thread.join()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
+def test_a_process_that_dies_in_the_middle_is_a_code(number: signal.Signals) -> None:
+    with Reader() as reader:
+        with reading(reader, pdfs.slow()) as end:
+            os.kill(pid_of(reader), number)
+        assert [error.code for error in end] == ["reader_crashed"]
+        assert goes_on(reader)
+
+
+def test_a_process_that_outlived_other_letters_is_not_believed_when_it_dies() -> None:
+    with Reader() as reader:
+        assert goes_on(reader)
+        os.kill(pid_of(reader), signal.SIGSTOP)
+        with reading(reader, LETTER) as end:
+            os.kill(pid_of(reader), signal.SIGKILL)
+        assert [text.text for text in end] == [pdfs.SENTENCE]
+
+
+def test_a_process_that_hangs_is_a_code() -> None:
+    with Reader(ReadLimits(timeout_s=0.3)) as reader:
+        assert goes_on(reader)
+        os.kill(pid_of(reader), signal.SIGSTOP)
+        assert code_of(reader, LETTER) == "read_timeout"
+        assert goes_on(reader)
+
+
+def test_a_process_that_hangs_before_it_takes_a_large_file_is_a_code() -> None:
+    with Reader(ReadLimits(timeout_s=0.3)) as reader:
+        assert goes_on(reader)
+        os.kill(pid_of(reader), signal.SIGSTOP)
+        assert code_of(reader, LETTER + bytes(20_000_000)) == "read_timeout"
+        assert goes_on(reader)
+
+
+def test_processor_time_is_bounded_while_the_worker_is_stopped() -> None:
+    with Reader(ReadLimits(timeout_s=0.2)) as reader:
+        process = ReadingProcess(ReadLimits(timeout_s=0.2))
+        process._limits = ReadLimits(timeout_s=60)
+        reader._process = process
+        assert code_of(reader, pdfs.slow()) == "read_timeout"
+
+
+def test_a_process_killed_between_letters_costs_no_letter() -> None:
+    with Reader() as reader:
+        assert goes_on(reader)
+        os.kill(pid_of(reader), signal.SIGKILL)
+        eventually(lambda: not is_alive(pid_of(reader)), "its end")
+        assert goes_on(reader)
+
+
+def test_what_a_service_manager_sends_to_all_does_not_end_it() -> None:
+    with Reader() as reader:
+        assert goes_on(reader)
+        before = pid_of(reader)
+        for polite in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            os.kill(before, polite)
+        assert goes_on(reader)
+        assert pid_of(reader) == before
+
+
+def test_one_process_serves_many_letters_and_is_replaced_in_time() -> None:
+    with Reader(ReadLimits(letters_per_process=5)) as reader:
+        pids = [goes_on(reader) and pid_of(reader) for _ in range(11)]
+    assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [5, 5, 1]
+
+
+def test_a_process_that_grew_is_replaced() -> None:
+    with Reader(ReadLimits(resident_bytes=1)) as reader:
+        pids = {goes_on(reader) and pid_of(reader) for _ in range(3)}
+    assert len(pids) == 3
+
+
+def test_an_answer_after_an_interruption_is_never_taken_for_the_next_letter() -> None:
+    """Celery's soft time limit raises out of a signal handler, wherever the worker happens to be."""
+
+    class SoftTimeLimit(Exception):
+        pass
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise SoftTimeLimit
+
+    other = pdfs.plain("Another letter altogether.")
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with Reader() as reader:
+            for delay_us in range(0, 20_000, 500):
+                assert goes_on(reader)
+                with suppress(SoftTimeLimit):
+                    signal.setitimer(signal.ITIMER_REAL, 1e-6 + delay_us / 1e6)
+                    reader.to_text(other)
+                with suppress(SoftTimeLimit):
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                assert goes_on(reader)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_process_that_says_what_it_should_not_is_not_believed() -> None:
+    with Reader() as reader:
+        assert goes_on(reader)
+        process_of(reader)._limits = ReadLimits(max_text_chars=1)
+        assert goes_on(reader)
+        assert process_of(reader).letters == 1, "the answer was too long: a new process was asked"
+
+
+def test_where_no_process_can_be_started_it_is_not_the_letter() -> None:
+    reader = Reader()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = os.dup(0)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (spare, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files") as caught:
+            reader.to_text(LETTER)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        os.close(spare)
+    assert caught.value.errno == errno.EMFILE
+    assert goes_on(reader)
+    reader.close()
+
+
+def test_a_process_that_ends_at_once_is_not_the_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with Reader() as reader, pytest.raises(ReaderUnavailable, match=r"did not start .exit status 1"):
+        reader.to_text(LETTER)
+
+
+def test_a_process_that_does_not_get_ready_in_time_is_not_the_letter() -> None:
+    with Reader(ReadLimits(start_timeout_s=0.001)) as reader, pytest.raises(ReaderUnavailable, match="did not start"):
+        reader.to_text(LETTER)
+
+
+def test_nothing_is_left_of_many_deaths() -> None:
+    with Reader(ReadLimits(timeout_s=0.05)) as reader:
+        goes_on(reader)
+        before = open_files()
+        for _ in range(5):
+            assert code_of(reader, pdfs.slow()) == "read_timeout"
+        goes_on(reader)
+        assert len(open_files()) == len(before)
+        assert len(children()) <= 1 + len({pid for pid in children() if is_alive(pid)})
+
+
+def test_texts_need_no_process() -> None:
+    with Reader() as reader:
+        assert reader.to_text(b"Upheld") == Text("Upheld", paged=False, page_count=None, kind="text")
+        assert reader._process is None
+
+
+def test_a_refusal_survives_the_way_between_processes() -> None:
+    error = pickle.loads(pickle.dumps(Unreadable("empty", "The file is empty.")))  # noqa: S301 - our own bytes
+    assert (error.code, error.message, str(error)) == ("empty", "The file is empty.", "empty: The file is empty.")
+
+
+def run(script: Callable[[], None] | str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-W", "error::ResourceWarning", "-c", str(script)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def test_it_dies_with_its_worker() -> None:
+    script = (
+        "import signal\n"
+        "from tests.reading import pdfs\n"
+        "from worker.reading import Reader\n"
+        "reader = Reader()\n"
+        "reader.to_text(pdfs.plain())\n"
+        "print(reader._process._pid, flush=True)\n"
+        "signal.pause()\n"
+    )
+    with run(script) as worker:
+        assert worker.stdout is not None
+        pid = int(worker.stdout.readline())
+        assert is_alive(pid)
+        worker.kill()
+    eventually(lambda: not is_alive(pid), "the end of the reading process")
+
+
+def test_each_fork_has_a_process_of_its_own() -> None:
+    """Celery forks its pool: two workers on one socket would get each other's letters."""
+    script = (
+        "import json, multiprocessing, os\n"
+        "from tests.reading import pdfs\n"
+        "from tests.reading.leaks import children, open_files\n"
+        "from worker.reading import Reader\n"
+        "reader = Reader()\n"
+        "def read(name, answers):\n"
+        "    texts = {reader.to_text(pdfs.plain(name)).text for _ in range(20)}\n"
+        "    answers.put((name, sorted(texts), reader._process._pid in children(), reader._process._pid))\n"
+        "    reader.close()\n"
+        "reader.to_text(pdfs.plain())\n"
+        "fork = multiprocessing.get_context('fork')\n"
+        "answers = fork.SimpleQueue()\n"
+        "names = ['The first worker', 'The second worker', 'The third worker']\n"
+        "workers = [fork.Process(target=read, args=(name, answers), daemon=True) for name in names]\n"
+        "for worker in workers: worker.start()\n"
+        "for worker in workers: worker.join()\n"
+        "found = [answers.get() for _ in workers]\n"
+        "assert sorted(name for name, *_ in found) == sorted(names), found\n"
+        "assert all(texts == [name] and own for name, texts, own, _ in found), found\n"
+        "pids = {pid for *_, pid in found} | {reader._process._pid}\n"
+        "assert len(pids) == 4, found\n"
+        "assert reader.to_text(pdfs.plain()).text == pdfs.SENTENCE\n"
+        "reader.close()\n"
+        "print(json.dumps('sound'))\n"
+    )
+    with run(script) as worker:
+        out, _ = worker.communicate()
+    assert out == '"sound"\n'
+
+
+def test_importing_it_brings_no_pdf_library_along() -> None:
+    probe = "import sys, worker.reading; print(sorted({'pypdfium2', 'ctypes', 'multiprocessing'} & set(sys.modules)))"
+    with run(probe) as child:
+        out, _ = child.communicate()
+    assert out == "[]\n"
+
+
+def test_it_knows_nothing_of_the_workers_environment_and_printing_goes_nowhere() -> None:
+    with Reader() as reader:
+        goes_on(reader)
+        with open(f"/proc/{pid_of(reader)}/environ", "rb") as file:
+            names = {entry.partition(b"=")[0] for entry in file.read().split(b"\0") if entry}
+        assert names == {b"PYTHONPATH", b"MALLOC_TRIM_THRESHOLD_", b"MALLOC_MMAP_THRESHOLD_"}
+        assert status_of(pid_of(reader))["NoNewPrivs"] == "1"

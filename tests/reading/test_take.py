@@ -1,0 +1,274 @@
+"""From a path to bytes: what is taken, what is refused, and with which word."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import resource
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.reading.leaks import no_leaks
+from tests.support.waiting import eventually
+from worker.reading import Gone, Taken, Unreadable, take, unchanged
+
+CONTENT = b"Case Number: invented\r\n"
+LIMIT = 100_000
+
+
+@pytest.fixture
+def share(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "share" / "claimed").mkdir(parents=True)
+    (tmp_path / "share" / "claimed" / "letter.txt").write_bytes(CONTENT)
+    with no_leaks():
+        yield tmp_path / "share"
+
+
+def taken(share: Path, relative: str = "claimed/letter.txt") -> Taken:
+    return take(str(share), relative, max_bytes=LIMIT)
+
+
+def refusal(share: Path, relative: str = "claimed/letter.txt") -> str:
+    with pytest.raises(Unreadable) as caught:
+        taken(share, relative)
+    assert "letter.txt" not in str(caught.value)
+    return caught.value.code
+
+
+def test_a_letter_is_taken_with_its_digest_and_its_signature(share: Path) -> None:
+    letter, status = taken(share), (share / "claimed/letter.txt").stat()
+    assert letter.content == CONTENT
+    assert letter.digest == hashlib.sha256(CONTENT).hexdigest()
+    assert (letter.signature.device, letter.signature.inode) == (status.st_dev, status.st_ino)
+    assert (letter.signature.size_bytes, letter.signature.mtime_ns) == (len(CONTENT), status.st_mtime_ns)
+
+
+def test_a_letter_of_many_chunks_is_whole(share: Path) -> None:
+    content = os.urandom(5_000_000)
+    (share / "claimed/large").write_bytes(content)
+    letter = take(str(share), "claimed/large", max_bytes=len(content))
+    assert (letter.content, letter.digest) == (content, hashlib.sha256(content).hexdigest())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"\xff\xfe\x80.pdf", b"two\nlines", b"x" * 255, b"-rf", b"\x1b[31mred", b"...", b" ", b"<script>", b"a~b"],
+    ids=repr,
+)
+def test_any_name_that_a_file_can_have_is_taken(share: Path, name: bytes) -> None:
+    with open(os.path.join(os.fsencode(share), b"claimed", name), "wb") as file:
+        file.write(CONTENT)
+    assert taken(share, f"claimed/{os.fsdecode(name)}").content == CONTENT
+
+
+def test_a_deep_path_is_walked(share: Path) -> None:
+    folders = [f"{number:03}" for number in range(300)]
+    deep = share.joinpath(*folders)
+    deep.mkdir(parents=True)
+    (deep / "letter").write_bytes(CONTENT)
+    assert taken(share, "/".join([*folders, "letter"])).content == CONTENT
+
+
+@pytest.mark.parametrize(
+    "relative", ["", "/etc/passwd", "../letter", "claimed/../letter", "claimed//x", ".", "a\0b", "a/"]
+)
+def test_a_path_that_cannot_be_inside_the_share_is_an_error_of_the_caller(share: Path, relative: str) -> None:
+    with pytest.raises(ValueError, match="not a path inside the share"):
+        taken(share, relative)
+
+
+@pytest.mark.parametrize(
+    "relative", ["claimed/other", "nowhere/letter.txt", "claimed/letter.txt/deeper", "claimed/" + "x" * 256]
+)
+def test_what_is_not_there_is_gone(share: Path, relative: str) -> None:
+    with pytest.raises(Gone):
+        taken(share, relative)
+
+
+def test_a_share_that_is_away_is_no_letter_that_is_gone(share: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        taken(share / "unmounted")
+
+
+def test_an_empty_file_is_refused(share: Path) -> None:
+    (share / "claimed/letter.txt").write_bytes(b"")
+    assert refusal(share) == "empty"
+
+
+def test_the_largest_letter_is_taken_and_one_more_byte_is_refused(share: Path) -> None:
+    (share / "claimed/letter.txt").write_bytes(b"x" * LIMIT)
+    assert len(taken(share).content) == LIMIT
+    (share / "claimed/letter.txt").write_bytes(b"x" * (LIMIT + 1))
+    assert refusal(share) == "too_large"
+
+
+def test_ten_gigabytes_of_nothing_are_refused_unread(share: Path) -> None:
+    with open(share / "claimed/letter.txt", "wb") as file:
+        file.truncate(10_000_000_000)
+    started_s = time.monotonic()
+    assert refusal(share) == "too_large"
+    assert time.monotonic() - started_s < 1
+
+
+def test_a_file_that_never_stops_growing_ends_at_the_budget(share: Path) -> None:
+    done = threading.Event()
+
+    def grow() -> None:
+        with open(share / "claimed/letter.txt", "r+b", buffering=0) as file:
+            while not done.is_set():
+                file.truncate(1)
+                for _ in range(40):
+                    file.write(b"x" * 5000)
+
+    with running(grow, done):
+        seen: set[str] = set()
+        while "too_large" not in seen or len(seen) < 2:
+            try:
+                letter = taken(share)
+                assert len(letter.content) <= LIMIT
+                seen.add("taken")
+            except Unreadable as error:
+                seen.add(error.code)
+        assert seen <= {"taken", "too_large"}
+
+
+def test_symbolic_links_are_not_followed(share: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "bait").write_bytes(b"bait")
+    (share / "file-link").symlink_to(outside / "bait")
+    (share / "folder-link").symlink_to(outside)
+    (share / "loop").symlink_to(".")
+    (share / "nowhere").symlink_to("missing")
+    assert refusal(share, "file-link") == "symbolic_link"
+    assert refusal(share, "folder-link/bait") == "symbolic_link"
+    assert refusal(share, "loop/loop/claimed/letter.txt") == "symbolic_link"
+    assert refusal(share, "nowhere") == "symbolic_link"
+
+
+def test_the_share_itself_may_be_a_link(share: Path) -> None:
+    (share.parent / "link").symlink_to(share)
+    assert taken(share.parent / "link").content == CONTENT
+
+
+def test_what_is_not_a_regular_file_is_refused_without_waiting(share: Path) -> None:
+    os.mkfifo(share / "fifo")
+    (share / "folder").mkdir()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(share / "socket"))
+        assert [refusal(share, name) for name in ("fifo", "folder", "socket")] == ["not_a_regular_file"] * 3
+
+
+def test_a_device_is_refused_unopened() -> None:
+    assert refusal(Path("/dev"), "zero") == "not_a_regular_file"
+
+
+def test_a_hard_link_is_refused(share: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"someone else's")
+    os.link(tmp_path / "elsewhere", share / "claimed/linked")
+    assert refusal(share, "claimed/linked") == "hard_link"
+
+
+@pytest.mark.parametrize("swapped", ["claimed", "claimed/letter.txt"])
+def test_a_component_swapped_while_it_is_opened_never_leads_outside(share: Path, tmp_path: Path, swapped: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "letter.txt").write_bytes(b"bait")
+    target = outside if swapped == "claimed" else outside / "letter.txt"
+    real, aside, done = share / swapped, share / "aside", threading.Event()
+
+    def swap() -> None:
+        while not done.is_set():
+            real.rename(aside)
+            real.symlink_to(target)
+            real.unlink()
+            aside.rename(real)
+
+    seen: dict[str, int] = {}
+    with running(swap, done):
+        deadline_s = time.monotonic() + 20
+        while len(seen) < 3 or sum(seen.values()) < 2000:
+            outcome = outcome_of(share)
+            seen[outcome] = seen.get(outcome, 0) + 1
+            assert time.monotonic() < deadline_s, seen
+    assert seen.keys() == {"taken", "gone", "symbolic_link"}
+
+
+def outcome_of(share: Path) -> str:
+    try:
+        assert taken(share).content == CONTENT
+    except Gone:
+        return "gone"
+    except Unreadable as error:
+        return error.code
+    return "taken"
+
+
+@contextmanager
+def running(target: Callable[[], None], done: threading.Event) -> Iterator[None]:
+    thread = threading.Thread(target=target)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_what_the_machine_lacks_is_left_to_the_caller(share: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (os.dup(0), hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files") as caught:
+            taken(share)
+    finally:
+        os.close(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert caught.value.errno == errno.EMFILE
+
+
+def test_a_file_left_alone_is_unchanged(share: Path) -> None:
+    assert unchanged(str(share), "claimed/letter.txt", taken(share).signature)
+
+
+def test_a_file_written_to_is_changed_even_with_its_time_set_back(share: Path) -> None:
+    letter, path = taken(share), share / "claimed/letter.txt"
+
+    def is_noticed() -> bool:
+        path.write_bytes(CONTENT[::-1])
+        os.utime(path, ns=(letter.signature.mtime_ns, letter.signature.mtime_ns))
+        return not unchanged(str(share), "claimed/letter.txt", letter.signature)
+
+    eventually(is_noticed, "a later tick of the file system's clock")
+
+
+def test_our_own_rename_is_told_from_a_change(share: Path) -> None:
+    letter = taken(share)
+    (share / "claimed/letter.txt").rename(share / "moved")
+    assert unchanged(str(share), "moved", letter.signature, renamed=True)
+    with open(share / "moved", "ab") as file:
+        file.write(b"more")
+    assert not unchanged(str(share), "moved", letter.signature, renamed=True)
+
+
+def test_another_file_under_the_same_name_is_a_change(share: Path) -> None:
+    letter, path = taken(share), share / "claimed/letter.txt"
+    path.rename(share / "aside")
+    assert not unchanged(str(share), "claimed/letter.txt", letter.signature)
+    path.symlink_to(share / "aside")
+    assert not unchanged(str(share), "claimed/letter.txt", letter.signature)
+    assert not unchanged(str(share), "claimed/letter.txt", letter.signature, renamed=True)
+
+
+def test_a_folder_turned_into_a_link_is_a_change(share: Path) -> None:
+    letter = taken(share)
+    (share / "claimed").rename(share / "aside")
+    (share / "claimed").symlink_to("aside")
+    assert not unchanged(str(share), "claimed/letter.txt", letter.signature)
