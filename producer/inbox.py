@@ -6,9 +6,10 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-from producer.scanning import may_be_letter, sample_of, scan
+from producer.scanning import sample_of, scan
 from producer.settling import Sample, Settling
 from producer.watching import Notice
+from worker.contract.junk import may_be_letter
 
 log = logging.getLogger("imr.producer")
 

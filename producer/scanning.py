@@ -11,19 +11,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from typing import Final
 
 from producer.settling import Sample
-from worker.contract.junk import is_junk
-
-MAX_DEPTH: Final = 64
-"""Sub-folders deeper than this are not looked into, here or by the workers; people's have three or four levels."""
-
-
-def may_be_letter(path: str) -> bool:
-    """Whether a file at that path (relative to the inbox) is to be claimed: no part is junk, and a scan reaches it."""
-    parts = path.split("/")
-    return len(parts) <= MAX_DEPTH + 1 and not any(is_junk(part) for part in parts)
+from worker.contract.junk import MAX_DEPTH, may_be_letter
 
 
 def scan(inbox: str, folder: str = "") -> Iterator[tuple[str, Sample | None]]:

@@ -7,13 +7,14 @@ and not finished must still have its file in `claimed/`; if it has not, the file
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import orjson
 import redis
 
-from worker.contract.junk import is_junk
+from worker.contract.junk import may_be_letter
 from worker.contract.names import INBOX, Keys
 from worker.records.model import Records
 from worker.spool import Spool, files_below
@@ -79,8 +80,9 @@ def take_account(spool: Spool, records: Records, client: redis.Redis, keys: Keys
 
 def _inbox(spool: Spool) -> tuple[int, int]:
     """(letters, files that are none by their names) in the inbox."""
-    junk = [is_junk(name) for _, name in files_below(os.path.join(spool.root, INBOX))]
-    return len(junk) - sum(junk), sum(junk)
+    files = files_below(os.path.join(spool.root, INBOX))
+    letters = Counter(may_be_letter(f"{folder}/{name}" if folder else name) for folder, name in files)
+    return letters[True], letters[False]
 
 
 def _reports(client: redis.Redis, keys: Keys) -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from producer.scanning import MAX_DEPTH, _is_folder, may_be_letter, sample_of, scan, walk
+from producer.scanning import _is_folder, sample_of, scan, walk
 from tests.producer.doubles import Share
+from worker.contract.junk import MAX_DEPTH, may_be_letter
 
 
 def letters(share: Share) -> list[str]:

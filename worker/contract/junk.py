@@ -6,6 +6,9 @@ import fnmatch
 import re
 from typing import Final
 
+MAX_DEPTH: Final = 64
+"""Sub-folders deeper than this are not looked into, here or by the workers; people's have three or four levels."""
+
 _JUNK: Final = (
     ".*",  # hidden files: temporary names of rsync, editors and file managers
     "~$*",  # lock files of office programs
@@ -29,3 +32,9 @@ _junk: Final = re.compile("|".join(fnmatch.translate(pattern) for pattern in _JU
 def is_junk(name: str) -> bool:
     """Whether a file of that name is no letter: hidden, or being written under a temporary name."""
     return _junk.match(name.lower()) is not None
+
+
+def may_be_letter(path: str) -> bool:
+    """Whether a file at that path (relative to the inbox) is to be claimed: no part is junk, and a scan reaches it."""
+    parts = path.split("/")
+    return len(parts) <= MAX_DEPTH + 1 and not any(is_junk(part) for part in parts)
