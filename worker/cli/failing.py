@@ -25,8 +25,9 @@ def explain(error: Exception) -> Exit:
     if isinstance(error, StartRefused):
         for problem in error.problems:
             _say(f"{problem.what}\n     -> {problem.remedy}")
-    elif isinstance(error, RedisError):
-        _say(f"Redis did not answer ({type(error).__name__}); see `imr check`")
+    elif code is Exit.UNAVAILABLE:
+        what = f"Redis did not answer ({type(error).__name__})" if isinstance(error, RedisError) else str(error)
+        _say(f"{what}; `imr check` says why, and nothing was lost")
     else:
         _say(str(error))
     return code
