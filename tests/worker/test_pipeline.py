@@ -128,6 +128,14 @@ class TestADeadLetter:
         rig.run()
         assert rig.letters() == {"review/scan.txt": b"put here by hand", f"review/{one}~scan.txt": b"broken"}
 
+    def test_whose_name_a_foreign_file_took_since_it_was_granted_lies_under_its_claim(self, rig: Rig) -> None:
+        foreign = rig.share / "review" / "scan.txt"
+        one = rig.claim("scan.txt", b"broken")
+        rig.run(records=Interrupted(rig.memory, "finish", lambda: foreign.write_bytes(b"put here by hand")))
+        assert rig.letters() == {"review/scan.txt": b"put here by hand", f"review/{one}~scan.txt": b"broken"}
+        assert f"review/{one}~scan.txt{ERROR_SUFFIX}" in rig.files()
+        assert f"review/scan.txt{ERROR_SUFFIX}" not in rig.files()
+
     def test_may_have_the_name_again_that_a_redrive_freed(self, rig: Rig) -> None:
         rig.claim("scan.txt", b"broken")
         rig.run()
