@@ -50,7 +50,7 @@ class Filing:
         try:
             if not self.unchanged(work):
                 # Written to after it was read: those bytes are a letter of their own, and the reaper hints them.
-                log.warning("changed after reading claim=%s", work.file.claim_id)
+                log.warning("changed or moved after reading claim=%s", work.file.claim_id)
             elif state == "published":
                 self._archive(work)
             elif state == "dead":
@@ -67,7 +67,7 @@ class Filing:
             if self.unchanged(work):
                 self._spool.move(work.file.path, target)
             else:
-                log.warning("changed after reading claim=%s", work.file.claim_id)
+                log.warning("changed or moved after reading claim=%s", work.file.claim_id)
         except OSError as error:
             log.warning("filing waits claim=%s errno=%s", work.file.claim_id, error.errno)
 

@@ -12,6 +12,7 @@ from tests.conftest import EmptyServer
 from tests.support.servers import NAMES, Server, ServerMissing, running
 from worker.contract.redis_client import connect
 from worker.contract.server import (
+    _version,
     broker_of,
     embedded_socket,
     redis_url,
@@ -76,6 +77,21 @@ class TestServerProblems:
 
     def test_every_problem_is_told_at_once(self, trusted: Server) -> None:
         assert len(problems(trusted, **{"appendonly": "no", "maxmemory-policy": "allkeys-lru"})) == 2
+
+    def test_a_user_who_may_not_see_the_configuration_is_believed(self, trusted: Server) -> None:
+        """Managed servers forbid CONFIG: what INFO says must do."""
+        with contextlib.closing(trusted.client()) as client:
+            client.execute_command("ACL", "SETUSER", "worker", "on", "nopass", "~*", "+@all", "-config")  # type: ignore[no-untyped-call]
+            client.execute_command("AUTH", "worker", "any")  # type: ignore[no-untyped-call]
+            assert server_problems(client) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "is_refused"),
+    [("5.0.14", True), ("6.0.16", True), ("6.2.0", False), ("6.2.14", False), ("7.4.1", False), ("10.0", False)],
+)
+def test_servers_without_the_commands_we_need_are_refused(version: str, is_refused: bool) -> None:
+    assert bool(_version({"redis_version": version})) is is_refused
 
 
 @pytest.mark.services

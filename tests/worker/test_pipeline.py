@@ -23,6 +23,7 @@ from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
 from worker.reading import ReaderUnavailable, Text, Unreadable
 from worker.records.model import Finish, Lease, RecordDamaged, Records, RecordsUnavailable, Resolve
+from worker.spool import Spool
 
 DAY = "archive/2024/06/09"
 """The claims of the rig arrive at 23:13 of that day in California, on the next day by UTC."""
@@ -501,6 +502,49 @@ class Unreachable:
             raise RecordsUnavailable("Redis did not answer as expected (ConnectionError)")
 
         return unreachable
+
+
+class TestTheShareRefuses:
+    @pytest.mark.parametrize("content", [b"a letter", b"broken", b"%PDF with pages"])
+    @pytest.mark.parametrize("step", ["move", "write"])
+    def test_what_cannot_be_filed_is_filed_later_and_published_once(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch, content: bytes, step: str
+    ) -> None:
+        rig.claim("letter", content)
+        with monkeypatch.context() as patched:
+            patched.setattr(Spool, step, refusing)
+            rig.run()
+        before = rig.files()
+        report = rig.run()
+        assert (len(rig.published()) + len(rig.dead())) == 1
+        assert list(rig.letters().values()) == [content]
+        assert not rig.claimed()
+        assert set(report.results.values()) == ({"filed"} if "claimed" in str(before) else set())
+        rig.assert_counts_close()
+
+    def test_a_duplicate_too(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        rig.claim("letter.txt", b"a letter")
+        rig.run()
+        copy = rig.claim("copy.txt", b"a letter")
+        with monkeypatch.context() as patched:
+            patched.setattr(Spool, "move", refusing)
+            assert rig.run().results == {copy: "duplicate"}
+        assert rig.run().results == {copy: "duplicate"}
+        assert not rig.claimed()
+        assert rig.memory.counts().duplicate == 1
+
+    def test_a_record_that_is_damaged_at_the_beginning_leaves_the_others(self, rig: Rig) -> None:
+        class DamagedAtBegin(MemoryRecords):
+            def begin(self, leases: Any, **kwargs: Any) -> Any:
+                answers = super().begin(leases, **kwargs)
+                return [RecordDamaged("imr:letter:... is a list, expected a hash"), *answers[1:]]
+
+        one, other = rig.claim("one.txt", b"one"), rig.claim("other.txt", b"other")
+        assert rig.run(one, other, records=DamagedAtBegin()).results == {one: "retry", other: "published"}
+
+
+def refusing(*args: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 class TestSlowLetters:

@@ -165,6 +165,8 @@ class ReviewDesk:
         elif record.state == "waiting" and self._spool.exists(item.path):
             self._back_to_claimed(item)
             yield f"{item.digest[:12]}: was to be redriven; moved to claimed/"
+        elif record.state == "dead" and self._spool.exists(item.file.path):
+            return  # a worker is filing it: the error file is written first, the letter follows
         elif not self._spool.exists(item.path):
             self._spool.remove(item.error_path)
             yield f"{item.digest[:12]}: an error file without its letter; removed"
