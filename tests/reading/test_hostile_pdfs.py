@@ -22,6 +22,12 @@ def truncated(share: float) -> Callable[[], bytes]:
     return lambda: WHOLE[: int(len(WHOLE) * share)]
 
 
+def with_hole(content: bytes, size_bytes: int = 4096) -> bytes:
+    """What a writer leaves that reserved the file and has not filled one block of it."""
+    start = len(content) // 2
+    return content[:start] + bytes(size_bytes) + content[start + size_bytes :]
+
+
 REFUSED: list[tuple[str, str, Callable[[], bytes]]] = [
     ("password", "password_protected", lambda: pdfs.encrypted(WHOLE, user="secret")),
     ("scan", "no_text", lambda: pdfs.pictures(3)),
@@ -31,6 +37,8 @@ REFUSED: list[tuple[str, str, Callable[[], bytes]]] = [
     ("cyclic page tree", "damaged_pdf", pdfs.cyclic_pages),
     ("circular cross-reference", "damaged_pdf", pdfs.circular_xref),
     ("one page of three missing", "damaged_pdf", lambda: pdfs.drawn(b"").replace(b"/Count 1", b"/Count 3")),
+    ("a block not yet written", "damaged_pdf", lambda: with_hole(pdfs.plain(*[f"{CANARY} {n}" for n in range(100)]))),
+    ("the rest not yet written", "damaged_pdf", lambda: WHOLE[: len(WHOLE) // 2] + bytes(len(WHOLE))),
     ("ten thousand pages", "too_many_pages", lambda: pdfs.drawn(b"", pages=10_000)),
     ("too much text", "too_much_text", lambda: pdfs.plain(*[pdfs.SENTENCE * 5] * 3)),
     ("decompression bomb", "read_memory", pdfs.bomb),

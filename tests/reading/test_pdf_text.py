@@ -59,7 +59,7 @@ def test_pages_that_are_pictures_among_others_are_told(reader: Reader) -> None:
 
 
 def test_rubbish_behind_the_end_does_no_harm(reader: Reader) -> None:
-    assert reader.to_text(pdfs.plain() + b"\0\r\n" * 300).text == pdfs.SENTENCE
+    assert reader.to_text(pdfs.plain() + b"\0\r\n" * 300 + bytes(1500)).text == pdfs.SENTENCE
 
 
 def test_a_broken_table_of_contents_is_repaired_when_the_end_is_there(reader: Reader) -> None:
