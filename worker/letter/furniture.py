@@ -14,11 +14,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _ANYWHERE = re.compile(r"(?:-+\s?)?page\s*:?\s*\d{1,4}\s*(?:of|/)\s*\d{1,4}(?:\s?-+)?$|-+\s?\d{1,4}\s?-+$")
 """Page numbers that cannot be anything else."""
 _AT_EDGES = re.compile(r"page\s*:?\s*\d{1,4}$|\d{1,4}\s*(?:of|/)\s*\d{1,4}$|\d{1,4}$")
 """Page numbers next to a page break that stand there on nearly every page."""
+_BARE, _WORDED = re.compile(r"\d{1,3}$"), re.compile(r"page\s{1,3}\d{1,3}$")
 _NUMBERED = re.compile(r"^page\s+\d{1,4}\s+of\s+\d{1,4}\b|\bpage\s+\d{1,4}\s+of\s+\d{1,4}$")
 _TITLE = """
 maximus federal services inc independent medical review imr final determination determinations letter of for the notice
@@ -49,7 +51,6 @@ _LONGEST_CHARS = 140
 """A running line fits on one line of a page."""
 _MOST_PAGES = 400
 """Twenty times the longest letter seen; around more page breaks than that nothing is compared."""
-_BARE_DIGITS, _SERIES = 4, 3
 _DEEPEST = 8
 """Running headers and footers have at most this many lines: some repeat the whole table of dates."""
 
@@ -139,11 +140,18 @@ def _marked(lines: Sequence[_Line], number: re.Match[str] | None) -> set[int]:
 
 
 def _counted(lines: Sequence[_Line]) -> set[int]:
-    """The lines that are bare numbers, if they count from 1 to 3 or more."""
-    bare = [index for index, line in enumerate(lines) if line.text.isdecimal() and len(line.text) < _BARE_DIGITS]
-    if len(bare) < _SERIES or any(int(lines[index].text) != count for count, index in enumerate(bare, 1)):
-        return set()
-    return set(bare)
+    """The lines that number the pages: bare numbers that count from 1, or `Page 2`, `Page 3` and so on."""
+    bare = [(index, int(line.text)) for index, line in enumerate(lines) if _BARE.match(line.text)]
+    worded = [(index, int(line.text[4:])) for index, line in enumerate(lines) if _WORDED.match(line.text)]
+    counted: set[int] = set()
+    for numbers, least, firsts in ((bare, 3, {1}), (worded, 2, {1, 2})):
+        if len(numbers) >= least and numbers[0][1] in firsts and _counts(numbers):
+            counted |= {index for index, _ in numbers}
+    return counted
+
+
+def _counts(numbers: list[tuple[int, int]]) -> bool:
+    return all(later == earlier + 1 for (_, earlier), (_, later) in pairwise(numbers))
 
 
 def _is_mark(text: str) -> bool:

@@ -72,7 +72,7 @@ def heading_start(view: View, start: int, end: int) -> int:
     return best if within is None and best is not None else within or low
 
 
-_CONVINCING = 2.0
+_CONVINCING = 0.5
 """Below this no line start is evidence enough, and sentence ends within lines are looked at."""
 
 
@@ -121,7 +121,7 @@ class _Texture:
         """What speaks for a heading to begin with this line."""
         before, line = self.lines[index - 1], self.lines[index]
         closed = _CLOSED.search(before.text) is not None
-        weight = 2.0 if closed else -2.0
+        weight = 2.5 if closed else -3.0
         weight += 3.0 if (_CLOSING if closed else _CLOSING_AT_END).search(self._end_of(index)) else 0.0
         weight += 4.0 if line.breaks > self.spacing and not line.after_page else 0.0
         weight += 2.0 if len(before.text) + 1 + len(line.text.split(None, 1)[0]) < self.width - 4 else 0.0
@@ -153,10 +153,11 @@ def _sentence_start(view: View, low: int, end: int) -> int | None:
 
 def _is_abbreviation(view: View, at: int) -> bool:
     word = view.folded[max(0, at - 8) : at].split()[-1:]
-    return bool(word) and len(word[0]) <= _ABBREVIATION_CHARS
+    return bool(word) and word[0].lstrip("(0123456789") in _ABBREVIATIONS
 
 
-_ABBREVIATION_CHARS = 4
+_UNITS = "mg ml mcg cc gm g kg oz lb tab tabs cap caps hr hrs min wk wks mo"
+_ABBREVIATIONS = frozenset([*_UNITS.split(), "qty", "no", "approx", "dr", "vs", "st"])
 
 
 @dataclass(slots=True)

@@ -47,7 +47,7 @@ _SEX = re.compile(r"\b(?P<word>female|male|gentleman|gentlewoman|woman|man|lady|
 _SUBJECT_IS = re.compile(rf"{_SUBJECT}\b[^.]{{0,60}}?\b(?P<word>female|male|woman|man|gentleman|lady)\b")
 _TITLE = re.compile(r"\b(?P<title>mr|mrs|ms)\.\s")
 _PRONOUN = re.compile(r"\b(?P<pronoun>he|his|him|himself|she|her|hers|herself)\b")
-_SENTENCE_END = re.compile(r"[.?!]\s+(?=[A-Z])|\n\s*\n")
+_SENTENCE_END = re.compile(r"(?<![MD]r)(?<!Mrs)(?<!Ms)[.?!]\s+(?=[A-Z])|\n\s*\n")
 
 _REACH_CHARS = 320
 """A sentence about a patient is no longer."""
@@ -184,23 +184,29 @@ _UR_DECISION = (
     re.compile(rf"{_UR}\s+(?:denied|modified|non-?\s?certified)\b[^.;]{{0,120}}?\bon\s+(?P<date>{DATE})"),
 )
 
-_DATES = {"date_of_injury": _INJURY, "ur_decision_date": _UR_DECISION}
+_DATES = {"ur_decision_date": _UR_DECISION, "date_of_injury": _INJURY}
 
 
 def read_dates(view: View, start: int, end: int, raw: RawLetter) -> None:
-    """Read the dates that a header would have, as far as the summary's own words give them."""
+    """Read the dates that a header would have, as far as the summary's own words give them.
+
+    Utilization Review decisions under review are of this century; no injury is later than any date of the letter.
+    """
     wanted = {name: patterns for name, patterns in _DATES.items() if name not in raw.dates}
-    if not wanted:
-        return
-    places = {name: _first(patterns, view, start, end) for name, patterns in wanted.items()}
-    latest = latest_full_year(view.folded[start:end])
-    decided = places.get("ur_decision_date")
-    if decided and latest is None:
-        year = read_date(view.folded[decided[0] : decided[1]])
-        latest = year.year if year else None
-    for name, place in places.items():
-        if place:
+    for name, patterns in wanted.items():
+        if place := _first(patterns, view, start, end):
+            latest = _THIS_CENTURY if name == "ur_decision_date" else _latest_year(view, start, end, raw)
             raw.dates[name] = Found(read_date(view.folded[place[0] : place[1]], latest_year=latest), place)
+
+
+_THIS_CENTURY = 2099
+
+
+def _latest_year(view: View, start: int, end: int, raw: RawLetter) -> int | None:
+    """The latest year that the letter names, if any date of it has four digits or is known to be of this century."""
+    decided = raw.dates.get("ur_decision_date")
+    years = [latest_full_year(view.folded[start:end]), decided.value.year if decided and decided.value else None]
+    return max((year for year in years if year), default=None)
 
 
 def _first(patterns: tuple[re.Pattern[str], ...], view: View, start: int, end: int) -> Place | None:

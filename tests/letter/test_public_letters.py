@@ -1,0 +1,82 @@
+"""Real letters with labels, where they are at hand; they are no part of the repository."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.letter.corpus import PUBLIC
+from worker.letter import parse
+from worker.letter.model import Guideline
+
+LABELS = PUBLIC / "2014-public" / "labels.json"
+pytestmark = pytest.mark.skipif(not LABELS.exists(), reason="the labelled public letters are not here")
+
+
+def labelled() -> list[tuple[str, dict[str, Any]]]:
+    return list(json.loads(LABELS.read_text()).items()) if LABELS.exists() else []
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+def cited(guideline: Guideline | None) -> list[dict[str, Any]]:
+    assert guideline
+    return [
+        {
+            "source": citation.source,
+            "chapter": citation.chapter,
+            "year": citation.year,
+            "sections": list(citation.sections),
+            "pages": list(citation.pages),
+        }
+        for citation in guideline.citations
+    ]
+
+
+@pytest.mark.parametrize(("name", "label"), labelled(), ids=lambda value: value if isinstance(value, str) else "")
+def test_a_public_letter_is_read_as_labelled(name: str, label: dict[str, Any]) -> None:
+    told = parse((LABELS.parent / name).read_bytes().decode())
+    assert (told.patient.age, told.patient.sex) == (label["age"], label["sex"])
+    assert (str(told.date_of_injury), str(told.ur_decision_date)) == (
+        label["date_of_injury"],
+        label["ur_decision_date"],
+    )
+    assert told.reviewer.role == label["role"]
+    assert list(told.reviewer.specialties) == label["specialties"]
+    assert list(told.reviewer.subspecialties) == label["subspecialties"]
+    assert list(told.reviewer.licensed_states) == label["licensed_states"]
+    assert squeezed(told.clinical_summary) == squeezed(label["summary"])
+    assert [issue.heading for issue in told.issues] == [issue["heading"] for issue in label["issues"]]
+    for issue, want in zip(told.issues, label["issues"], strict=True):
+        assert issue.decision == want["decision"]
+        assert squeezed(issue.rationale) == squeezed(want["rationale"])
+        assert cited(issue.claims_administrator_guideline) == want["claims_administrator"]["citations"]
+        assert cited(issue.reviewer_guideline) == want["reviewer"]["citations"]
+
+
+def pdfs() -> list[Path]:
+    return sorted((PUBLIC / "2017-public").glob("*.pdf"))[::6]
+
+
+@pytest.mark.parametrize("path", pdfs(), ids=lambda path: path.name)
+def test_a_public_pdf_is_read_as_labelled(path: Path) -> None:
+    from worker.reading import Reader
+
+    label = json.loads((path.parent / "labels.json").read_text())[path.name]
+    with Reader() as reader:
+        text = reader.to_text(path.read_bytes())
+    told = parse(text.text, paged=text.paged)
+    assert told.case_number == label["case_number"]
+    assert [squeezed(issue.heading) for issue in told.issues] == [
+        squeezed(issue["heading"]) for issue in label["issues"]
+    ]
+    assert [issue.decision for issue in told.issues] == [issue["decision"] for issue in label["issues"]]
+    assert [squeezed(issue.rationale) for issue in told.issues] == [
+        squeezed(issue["rationale"]) for issue in label["issues"]
+    ]
