@@ -82,8 +82,8 @@ def test_the_two_forms_of_a_partial_authorization(ending: str) -> None:
 def test_a_rationale_that_quotes_a_partial_authorization_is_no_heading() -> None:
     quoting = (
         'The request for "Tape, 4 rolls was the original request. Tape, 2 rolls was authorized by the Claims '
-        'Administrator. "
-        "The remaining IMR eligible portion of the original request, Tape, 2 rolls" is not medically necessary.'
+        "Administrator. "
+        'The remaining IMR eligible portion of the original request, Tape, 2 rolls" is not medically necessary.'
     )
     told = parse(unspaced(letter(Part(rationale=quoting), Part(heading="Scissors"))))
     assert told.issues[1].heading == "Scissors"
