@@ -84,8 +84,9 @@ def _first_number(folded: str) -> re.Match[str] | None:
 def _may_run(folded: str) -> bool:
     """Whether the outermost line of any page can be furniture: if none can, no line further in is looked at."""
     edges = list(_outermost(folded))
-    if any(edge[-1] in _NUMBER_ENDS or edge[0] in _NUMBER_ENDS or _is_title(edge) for edge in edges):
-        return True
+    for edge in edges:
+        if edge[-1] in _NUMBER_ENDS or edge[0] in _NUMBER_ENDS or edge.split(None, 1)[0].strip(".,:") in _TITLE_WORDS:
+            return True
     return len(set(edges)) < len(edges)
 
 
