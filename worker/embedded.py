@@ -57,6 +57,7 @@ class EmbeddedServer:
         """Start it and wait until it answers. Raises `StartRefused` with the end of its log if it does not."""
         for folder in (self.folder, self.socket.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _require_ours(folder)
         self.socket.unlink(missing_ok=True)
         log = self.folder / "server.log"
         with log.open("ab") as out:
@@ -104,6 +105,14 @@ class EmbeddedServer:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             self._process.wait()
+
+
+def _require_ours(folder: Path) -> None:
+    """Refuse a folder that somebody else made first: below a shared `/tmp` they could answer in the server's place."""
+    found = folder.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        what = f"{folder} belongs to somebody else, or others may write to it"
+        raise StartRefused([Problem(what, "remove it, or set IMR_STATE_DIR to a folder of this user's own")])
 
 
 def find_server_binary() -> Path:

@@ -111,3 +111,11 @@ def test_data_that_is_damaged_is_told_by_the_servers_own_words(server: EmbeddedS
     data.write_bytes(b"no such thing" + data.read_bytes())
     with pytest.raises(StartRefused, match="Bad file format"):
         server.start()
+
+
+def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
+    """Below a shared /tmp somebody could make the folder first, and answer in the server's place."""
+    (tmp_path / "redis").mkdir()
+    (tmp_path / "redis").chmod(0o777)
+    with pytest.raises(StartRefused, match="others may write"), embedded_server(tmp_path):
+        pass
