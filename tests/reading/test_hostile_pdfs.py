@@ -24,7 +24,7 @@ def truncated(share: float) -> Callable[[], bytes]:
 
 def with_hole(content: bytes, size_bytes: int = 4096) -> bytes:
     """What a writer leaves that reserved the file and has not filled one block of it."""
-    start = len(content) // 2
+    start = len(content) // 2 // 512 * 512
     return content[:start] + bytes(size_bytes) + content[start + size_bytes :]
 
 

@@ -23,6 +23,7 @@ import pypdfium2
 from pypdfium2 import raw
 
 from worker.reading.frames import Answer, Outcome
+from worker.reading.holes import has_hole
 from worker.reading.layout import Line, Page, document_text
 from worker.reading.limits import ReadLimits
 
@@ -43,9 +44,6 @@ _SHOWN = {
 _ODD = re.compile(f"[{''.join(map(chr, _SHOWN))}]")
 
 _PICTURES = {raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM, raw.FPDF_PAGEOBJ_SHADING}
-_HOLE = bytes(512)
-"""A writer that reserves the file first and fills it piece by piece leaves zeros where it is not done yet. Streams of
-a PDF are packed and have no such runs; PDFium would read around the hole and give the rest as if it were all."""
 _TAIL_BYTES = 2048
 """Where the end mark of a whole PDF is looked for: readers accept 1 KB of rubbish behind it."""
 
@@ -56,7 +54,7 @@ class _TooMuchText(Exception):
 
 def read_pdf(content: bytes, limits: ReadLimits) -> Answer:
     """Text of all pages, or why there is none. Whatever else goes wrong in here ends the process."""
-    if _has_hole(content):
+    if has_hole(content):
         return Answer(Outcome.DAMAGED)
     try:
         with pypdfium2.PdfDocument(content) as document:
@@ -66,11 +64,6 @@ def read_pdf(content: bytes, limits: ReadLimits) -> Answer:
         return Answer(Outcome.PASSWORD_PROTECTED if is_locked else Outcome.DAMAGED)
     except _TooMuchText:
         return Answer(Outcome.TOO_MUCH_TEXT)
-
-
-def _has_hole(content: bytes) -> bool:
-    start = content.find(_HOLE)
-    return start >= 0 and bool(content[start:].strip(b"\0\r\n "))  # behind the end zeros are padding
 
 
 def _read(document: pypdfium2.PdfDocument, content: bytes, limits: ReadLimits) -> Answer:
