@@ -35,6 +35,9 @@ def parse(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Letters, PDF or text.")],
     *,
     json: Annotated[bool, typer.Option("--json", help="One JSON line per file on standard output.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show each letter with its values marked where they were read.")
+    ] = False,
     received_on: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of receipt; with it, deadlines are computed.")
     ] = None,
@@ -48,7 +51,10 @@ def parse(
     parsed = 0
     for row in track(_rows(files, settings, received_on), "parsing", len(files), console=err, transient=True):
         parsed += "determination" in row
-        if json:
+        text = row.pop("text")
+        if explain and text is not None:
+            _explain(text, row)
+        elif json:
             write_line(orjson.dumps(row, option=_JSON))
         else:
             _show(row)
@@ -65,12 +71,24 @@ def _rows(files: list[str], settings: Settings, received_on: datetime | None) ->
     day = received_on.date() if received_on is not None else None
     with Reader(limits) as reader:
         for file in files:
-            row: dict[str, Any] = {"file": printable(file)}
+            row: dict[str, Any] = {"file": printable(file), "text": None}
             try:
                 taken = take(*_split(file), max_bytes=settings.max_letter_bytes)
-                yield {**row, "determination": determine(reader.to_text(taken.content), day)}
+                text = reader.to_text(taken.content)
+                row["text"] = text.text
+                yield {**row, "determination": determine(text, day)}
             except Exception as error:  # noqa: BLE001 - one letter's failure leaves the others
                 yield {**row, "error": _error(dispose(error))}
+
+
+def _explain(text: str, row: dict[str, Any]) -> None:
+    from worker.cli.explaining import explained, values, violations
+
+    told = row.get("determination")
+    marks = values(told) if isinstance(told, Determination) else violations(row["error"]["violations"])
+    for line in explained(text, marks):
+        out.print(line)
+    _show(row)
 
 
 def _split(file: str) -> tuple[str, str]:
