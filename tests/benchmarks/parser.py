@@ -46,8 +46,11 @@ VALUES = [
     re.compile(r"(?s)\n([^\n]*(?:\n[^\n]+)*?):\s*(Upheld|Overturned)\s"),
 ]
 
-TYPICAL = range(3_500, 7_000)
-"""Characters of a letter of about 5 KB."""
+TYPICAL_CHARS = 5_000
+"""Published letters: 6.5 KB and 2.6 issues in the mean of those at hand; short ones have one or two issues."""
+_VISIT = """On the visit before, the findings were much the same: the range of motion was full, the grip was a
+little weaker on the side of the injury, and no swelling was seen. Rest had helped for some weeks.
+"""
 
 
 def labels(path: str) -> None:
@@ -142,8 +145,14 @@ def memory(text: str) -> tuple[float, float]:
 
 
 def typical() -> list[str]:
-    """Letters of about 5 KB in the layout of 2016, of which nearly all are."""
-    return [letter.text for letter in VALID if "2016" in letter.name and len(letter.text) in TYPICAL]
+    """Letters of about 5 KB in the layout of 2016, of which nearly all are: one or two issues and much prose."""
+    short = [letter.text for letter in VALID if "2016" in letter.name and letter.text.count("Decision rationale:") <= 2]
+    return [_lengthened(text) for text in short if "\n\nIMR ISSUES" in text]
+
+
+def _lengthened(text: str) -> str:
+    visits = max(0, TYPICAL_CHARS - len(text)) // len(_VISIT)
+    return text.replace("\n\nIMR ISSUES", "\n" + (_VISIT * visits).rstrip() + "\n\nIMR ISSUES", 1)
 
 
 def long() -> list[str]:

@@ -52,9 +52,9 @@ _BEFORE_CHARS, _AFTER_CHARS = 160, 200
 def conclusion(view: View, start: int, end: int) -> Found[bool] | None:
     """True, False, or None where the rationale does not say; with the words that say it."""
     for match in reversed(list(_NECESSARY.finditer(view.folded, start, end))):
-        verdict = _verdict(view.folded, match, start, end)
+        before = _sentence_before(view.folded, start, match.start())
+        verdict = _verdict(view.folded, match, before, end)
         if verdict is not None:
-            before = _sentence_before(view.folded[max(start, match.start() - _BEFORE_CHARS) : match.start()])
             denied = None if verdict else _DENIED_BEFORE.search(before) or _UNPROVEN_BEFORE.search(before)
             return Found(
                 verdict, (match.start() - len(before) + denied.start() if denied else match.start(), match.end())
@@ -64,11 +64,13 @@ def conclusion(view: View, start: int, end: int) -> Found[bool] | None:
 
 def states_conclusion(folded: str) -> bool:
     """Whether a piece of text says what is or is not medically necessary, as headings never do."""
-    return any(_verdict(folded, match, 0, len(folded)) is not None for match in _NECESSARY.finditer(folded))
+    return any(
+        _verdict(folded, match, _sentence_before(folded, 0, match.start()), len(folded)) is not None
+        for match in _NECESSARY.finditer(folded)
+    )
 
 
-def _verdict(folded: str, match: re.Match[str], start: int, end: int) -> bool | None:
-    before = _sentence_before(folded[max(start, match.start() - _BEFORE_CHARS) : match.start()])
+def _verdict(folded: str, match: re.Match[str], before: str, end: int) -> bool | None:
     if "necessity" in match.group():
         return _about_necessity(before, folded[match.end() : min(end, match.end() + _AFTER_CHARS)])
     if _DENIED_BEFORE.search(before):
@@ -90,8 +92,9 @@ def _about_necessity(before: str, after: str) -> bool | None:
     return None
 
 
-def _sentence_before(folded: str) -> str:
-    return _SENTENCE_END.split(folded)[-1]
+def _sentence_before(folded: str, start: int, end: int) -> str:
+    """The words of the sentence before a place, as far as they matter."""
+    return _SENTENCE_END.split(folded[max(start, end - _BEFORE_CHARS) : end])[-1]
 
 
 def _is_conditional(before: str) -> bool:

@@ -25,6 +25,8 @@ _LEAVING = re.compile(r"leaving\s+the\s+original\s+request\s+imr\s+eligible\s*\.
 
 _LONGEST_CHARS = 2600
 """A heading of a partial authorization has eight lines; no heading is longer than this."""
+_LONGEST_PLAIN_CHARS = 1200
+"""Other headings have five lines at most; the rest is the rationale before, whose texture tells."""
 _CLOSED = re.compile(r"[.?!][\"')\]]*$")
 _INNER_SENTENCE = re.compile(r"[a-z)\]\"][.?!]\s+(?=[A-Z\"])")
 _SENTENCE_END = re.compile(r"[.?!][\"')\]]*\s+(?=[A-Z0-9\"'(\[])")
@@ -53,8 +55,10 @@ class _Line:
 def heading_start(view: View, start: int, end: int) -> int:
     """Where the heading begins that ends at `end`; `start` is where the rationale before it begins."""
     low = max(start, end - _LONGEST_CHARS)
-    lines = _lines(view.clean, low, end)
     requested = _partial_from(view.folded, low, end)
+    if requested is None:
+        low = max(start, end - _LONGEST_PLAIN_CHARS)
+    lines = _lines(view.clean, low, end)
     best, weight = None, 0.0
     texture = _Texture(lines)
     for index in range(len(lines) - 1, 0, -1):
@@ -78,6 +82,8 @@ _CONVINCING = 0.5
 
 def _partial_from(folded: str, low: int, end: int) -> int | None:
     """Where `... was the original request.` stands if the heading is one of a partial authorization."""
+    if folded.find("original", low, end) < 0:
+        return None
     found = None
     for match in _WAS_REQUESTED.finditer(folded, low, end):
         found = match
@@ -191,16 +197,19 @@ def read_heading(view: View, place: Place) -> HeadingForm:
     """Take the heading apart, by the two forms of a partial authorization and the words in front of a treatment."""
     start, end = place
     form = HeadingForm(place)
-    requested = _WAS_REQUESTED.search(view.folded, start, end)
+    folded = view.folded[start:end]
+    requested = _WAS_REQUESTED.search(view.folded, start, end) if "original" in folded else None
     if requested:
         _read_partial(view, place, requested, form)
-    else:
+    elif folded.endswith((" is", " are", "\nis", "\nare")):
         form.treatment = view.trimmed(start, _without_is(view, start, end))
-    form.associated = _span(_ASSOCIATED.match(view.folded, start, end))
-    form.retrospective = _span(_RETROSPECTIVE_WORD.search(view.folded, start, end))
-    date = _SERVICE_DATE.search(view.folded, start, end)
-    form.service_date = date.span("date") if date else None
-    form.treatment = _without_front(view, *form.treatment)
+    if "retrospective" in folded or folded.startswith("associated"):
+        form.associated = _span(_ASSOCIATED.match(view.folded, start, end))
+        form.retrospective = _span(_RETROSPECTIVE_WORD.search(view.folded, start, end))
+        form.treatment = _without_front(view, *form.treatment)
+    if "dos" in folded or "service" in folded:
+        date = _SERVICE_DATE.search(view.folded, start, end)
+        form.service_date = date.span("date") if date else None
     return form
 
 

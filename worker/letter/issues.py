@@ -64,7 +64,7 @@ def read_issues(view: View, start: int, end: int, raw: RawLetter) -> None:
         issue = _heading(view, low, group[0].start, raw.issues[-1] if number else None)
         stop = groups[number + 1][0].start if number + 1 < len(groups) else end
         _parts(view, group, stop, issue)
-        issue.end = view.trimmed(group[-1].end, stop)[1]
+        issue.end = stop
         raw.issues.append(issue)
         low = group[-1].end
     _read_end(view, low if groups else start, end, raw)
@@ -121,14 +121,14 @@ def _before_decision(view: View, low: int, decision: Found[Decision | None]) -> 
 def _parts(view: View, group: list[_Label], stop: int, issue: RawIssue) -> None:
     for number, label in enumerate(group):
         end = group[number + 1].start if number + 1 < len(group) else stop
-        place = view.trimmed(label.end, end)
         issue.labels[PARTS[label.rank]] = label.start
         if label.rank == _CLAIMS:
-            issue.claims_guideline = read_guideline(view, *place)
+            issue.claims_guideline = read_guideline(view, label.end, end)
         elif label.rank == _REVIEWER:
-            issue.reviewer_guideline = read_guideline(view, *place)
-        elif place[0] < place[1]:
-            issue.rationale = place
+            issue.reviewer_guideline = read_guideline(view, label.end, end)
+        else:
+            place = view.trimmed(label.end, end)
+            issue.rationale = place if place[0] < place[1] else None
 
 
 def _close(view: View, issue: RawIssue, end: int) -> None:

@@ -98,7 +98,8 @@ def _notice_second_letter(view: View, layout: KnownLayout, raw: RawLetter) -> No
     if first is None:
         return
     folded = fold(view.source) if view.cuts else view.folded
-    second = layout.starts.search(folded, view.origin(first))
+    found = (start.search(folded, view.origin(first)) for start in layout.starts)
+    second = min((match for match in found if match), key=lambda match: match.start(), default=None)
     if second:
         last = max(view.origin(first), folded.rfind(_RATIONALE, 0, second.start()))
         opening = _OPENING.search(folded, last, second.end())

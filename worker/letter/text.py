@@ -75,6 +75,8 @@ def reflow(text: str) -> str:
     Runs of white space become one blank; page breaks are healed; nothing else is changed, except that characters
     which show nothing go and the end-of-line hyphens of PDF readers become hyphens.
     """
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()
     if not text.isascii():
         text = _INVISIBLE_RUN.sub("", text).replace("\ufffe", "-")
     if "\x02" in text:

@@ -79,8 +79,6 @@ LAYOUT = KnownLayout(
     name="2016-case-number",
     marks=(_OPENING, compiled("State(s) of Licensure:"), re.compile(r"certification\(s\)\s*/\s*specialty")),
     opening="Case Number: CM",
-    starts=re.compile(
-        phrase("Case Number:") + r"\s*\S+\s+" + phrase("Date Assigned:") + "|" + HOW_MADE.heading.pattern
-    ),
+    starts=(HOW_MADE.heading, re.compile(phrase("Case Number:") + r"\s*\S+\s+" + phrase("Date Assigned:"))),
     read=read,
 )

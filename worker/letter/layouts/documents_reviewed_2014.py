@@ -89,7 +89,7 @@ LAYOUT = KnownLayout(
         compiled("MAXIMUS FEDERAL SERVICES, INC. Independent Medical Review"),
     ),
     opening="MAXIMUS FEDERAL SERVICES, INC. Independent Medical Review",
-    starts=HOW_MADE.heading,
+    starts=(HOW_MADE.heading,),
     read=read,
     whole=False,
 )

@@ -89,6 +89,6 @@ LAYOUT = KnownLayout(
     name="2014-how-made",
     marks=(HOW_MADE.heading, ISSUES.heading, re.compile(_INTRODUCTION)),
     opening="HOW THE IMR FINAL DETERMINATION WAS MADE",
-    starts=HOW_MADE.heading,
+    starts=(HOW_MADE.heading,),
     read=read,
 )

@@ -22,7 +22,7 @@ class KnownLayout:
     """How it starts: a text that is shorter than this and begins like it was cut off."""
     read: Callable[[View, int, int], RawLetter]
     """Reads the letter between two places; the cover page of a mailed letter stands before them."""
-    starts: re.Pattern[str]
+    starts: tuple[re.Pattern[str], ...]
     """Where a letter of this layout starts: a second one is a second letter."""
     whole: bool = True
     """False where only headings or a partial copy of the layout are known."""

@@ -113,7 +113,7 @@ LAYOUT = KnownLayout(
         GUIDELINE.heading,
     ),
     opening="MEDICAL PROFESSIONAL REVIEW",
-    starts=QUALIFICATIONS.heading,
+    starts=(QUALIFICATIONS.heading,),
     read=read,
     whole=False,
 )

@@ -172,7 +172,7 @@ LAYOUT = KnownLayout(
     name="2013-notice",
     marks=(TITLE, re.compile(r"maximus\s+federal\s+services\s*,\s+inc\.\s+has\s+determined\s+the\s+request\s+for\b")),
     opening="MAXIMUS FEDERAL SERVICES, INC. Notice of Independent Medical Review Determination",
-    starts=TITLE,
+    starts=(TITLE,),
     read=read,
     whole=False,
 )
