@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.reading.leaks import no_leaks
+from tests.reading.shares import CONTENT, LETTER
 from worker.reading import Reader, ReadLimits
 
 
@@ -22,3 +24,12 @@ def leak_check() -> Iterator[None]:
     """Fails a test that leaves a descriptor, a process or a zombie of its own."""
     with no_leaks():
         yield
+
+
+@pytest.fixture
+def share(tmp_path: Path) -> Iterator[Path]:
+    """A share with one letter that is claimed."""
+    (tmp_path / "share" / "claimed").mkdir(parents=True)
+    (tmp_path / "share" / LETTER).write_bytes(CONTENT)
+    with no_leaks():
+        yield tmp_path / "share"

@@ -7,35 +7,16 @@ import hashlib
 import os
 import resource
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.reading.leaks import no_leaks
-from tests.support.waiting import eventually
-from worker.reading import Gone, Taken, Unreadable, take, unchanged
-
-CONTENT = b"Case Number: invented\r\n"
-LIMIT = 100_000
+from tests.reading.shares import CONTENT, LETTER, LIMIT, taken
+from worker.reading import Gone, Unreadable, take
 
 
-@pytest.fixture
-def share(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "share" / "claimed").mkdir(parents=True)
-    (tmp_path / "share" / "claimed" / "letter.txt").write_bytes(CONTENT)
-    with no_leaks():
-        yield tmp_path / "share"
-
-
-def taken(share: Path, relative: str = "claimed/letter.txt") -> Taken:
-    return take(str(share), relative, max_bytes=LIMIT)
-
-
-def refusal(share: Path, relative: str = "claimed/letter.txt") -> str:
+def refusal(share: Path, relative: str = LETTER) -> str:
     with pytest.raises(Unreadable) as caught:
         taken(share, relative)
     assert "letter.txt" not in str(caught.value)
@@ -117,28 +98,6 @@ def test_ten_gigabytes_of_nothing_are_refused_unread(share: Path) -> None:
     assert time.monotonic() - started_s < 1
 
 
-def test_a_file_that_never_stops_growing_ends_at_the_budget(share: Path) -> None:
-    done = threading.Event()
-
-    def grow() -> None:
-        with open(share / "claimed/letter.txt", "r+b", buffering=0) as file:
-            while not done.is_set():
-                file.truncate(1)
-                for _ in range(40):
-                    file.write(b"x" * 5000)
-
-    with running(grow, done):
-        seen: set[str] = set()
-        while "too_large" not in seen or len(seen) < 2:
-            try:
-                letter = taken(share)
-                assert len(letter.content) <= LIMIT
-                seen.add("taken")
-            except Unreadable as error:
-                seen.add(error.code)
-        assert seen <= {"taken", "too_large"}
-
-
 def test_symbolic_links_are_not_followed(share: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -176,52 +135,6 @@ def test_a_hard_link_is_refused(share: Path, tmp_path: Path) -> None:
     assert refusal(share, "claimed/linked") == "hard_link"
 
 
-@pytest.mark.parametrize("swapped", ["claimed", "claimed/letter.txt"])
-def test_a_component_swapped_while_it_is_opened_never_leads_outside(share: Path, tmp_path: Path, swapped: str) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "letter.txt").write_bytes(b"bait")
-    target = outside if swapped == "claimed" else outside / "letter.txt"
-    real, aside, done = share / swapped, share / "aside", threading.Event()
-
-    def swap() -> None:
-        while not done.is_set():
-            real.rename(aside)
-            real.symlink_to(target)
-            real.unlink()
-            aside.rename(real)
-
-    seen: dict[str, int] = {}
-    with running(swap, done):
-        deadline_s = time.monotonic() + 20
-        while len(seen) < 3 or sum(seen.values()) < 2000:
-            outcome = outcome_of(share)
-            seen[outcome] = seen.get(outcome, 0) + 1
-            assert time.monotonic() < deadline_s, seen
-    assert seen.keys() == {"taken", "gone", "symbolic_link"}
-
-
-def outcome_of(share: Path) -> str:
-    try:
-        assert taken(share).content == CONTENT
-    except Gone:
-        return "gone"
-    except Unreadable as error:
-        return error.code
-    return "taken"
-
-
-@contextmanager
-def running(target: Callable[[], None], done: threading.Event) -> Iterator[None]:
-    thread = threading.Thread(target=target)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
 def test_what_the_machine_lacks_is_left_to_the_caller(share: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (os.dup(0), hard))
@@ -232,43 +145,3 @@ def test_what_the_machine_lacks_is_left_to_the_caller(share: Path) -> None:
         os.close(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert caught.value.errno == errno.EMFILE
-
-
-def test_a_file_left_alone_is_unchanged(share: Path) -> None:
-    assert unchanged(str(share), "claimed/letter.txt", taken(share).signature)
-
-
-def test_a_file_written_to_is_changed_even_with_its_time_set_back(share: Path) -> None:
-    letter, path = taken(share), share / "claimed/letter.txt"
-
-    def is_noticed() -> bool:
-        path.write_bytes(CONTENT[::-1])
-        os.utime(path, ns=(letter.signature.mtime_ns, letter.signature.mtime_ns))
-        return not unchanged(str(share), "claimed/letter.txt", letter.signature)
-
-    eventually(is_noticed, "a later tick of the file system's clock")
-
-
-def test_our_own_rename_is_told_from_a_change(share: Path) -> None:
-    letter = taken(share)
-    (share / "claimed/letter.txt").rename(share / "moved")
-    assert unchanged(str(share), "moved", letter.signature, renamed=True)
-    with open(share / "moved", "ab") as file:
-        file.write(b"more")
-    assert not unchanged(str(share), "moved", letter.signature, renamed=True)
-
-
-def test_another_file_under_the_same_name_is_a_change(share: Path) -> None:
-    letter, path = taken(share), share / "claimed/letter.txt"
-    path.rename(share / "aside")
-    assert not unchanged(str(share), "claimed/letter.txt", letter.signature)
-    path.symlink_to(share / "aside")
-    assert not unchanged(str(share), "claimed/letter.txt", letter.signature)
-    assert not unchanged(str(share), "claimed/letter.txt", letter.signature, renamed=True)
-
-
-def test_a_folder_turned_into_a_link_is_a_change(share: Path) -> None:
-    letter = taken(share)
-    (share / "claimed").rename(share / "aside")
-    (share / "claimed").symlink_to("aside")
-    assert not unchanged(str(share), "claimed/letter.txt", letter.signature)

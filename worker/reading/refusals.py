@@ -82,7 +82,8 @@ def _too_much_memory(limits: ReadLimits) -> Unreadable:
     return Unreadable(
         "read_memory",
         f"Reading this PDF was stopped because it needs more than the {limits.memory_bytes // MIB} MiB of memory "
-        f"allowed; a letter needs a fifth of that. The file is probably damaged, or made to do harm. {_NEW_COPY}",
+        "allowed; a letter needs less than a tenth of that. The file is probably damaged, or made to do harm. "
+        f"{_NEW_COPY}",
     )
 
 

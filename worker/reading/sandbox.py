@@ -30,7 +30,6 @@ _POLITE_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """A service manager that stops the worker sends them to every process of the group. The letter in hand is then
 still to be finished, so the process leaves when its parent ends it, closes the socket, or dies."""
 
-
 _FONTS = ("/usr/share/fonts", "/usr/local/share/fonts", "/usr/share/X11/fonts")
 """Where PDFium looks for a font that a PDF names and does not bring along."""
 

@@ -1,0 +1,16 @@
+"""A share with one letter in it, and taking it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from worker.reading import Taken, take
+
+CONTENT = b"Case Number: invented\r\n"
+LIMIT = 100_000
+LETTER = "claimed/letter.txt"
+
+
+def taken(share: Path, relative: str = LETTER) -> Taken:
+    """The letter's bytes, read with a budget of `LIMIT`."""
+    return take(str(share), relative, max_bytes=LIMIT)
