@@ -72,6 +72,16 @@ PLACES = (
     (DOCUMENTS, "decision on the"),
     (REVIEW, "ISSUE AT DISPUTE:"),
     (REVIEW, "AND WHY:"),
+    # Inside of labels and sentences.
+    (NEW, "Case"),
+    (NEW, "Date"),
+    (NEW, "Claims"),
+    (OLD, "sent the complete case file to a"),
+    (OLD, "Board Certified in"),
+    (NOTICE, "has determined the request for"),
+    (NOTICE, "based its decision on the"),
+    (DOCUMENTS, "IMR DECISION(S)"),
+    (REVIEW, "MEDICAL TREATMENT GUIDELINE(S)"),
 )
 
 

@@ -24,6 +24,8 @@ HOSPICE = "Hospice and Palliative Medicine"
         (("Psychology",), "Board Certified in Psychology and"),
         (("Psychologist",), "a licensed Psychologist and"),
         (("Chiropractic",), "a licensed Doctor of Chiropractic and"),
+        (("Chiropractic",), "Licensed in Chiropractic and"),
+        (("Chiropractor",), "a Chiropractor and"),
     ],
 )
 def test_boards(boards: tuple[str, ...], prose: str) -> None:

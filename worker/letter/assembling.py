@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from worker.letter.fields import read_date
-from worker.letter.headings import HeadingForm
+from worker.letter.forms import HeadingForm
 from worker.letter.model import (
     Citation,
     Decision,

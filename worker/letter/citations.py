@@ -48,14 +48,25 @@ _SECTIONS_WITH_COMMAS = (
 
 
 def _spaced(name: str) -> str:
-    return r"\s+".join("(?:and|&)" if word == "and" else re.escape(word) for word in name.lower().split())
+    words = ("(?:and|&)" if word == "and" else re.escape(word).replace(",", ",?") for word in name.lower().split())
+    return r"\s+".join(words)
 
 
-_NAMES = {re.sub(r"\s+|&", lambda gap: "and" if gap.group() == "&" else "", name.lower()): name for name in CHAPTERS}
+def _squeezed(folded: str) -> str:
+    """A name without what copies spell differently: blanks, commas and the sign for `and`."""
+    return "".join(folded.replace("&", "and").replace(",", "").split())
+
+
+_NAMES = {_squeezed(name.lower()): name for name in CHAPTERS}
 _KNOWN = re.compile("(?:" + "|".join(_spaced(name) for name in sorted(CHAPTERS, key=len, reverse=True)) + r")(?![\w-])")
 _WITH_YEAR = re.compile(r"[a-z][^.:;]{2,120}?(?=\s+(?:19|20)\d\d\s*(?:[.,;]|and\s|$))")
 _UP_TO_DETAIL = re.compile(r"(?:(?!,?\s+(?:section|page)\(?s?\)?\s*:|\s+(?:19|20)\d\d\b|[.;]\s|[.;]?$)[\s\S]){1,200}")
-_PREFIX = re.compile(r"\s*(?::\s*)?(?:the\s+)?(?:acoem\s+)?(?:chapter\s+\d{1,2}\s*[-,:]?\s*)?")
+# `ACOEM Practice Guidelines, 2nd Edition (2004), Chapter 12 Low Back Complaints`
+_PREFIX = re.compile(
+    r"[\s:]*(?:the\s+)?"
+    r"(?:acoem(?:\s+practice)?(?:\s+guidelines?)?(?:\s*,)?(?:\s+2nd\s+edition)?(?:\s+\(2004\))?(?:\s*,)?\s+)?"
+    r"(?:chapter\s+\d{1,2}(?:\s*[-,:])?\s+)?"
+)
 _YEAR = re.compile(r"\s*,?\s*\(?((?:19|20)\d\d)\b\)?")
 _AND = re.compile(r"\band\s+(?:the\s+|mtus\s+)*|;\s+")
 _SECTIONS = re.compile(r"section(?:s|\s*\(s\))?\s*:\s*")
@@ -147,7 +158,7 @@ def _starts_chapter(view: View, start: int, end: int) -> bool:
 
 
 # `Eye`, `Opioids` and `Prevention` are words too: as chapters they stand before a year, a detail or the end.
-_AFTER_NAME = re.compile(r"\s*(?:$|[.,;]?\s*(?:section|page)|,?\s*\(?(?:19|20)\d\d|[,;]?\s+and\s)|(?<=guidelines)\s")
+_AFTER_NAME = re.compile(r"\s*(?:[.,;]\s*)?(?:$|section|page|\(?(?:19|20)\d\d|and\s)|(?<=guidelines)\s")
 
 
 def _after_prefix(view: View, start: int, end: int) -> int:
@@ -180,8 +191,7 @@ def chapter_at(view: View, start: int, end: int) -> tuple[Found[str] | None, boo
 
 
 def _canonical(view: View, place: Place) -> str:
-    folded = "".join(view.folded[place[0] : place[1]].split()).replace("&", "and")
-    return _NAMES.get(folded) or view.value(place)
+    return _NAMES.get(_squeezed(view.folded[place[0] : place[1]])) or view.value(place)
 
 
 def _details(view: View, start: int, end: int, citation: RawCitation) -> None:
@@ -191,7 +201,7 @@ def _details(view: View, start: int, end: int, citation: RawCitation) -> None:
     sections = _SECTIONS.search(view.folded, start, stop)
     place = without_stop(view, _after_comma(view, sections.end() if sections else start, stop), stop)
     if place[0] < place[1]:
-        citation.sections = list(_sections(view, *place)) if sections else [place]
+        citation.sections = list(_sections(view, *place))
     if pages:
         numbers = without_stop(view, pages.end(), end)
         citation.pages = [match.span() for match in _PAGE.finditer(view.folded, *numbers)]

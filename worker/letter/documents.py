@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from worker.letter.text import Place, View
 
 _INTRODUCTION = re.compile(r"\s*the\s+following\s+(?:relevant\s+)?documents[^:]{0,300}:")
-_BULLET = re.compile(r"(?:^|[\n\f])[^\S\n]*[\f]?[^\S\n]*(?:[\u2022\u00b7\u25cf\u25aa\uf0b7*-]|o(?=\s))[^\S\n]+")
+_BULLET = re.compile(r"(?:^|[\n\f])[^\S\n\f]*(?:[\u2022\u00b7\u25cf\u25aa\uf0b7*-]|o(?=\s))[^\S\n]+")
 
 
 def read_documents(view: View, start: int, end: int) -> list[Place]:

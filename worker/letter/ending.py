@@ -19,6 +19,10 @@ _FOREIGN = re.compile(
     r"\n[^\S\n]*(?:-{3,}\s?original\s+message|begin\s+forwarded\s+message|from\s*:[^\n]{1,200}\n\s*(?:sent|to|date|subject)\s*:"
     r"|confidentiality\s+notice|this\s+(?:e-?mail|message|fax|facsimile)\b|to\s+whom\s+it\s+may\s+concern|sent\s+from\s+my\b)"
 )
+_OTHER_DOCUMENT = re.compile(
+    r"\b(?:PROOF|REPORT|SERVICE|FAX|TRANSMISSION|NOTICE|INVOICE|AUTHORIZATION|FORM|DECLARATION|CERTIFICATE|MEMORANDUM|"
+    r"AFFIDAVIT|EXPLANATION|APPEAL|PETITION|LETTER|COVER|CONFIRMATION|APPLICATION|STATEMENT)\b"
+)
 # A title in capitals: `PROOF OF SERVICE BY MAIL`, `TRANSMISSION VERIFICATION REPORT`.
 _TITLE = re.compile(r"\n[^\S\n]*(?P<title>[A-Z][A-Z'&/-]{2,}(?:[ ][A-Z0-9'&/(),.-]+){1,9})[^\S\n]*(?:\r?\n|\Z)")
 _CLOSING_CHARS = 2500
@@ -45,6 +49,8 @@ def _title(clean: str) -> re.Match[str] | None:
     """A title after a finished sentence, unless the whole rationale is in capitals."""
     for match in _TITLE.finditer(clean):
         before = clean[: match.start()].rstrip()
+        if not _OTHER_DOCUMENT.search(match.group("title")):
+            continue
         if before.endswith((".", '."', ".\u201d")) and not before.isupper():
             return match
     return None

@@ -184,11 +184,13 @@ def _edges_of_marks(lines: Sequence[_Line], marks: Sequence[int]) -> Iterator[li
 
 def _is_furniture(line: _Line, *, often: bool, first_page: bool) -> bool:
     text = line.text
+    if len(text) > _LONGEST_CHARS:
+        return False
     if _ANYWHERE.match(text):
         return True
     if _AT_EDGES.match(text):
         return often
-    if first_page or line.lower or len(text) > _LONGEST_CHARS or _NEVER.search(text):
+    if first_page or line.lower or _NEVER.search(text):
         return False
     return _is_title(text) or (often and _looks_running(text))
 

@@ -127,7 +127,7 @@ def keep_case_number(view: View, place: Place, raw: RawLetter) -> None:
 
 # A line that ends in the number, with a running title before it and a page number after it.
 _LABELLED_NUMBER = re.compile(
-    r"case\s+number\s*:?\s*(?P<number>cm\d\d-\d{7})\b"
+    r"case\s+number(?:\s*:)?\s*(?P<number>cm\d\d-\d{7})\b"
     r"[^\S\n]{0,40}(?:(?:page\s)?\s?\d{1,3}(?:\sof\s\d{1,3})?)?[^\S\n]{0,40}(?:[\n\f]|\Z)"
 )
 

@@ -1,4 +1,4 @@
-"""Where a rationale ends and the heading of the next issue begins, and what a heading says.
+"""Where a rationale ends and the heading of the next issue begins.
 
     ... [rationale] ... Therefore, the request is not medically necessary.
     [heading over one to eight lines]: Upheld
@@ -6,7 +6,7 @@
 
 A heading ends at its decision word, that much is certain. Its beginning is marked by a blank line where the text has
 such, but many texts have none, a page break makes false ones, and headings hold periods, colons and whole sentences.
-So each line start before the decision word is weighed by what speaks for it (`_weight`), and the heaviest wins.
+So each line start before the decision word is weighed by what speaks for it (`_Texture.weight`), and the heaviest wins.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.letter.conclusions import states_conclusion
-from worker.letter.fields import DATE
-from worker.letter.text import Place, View, compiled, line_spacing
+from worker.letter.forms import LEAVING, WAS_REQUESTED
+from worker.letter.text import View, compiled, line_spacing
 
-_WAS_REQUESTED = re.compile(r"w(?:as|ere)\s+the\s+original\s+request\s*\.")
 _REMAINS = compiled("remaining IMR eligible portion of the original request")
-_LEAVING = re.compile(r"leaving\s+the\s+original\s+request\s+imr\s+eligible\s*\.?\s*the\s+original\s+request\s*,?\s*")
 
 _LONGEST_CHARS = 2600
 """A heading of a partial authorization has eight lines; no heading is longer than this."""
@@ -85,12 +83,12 @@ def _partial_from(folded: str, low: int, end: int) -> int | None:
     if folded.find("original", low, end) < 0:
         return None
     found = None
-    for match in _WAS_REQUESTED.finditer(folded, low, end):
+    for match in WAS_REQUESTED.finditer(folded, low, end):
         found = match
     if found is None or states_conclusion(folded[found.end() : end]):
         return None
     tail = folded[found.end() : end]
-    return found.start() if _REMAINS.search(tail) or _LEAVING.search(tail) else None
+    return found.start() if _REMAINS.search(tail) or LEAVING.search(tail) else None
 
 
 def _lines(clean: str, low: int, end: int) -> list[_Line]:
@@ -164,94 +162,3 @@ def _is_abbreviation(view: View, at: int) -> bool:
 
 _UNITS = "mg ml mcg cc gm g kg oz lb tab tabs cap caps hr hrs min wk wks mo"
 _ABBREVIATIONS = frozenset([*_UNITS.split(), "qty", "no", "approx", "dr", "vs", "st"])
-
-
-@dataclass(slots=True)
-class HeadingForm:
-    """What a heading says beside the name of the treatment."""
-
-    treatment: Place
-    original_request: Place | None = None
-    authorized: Place | None = None
-    retrospective: Place | None = None
-    associated: Place | None = None
-    service_date: Place | None = None
-
-
-_ASSOCIATED = re.compile(r"associated\s+surgical\s+services?\s*:?\s*")
-_RETROSPECTIVE = re.compile(r"\(?retrospective(?:ly)?(?:\s+(?:request|review)\s+(?:for|of))?\)?\s*[:,-]?\s*(?:for\s+)?")
-_RETROSPECTIVE_WORD = re.compile(r"\bretrospective(?:ly)?\b")
-_AUTHORIZED = re.compile(r"w(?:as|ere)\s+authorized\s+by\s+the\s+claims\s+administrator\s*\.?")
-_AUTHORIZING = compiled("The Claims Administrator authorized")
-_REMAINING = re.compile(
-    r"the\s+remaining\s+imr\s+eligible\s+portion\s+of\s+the\s+original\s+request\s*,?\s*(?:is\s*,?\s*)?"
-)
-_IS_AT_END = re.compile(r"[\s,]+(?:is|are)$")
-_SERVICE_DATE = re.compile(
-    r"\b(?:dos|dates?\s+of\s+services?|service\s+dates?)\b[\s:]*(?:of\s+|on\s+|was\s+|is\s+|\(\s*)?"
-    rf"(?P<date>{DATE})"
-)
-
-
-def read_heading(view: View, place: Place) -> HeadingForm:
-    """Take the heading apart, by the two forms of a partial authorization and the words in front of a treatment."""
-    start, end = place
-    form = HeadingForm(place)
-    folded = view.folded[start:end]
-    requested = _WAS_REQUESTED.search(view.folded, start, end) if "original" in folded else None
-    if requested:
-        _read_partial(view, place, requested, form)
-    elif folded.endswith((" is", " are", "\nis", "\nare")):
-        form.treatment = view.trimmed(start, _without_is(view, start, end))
-    if "retrospective" in folded or folded.startswith("associated"):
-        form.associated = _span(_ASSOCIATED.match(view.folded, start, end))
-        form.retrospective = _span(_RETROSPECTIVE_WORD.search(view.folded, start, end))
-        form.treatment = _without_front(view, *form.treatment)
-    if "dos" in folded or "service" in folded:
-        date = _SERVICE_DATE.search(view.folded, start, end)
-        form.service_date = date.span("date") if date else None
-    return form
-
-
-def _read_partial(view: View, place: Place, requested: re.Match[str], form: HeadingForm) -> None:
-    """Both forms: with the remaining portion, and with the original request left eligible."""
-    start, end = place
-    authorized = _AUTHORIZED.search(view.folded, requested.end(), end)
-    remaining = _REMAINING.search(view.folded, authorized.end(), end) if authorized else None
-    if authorized and remaining:
-        form.authorized = view.trimmed(requested.end(), authorized.start())
-        form.treatment = view.trimmed(remaining.end(), _without_is(view, remaining.end(), end))
-        form.original_request = view.trimmed(start, requested.start())
-        return
-    authorizing = _AUTHORIZING.search(view.folded, requested.end(), end)
-    leaving = _LEAVING.search(view.folded, authorizing.end(), end) if authorizing else None
-    if authorizing and leaving:
-        form.authorized = view.trimmed(authorizing.end(), _without_comma(view, leaving.start()))
-        form.treatment = view.trimmed(leaving.end(), _without_is(view, leaving.end(), end))
-        form.original_request = view.trimmed(start, requested.start())
-
-
-def _without_comma(view: View, end: int) -> int:
-    return len(view.folded[max(0, end - 40) : end].rstrip(" ,\n\f\r\t")) + max(0, end - 40)
-
-
-def _without_is(view: View, start: int, end: int) -> int:
-    tail = _IS_AT_END.search(view.folded, max(start, end - 40), end)
-    return tail.start() if tail else end
-
-
-def _without_front(view: View, start: int, end: int) -> Place:
-    for pattern in (_ASSOCIATED, _RETROSPECTIVE):
-        front = pattern.match(view.folded, start, end)
-        if front and front.end() < end:
-            start = front.end()
-    return start, end
-
-
-def _span(match: re.Match[str] | None) -> Place | None:
-    return _without_blanks(match) if match else None
-
-
-def _without_blanks(match: re.Match[str]) -> Place:
-    """Place of a match without the white space at its end."""
-    return match.start(), match.start() + len(match.group().rstrip())

@@ -26,8 +26,10 @@ _LABELS = (
     compiled("Decision rationale:"),
 )
 _CLAIMS, _REVIEWER, _RATIONALE = range(3)
-SENTENCE_ENDS = ".?!\"')]\u201d\u2019"
-"""What a rationale ends with that was not cut off."""
+_SENTENCE_END = re.compile(
+    r"(?:[.?!\"')\]]|\b(?:necessary|necessity|appropriate|established|supported|indicated|warranted|recommended))$"
+)
+"""What a rationale ends with that was not cut off: some lack their last period."""
 _FIRST_LABEL = "claimsadministratorguideline:"
 
 _DECISIONS: dict[str, Decision] = {
@@ -157,7 +159,13 @@ def _read_end(view: View, low: int, end: int, raw: RawLetter) -> None:
         return
     rationale = raw.issues[-1].rationale if raw.issues else None
     if rationale:
-        raw.issues[-1].closed = view.clean[rationale[1] - 1] in SENTENCE_ENDS
+        raw.issues[-1].closed = is_closed(view, rationale)
+
+
+def is_closed(view: View, rationale: Place) -> bool:
+    """Whether a rationale ends as one does, rather than in mid-sentence."""
+    start, end = rationale
+    return _SENTENCE_END.search(view.folded, max(start, end - 20), end) is not None
 
 
 def issue_place(issue: RawIssue) -> Place:

@@ -9,8 +9,8 @@ from typing import Literal
 
 from worker.letter.assembling import assemble, service_date
 from worker.letter.errors import LetterError, Violation
+from worker.letter.forms import HeadingForm, read_heading
 from worker.letter.header import read_other_numbers
-from worker.letter.headings import HeadingForm, read_heading
 from worker.letter.layouts import begins_like, recognise
 from worker.letter.layouts.known import KnownLayout
 from worker.letter.model import Determination, Finding
@@ -83,7 +83,7 @@ def _unrecognised(view: View) -> LetterError:
 
 
 _OPENING = re.compile(
-    r"(?:\A|[\n\f])\s*(?P<opening>maximus\s+federal\s+services\s*,\s+inc\.|(?:imr\s+|maximus\s+)?case\s+number\s*:|medical\s+professional"
+    r"(?:\A\s*|[\n\f][^\S\n\f]*)(?P<opening>maximus\s+federal\s+services\s*,\s+inc\.|(?:imr\s+|maximus\s+)?case\s+number\s*:|medical\s+professional"
     r"\s+review\s|notice\s+of\s+independent|independent\s+medical\s+review\s+final\s+determination\s+letter|how\s+the\s+imr)"
 )
 _RATIONALE = "rationale"

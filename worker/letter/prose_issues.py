@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from worker.letter.issues import SENTENCE_ENDS
+from worker.letter.issues import is_closed
 from worker.letter.prose_citations import read_prose_guideline
 from worker.letter.raw import PARTS, Found, Problem, RawIssue, RawLetter
 from worker.letter.text import View
@@ -35,7 +35,7 @@ class NumberedForm:
 
 _DECIDED = re.compile(r"\b(?:is|are|was|were)\s+(?P<no>not\s+)?medically\s+necessary(?:\s+and\s+appropriate)?")
 _SECTION_TITLE = re.compile(
-    r"section\s*(?:\(s\))?\s+of\s+the\s+medical\s+treatment\s+utilization\s+schedule\s+relied\s+upon"
+    r"section(?:\s*\(s\))?\s+of\s+the\s+medical\s+treatment\s+utilization\s+schedule\s+relied\s+upon"
 )
 _TAIL = " \n\t\f\r:"
 
@@ -49,26 +49,25 @@ def read_numbered_issues(view: View, start: int, end: int, form: NumberedForm, r
         if number + 1 < len(starts):
             raw.issues[-1].end = view.trimmed(starts[number + 1].start(), end)[0]
     if raw.issues and raw.issues[-1].rationale:
-        raw.issues[-1].closed = view.clean[raw.issues[-1].rationale[1] - 1] in SENTENCE_ENDS
+        raw.issues[-1].closed = is_closed(view, raw.issues[-1].rationale)
     elif not raw.issues and view.trimmed(start, end)[0] < end:
         raw.problems.append(Problem("truncated", "issues", (end, end), "the decisions and rationales"))
 
 
 def _starts(view: View, start: int, end: int, form: NumberedForm) -> list[re.Match[str]]:
-    """Where issue 1, 2, 3, ... begin: a number that continues the count, after the rationale of the issue before."""
+    """Where issue 1, 2, 3, ... begin: at numbers that continue the count and that parts of an issue follow."""
     starts: list[re.Match[str]] = []
-    floor = start
-    for match in form.number.finditer(view.folded, start, end):
-        if int(match.group("number")) != len(starts) + 1 or match.start() < floor:
-            continue
-        following = form.claims.search(view.folded, match.end(), end) or form.reviewer.search(
-            view.folded, match.end(), end
-        )
-        if not following and not form.rationale.search(view.folded, match.end(), end):
-            continue
-        starts.append(match)
-        floor = match.end()
+    last = _last_part(view, start, end, form)
+    for match in form.number.finditer(view.folded, start, last):
+        if int(match.group("number")) == len(starts) + 1:
+            starts.append(match)
     return starts
+
+
+def _last_part(view: View, start: int, end: int, form: NumberedForm) -> int:
+    """Where the last part of any issue begins."""
+    patterns = (form.claims, form.reviewer, form.rationale)
+    return max((match.start() for part in patterns for match in part.finditer(view.folded, start, end)), default=start)
 
 
 def _issue(view: View, match: re.Match[str], end: int, form: NumberedForm) -> RawIssue:

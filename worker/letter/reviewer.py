@@ -24,8 +24,8 @@ _STATES = compiled("State(s) of Licensure:")
 _SPECIALTY = re.compile(r"certification(?:s|\s*\(s\))?\s*/\s*specialt(?:y|ies|y\s*\(ies\))\s*:")
 
 _BOARD = re.compile(
-    r"\b(?:is|are)\s+(?:both\s+)?(?:also\s+)?(?:board[\s-]+(?:certified|eligible)\s+in|certified\s+in|an?\s+(?:licensed\s+)?doctor\s+of|"
-    r"a\s+doctor\s+of|licensed\s+in|an?\s+licensed|an?\s+(?=chiropract|psycholog|dentist|podiatr|acupunct|optometr))\s+"
+    r"\bis\s+(?:also\s+)?(?:(?:board[\s-]+(?:certified|eligible)|certified|licensed)\s+in\s+|an?\s+(?:licensed\s+)?doctor\s+of\s+|"
+    r"an?\s+licensed\s+|an?\s+(?=chiropract|psycholog|dentist|podiatr|acupunct|optometr))"
 )
 _SUBSPECIALTY = re.compile(
     r"\bhas\s+(?:an?\s+)?(?:sub\s?-?\s?specialty|sub\s?-?\s?specialties)(?:\s+certificates?)?\s+in\s+"

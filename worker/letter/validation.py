@@ -14,7 +14,7 @@ from typing import Literal
 
 from worker.letter.conclusions import conclusion
 from worker.letter.fields import STATES
-from worker.letter.headings import HeadingForm
+from worker.letter.forms import HeadingForm
 from worker.letter.issues import issue_place
 from worker.letter.model import Decision
 from worker.letter.raw import DATE_FIELDS, PARTS, Found, Problem, RawGuideline, RawIssue, RawLetter

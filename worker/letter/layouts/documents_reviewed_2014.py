@@ -46,7 +46,7 @@ ISSUES = Section(
     "the decisions and rationales",
     "issues",
     re.compile(
-        r"imr\s+decision\s*(?:\(s\)|s)?\s+and\s+rationale\s*(?:\(s\)|s)?"
+        r"imr\s+decision(?:\s*\(s\)|s)?\s+and\s+rationale(?:\s*\(s\)|s)?"
         rf"(?:\s+{phrase('The Final Determination was based on decisions for the disputed')}[^:]{{0,80}}:)?"
     ),
 )
@@ -84,7 +84,7 @@ def read(view: View, start: int, end: int) -> RawLetter:
 LAYOUT = KnownLayout(
     name="2014-documents-reviewed",
     marks=(
-        re.compile(r"imr\s+decision\s*\(s\)\s+and\s+rationale\s*\(s\)"),
+        re.compile(r"imr\s+decision\s*\(s\)\s+and\s+rationale"),
         re.compile(r"documents\s+reviewed\s+the\s+following\s+relevant\s+documents"),
         compiled("MAXIMUS FEDERAL SERVICES, INC. Independent Medical Review"),
     ),

@@ -24,7 +24,7 @@ import re
 from worker.letter.cover import read_cover
 from worker.letter.documents import read_documents
 from worker.letter.ending import letter_end
-from worker.letter.issues import SENTENCE_ENDS
+from worker.letter.issues import is_closed
 from worker.letter.layouts.known import KnownLayout
 from worker.letter.prose_citations import read_prose_guideline
 from worker.letter.raw import Found, RawIssue, RawLetter
@@ -44,7 +44,7 @@ GUIDELINE = Section(
     "the guideline relied upon",
     "issues.0.reviewer_guideline",
     re.compile(
-        r"medical\s+treatment\s+guideline\s*(?:\(s\)|s)?\s+relied\s+upon\s+by\s+(?:the\s+)?professional\s+reviewer(?:\s+and\s+why)?\s*:"
+        r"medical\s+treatment\s+guideline(?:\s*\(s\)|s)?\s+relied\s+upon\s+by\s+(?:the\s+)?professional\s+reviewer(?:\s+and\s+why)?\s*:"
     ),
     required=False,
 )
@@ -101,7 +101,7 @@ def _read_rationale(view: View, place: Place, issue: RawIssue, raw: RawLetter) -
     issue.end = rationale[1]
     if rationale[0] < rationale[1]:
         issue.rationale = rationale
-        issue.closed = view.clean[rationale[1] - 1] in SENTENCE_ENDS
+        issue.closed = is_closed(view, rationale)
 
 
 LAYOUT = KnownLayout(

@@ -86,7 +86,7 @@ _IN_PROSE = {
 
 # `MAXIMUS Federal Services, Inc. has determined the request for <heading> is not medically necessary and appropriate.`
 _DETERMINED = re.compile(
-    r"has\s+determined\s+the\s+request\s+for\s+(?P<heading>[^\0]{1,1200}?)\s+"
+    r"has\s+determined\s+the\s+request\s+for\s+[\s\S]{1,1200}?\b"
     r"(?P<decision>(?:is|are|was|were)\s+(?P<no>not\s+)?medically\s+necessary(?:\s+and\s+appropriate)?)"
 )
 
