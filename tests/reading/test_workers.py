@@ -16,9 +16,9 @@ ROOT = str(Path(__file__).resolve().parents[2])
 pytestmark = pytest.mark.usefixtures("leak_check")
 
 
-def run(script: str) -> subprocess.Popen[str]:
+def run(script: str, stderr: int | None = None) -> subprocess.Popen[str]:
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", script]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=ROOT)
 
 
 def test_it_dies_with_its_worker() -> None:
@@ -77,3 +77,18 @@ def test_importing_it_brings_no_pdf_library_along() -> None:
     with run(probe) as child:
         out, _ = child.communicate()
     assert out == "[]\n"
+
+
+def test_an_installation_that_cannot_read_pdfs_blames_no_letter(tmp_path: Path) -> None:
+    """Else one broken upgrade would send every letter to review."""
+    (tmp_path / "pypdfium2.py").write_text("raise ImportError('no PDFium for this machine')")
+    script = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from worker.reading import Reader, ReaderUnavailable\n"
+        "try: Reader().to_text(b'%PDF-1.7')\n"
+        "except ReaderUnavailable as error: print(error)\n"
+    )
+    with run(script, stderr=subprocess.PIPE) as worker:
+        out, narrated = worker.communicate()
+    assert out == "the process that reads PDFs did not start (exit status 1)\n"
+    assert "no PDFium for this machine" in narrated

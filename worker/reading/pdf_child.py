@@ -21,13 +21,24 @@ from worker.reading.limits import ReadLimits
 from worker.reading.pdf_text import read_pdf
 from worker.reading.sandbox import bound_cpu, confine
 
+_SAMPLE = b"""%PDF-1.4
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>endobj
+4 0 obj<</Length 22>>stream
+BT/F 9 Tf (Ready) Tj ET
+endstream endobj
+5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj
+trailer<</Root 1 0 R>>
+%%EOF"""
 _OWN_FOLDERS = [str(Path(str(module.__file__)).parent) for module in (os, worker, pypdfium2)]
-"""Python imports some of its library only when it is first needed."""
+"""Python may still import a part of its library that no rehearsal asked for."""
 
 
 def main(parent: str, limits_json: str) -> None:
     """Answer questions until the worker closes the socket."""
     limits = ReadLimits(**json.loads(limits_json))
+    _rehearse()
     confine(parent=int(parent), memory_bytes=limits.memory_bytes, readable=_OWN_FOLDERS)
     with socket.socket(fileno=0) as connection:
         os.dup2(1, 2)  # errors of the start were for the worker's log; from here on they could quote a letter
@@ -39,6 +50,15 @@ def main(parent: str, limits_json: str) -> None:
                 del content
         except MemoryError:
             os._exit(OUT_OF_MEMORY_EXIT)
+
+
+def _rehearse() -> None:
+    """Read a PDF and refuse one, which loads all that is loaded when first needed.
+
+    An installation that cannot do it ends here, before it could blame a letter.
+    """
+    if read_pdf(_SAMPLE, ReadLimits()).text != "Ready" or read_pdf(b"", ReadLimits()).outcome is not Outcome.DAMAGED:
+        sys.exit("the PDF library does not read the sample")
 
 
 def _question(connection: socket.socket) -> bytes:
