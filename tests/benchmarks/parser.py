@@ -42,8 +42,13 @@ LABELS = [
 _NEXT = r"(?=CLINICAL CASE|IMR ISSUES|Claims Administrator guideline:|MAXIMUS guideline:|Decision rationale:|\Z)"
 VALUES = [
     *LABELS[:9],
-    *(re.compile(rf"{label.pattern.removesuffix('(.*)')}(.*?){_NEXT}", re.DOTALL) for label in LABELS[9:15]),
-    re.compile(r"(?s)\n([^\n]*(?:\n[^\n]+)*?):\s*(Upheld|Overturned)\s"),
+    *(
+        re.compile(f"{label}(.*?){_NEXT}", re.DOTALL)
+        for label in ("CLINICAL CASE SUMMARY", "IMR ISSUES, DECISIONS AND")
+    ),
+    *(re.compile(f"{label} guideline:(.*?){_NEXT}", re.DOTALL) for label in ("Claims Administrator", "MAXIMUS")),
+    re.compile(f"Decision rationale:(.*?){_NEXT}", re.DOTALL),
+    re.compile(r"(.*):\s*(Upheld|Overturned)\s"),
 ]
 
 TYPICAL_CHARS = 5_000

@@ -45,7 +45,7 @@ _LABELLED = re.compile(r"case\s+number\s*:\s*cm\d\d-\d{7}")
 _PAGE_WORD = re.compile(r"page\s{0,9}:?\s{0,9}\d{1,4}(?:\s+of\s+\d|\s?/|[^\S\n]{0,99}(?:[\n\f]|\Z))")
 _ALONE = re.compile(r"\n[^\S\n]{0,99}(?:-+\s?)?\d{1,4}(?:\s?-+)?[^\S\n]{0,99}(?:[\n\f]|\Z)")
 _NUMBER_ENDS = frozenset("0123456789-")
-"""A line that neither begins nor ends like this has no page number at its ends."""
+"""A line that ends otherwise is no page number."""
 
 _LONGEST_CHARS = 140
 """A running line fits on one line of a page."""
@@ -85,7 +85,9 @@ def _may_run(folded: str) -> bool:
     """Whether the outermost line of any page can be furniture: if none can, no line further in is looked at."""
     edges = list(_outermost(folded))
     for edge in edges:
-        if edge[-1] in _NUMBER_ENDS or edge[0] in _NUMBER_ENDS or edge.split(None, 1)[0].strip(".,:") in _TITLE_WORDS:
+        if edge[-1] in _NUMBER_ENDS and (_AT_EDGES.match(edge) or _is_mark(edge)):
+            return True
+        if edge.split(None, 1)[0].strip(".,:") in _TITLE_WORDS and _is_title(edge):
             return True
     return len(set(edges)) < len(edges)
 

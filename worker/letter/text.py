@@ -75,8 +75,9 @@ def reflow(text: str) -> str:
     Runs of white space become one blank; page breaks are healed; nothing else is changed, except that characters
     which show nothing go and the end-of-line hyphens of PDF readers become hyphens.
     """
-    if text.isascii() and text.isprintable() and "  " not in text:
-        return text.strip()
+    joined = text.replace("\n", " ")
+    if joined.isascii() and joined.isprintable() and "  " not in joined:
+        return joined.strip()  # nearly every value: one paragraph of lines without blanks at their ends
     if not text.isascii():
         text = _INVISIBLE_RUN.sub("", text).replace("\ufffe", "-")
     if "\x02" in text:
