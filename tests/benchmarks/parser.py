@@ -5,7 +5,6 @@ Everything runs on one core in one process, parser and baselines in turn on the 
 of each. The letters are the project's own.
 
 - *labels*: reads the file, hashes it, and runs one compiled pattern per label for what stands behind it on its line.
-- *values*: the same, with patterns that take each section up to the next label, as an extractor of values would.
 - *bare extraction*: opens a PDF with the library that the reader uses and takes the text of each page.
 """
 
@@ -18,6 +17,7 @@ import re
 import resource
 import tempfile
 import time
+import timeit
 import tracemalloc
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -27,6 +27,11 @@ import pypdfium2
 from tests.letter.corpus import VALID
 from tests.letters_pdf import make_pdf
 from worker.letter import parse
+from worker.letter.assembling import assemble
+from worker.letter.forms import read_heading
+from worker.letter.layouts import recognise
+from worker.letter.text import View
+from worker.letter.validation import conclusions_of
 from worker.reading import ReadLimits
 from worker.reading.pdf_text import read_pdf
 
@@ -39,17 +44,6 @@ LABELS = [
         "Claims Administrator guideline:", "MAXIMUS guideline:", "Decision rationale:", r"(?:Upheld|Overturned)\s",
     )
 ]  # fmt: skip
-_NEXT = r"(?=CLINICAL CASE|IMR ISSUES|Claims Administrator guideline:|MAXIMUS guideline:|Decision rationale:|\Z)"
-VALUES = [
-    *LABELS[:9],
-    *(
-        re.compile(f"{label}(.*?){_NEXT}", re.DOTALL)
-        for label in ("CLINICAL CASE SUMMARY", "IMR ISSUES, DECISIONS AND")
-    ),
-    *(re.compile(f"{label} guideline:(.*?){_NEXT}", re.DOTALL) for label in ("Claims Administrator", "MAXIMUS")),
-    re.compile(f"Decision rationale:(.*?){_NEXT}", re.DOTALL),
-    re.compile(r"(.*):\s*(Upheld|Overturned)\s"),
-]
 
 TYPICAL_CHARS = 5_000
 """Published letters: 6.5 KB and 2.6 issues in the mean of those at hand; short ones have one or two issues."""
@@ -62,13 +56,6 @@ def labels(path: str) -> None:
     """The lean baseline."""
     text = _read(path).decode()
     for pattern in LABELS:
-        pattern.findall(text)
-
-
-def values(path: str) -> None:
-    """The baseline that takes values."""
-    text = _read(path).decode()
-    for pattern in VALUES:
         pattern.findall(text)
 
 
@@ -166,11 +153,35 @@ def long() -> list[str]:
 
 
 def text_row(name: str, paths: Sequence[str], rounds: int) -> str:
-    lean, full, ours = per_second((labels, values, parser), paths, rounds)
+    lean, ours = per_second((labels, parser), paths, rounds)
     size = sum(Path(path).stat().st_size for path in paths) / len(paths) / 1000
-    return (
-        f"| {name}, {size:.1f} KB | {ours:,.0f} | {lean:,.0f} | {ours / lean:.2f} | {full:,.0f} | {ours / full:.2f} |"
-    )
+    values = sum(len(parse(Path(path).read_text()).spans) for path in paths) / len(paths)
+    return f"| {name} | {size:.1f} | {values:.0f} | {ours:,.0f} | {lean:,.0f} | {ours / lean:.2f} |"
+
+
+def stages(texts: Sequence[str], rounds: int) -> Iterable[tuple[str, float]]:
+    """Microseconds per letter of each stage of the parser."""
+    views = [View.of(text) for text in texts]
+    known = [(view, layout) for view in views if (layout := recognise(view))]
+    raws = [(view, layout.read(view, 0, len(view.clean.rstrip()))) for view, layout in known]
+    forms = [[read_heading(view, issue.heading or (0, 0)) for issue in raw.issues] for view, raw in raws]
+    told = [conclusions_of(view, raw) for view, raw in raws]
+    ready = list(zip(raws, forms, told, strict=True))
+    work: dict[str, Callable[[], object]] = {
+        "normalising, page furniture": lambda: [View.of(text) for text in texts],
+        "recognising and reading": lambda: [layout.read(view, 0, len(view.clean)) for view, layout in known],
+        "headings, conclusions": lambda: [
+            (conclusions_of(view, raw), [read_heading(view, issue.heading or (0, 0)) for issue in raw.issues])
+            for view, raw in raws
+        ],
+        "determination with spans": lambda: [
+            assemble(view, raw, list(form), conclusion, (), read_parties=False)
+            for (view, raw), form, conclusion in ready
+        ],
+    }
+    for name, job in work.items():
+        best = min(timeit.repeat(job, number=1, repeat=rounds * 4))
+        yield name, best / len(texts) * 1e6
 
 
 def pdf_row(paths: Sequence[str], rounds: int) -> str:
@@ -182,7 +193,7 @@ def report(rounds: int, files: int) -> Iterable[str]:
     """The lines of the report."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        yield "| text letters | parser, letters/s | labels, letters/s | ratio | values, letters/s | ratio |"
+        yield "| text letters | KB | values | parser, letters/s | labels, letters/s | ratio |"
         yield "|---|---|---|---|---|---|"
         yield text_row("typical", write(folder, typical(), files), rounds)
         yield text_row("21 issues", write(folder, long(), max(1, files // 10)), rounds)
@@ -190,6 +201,10 @@ def report(rounds: int, files: int) -> Iterable[str]:
         yield "| PDF letters | reader and parser, letters/s | bare extraction, letters/s | ratio | share of reading |"
         yield "|---|---|---|---|---|"
         yield pdf_row(write_pdfs(folder, typical(), max(1, files // 10)), rounds)
+    yield ""
+    yield "| stage of a typical letter | microseconds |"
+    yield "|---|---|"
+    yield from (f"| {name} | {microseconds:.0f} |" for name, microseconds in stages(typical(), rounds))
     peak, left = memory(typical()[0])
     yield ""
     yield f"Memory: {peak:.0f} bytes for each character while a letter is parsed; 1,000 letters later {left} KB more."
