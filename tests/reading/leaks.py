@@ -1,8 +1,9 @@
-"""Whether descriptors and processes are left."""
+"""Whether descriptors and processes are left, and what happens where no more are to be had."""
 
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,3 +52,16 @@ def no_leaks() -> Iterator[None]:
     opened, started = open_files().items() - files.items(), children() - processes
     assert not opened, f"left open: {sorted(opened)}"
     assert not started, f"left running: {sorted(started)}"
+
+
+@contextmanager
+def at_most_descriptors(more: int) -> Iterator[None]:
+    """This process can open that many more files, then no other."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + more, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.reading import pdfs
-from worker.reading import Reader, ReadLimits, Text, Unreadable
+from worker.reading import Reader, ReadLimits, Text, Unreadable, refusals
+from worker.reading.frames import Answer, Outcome
 
 CANARY = "Canary Jones"
 SHORT = ReadLimits(timeout_s=0.5, memory_bytes=200_000_000, max_text_chars=500)
@@ -66,6 +67,10 @@ def test_refusals_say_what_a_person_needs(reader: Reader) -> None:
         reader.to_text(pdfs.blank(1))
     with pytest.raises(Unreadable, match="10,000 pages; a letter has no more than 200"):
         reader.to_text(pdfs.drawn(b"", pages=10_000))
+
+
+def test_an_answer_that_is_none_is_a_crash() -> None:
+    assert refusals.refused(Answer(Outcome.READY), SHORT).code == "reader_crashed"
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -5,19 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import pickle
-import resource
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.reading import pdfs
-from tests.reading.leaks import children, is_alive, open_files, status_of
+from tests.reading.leaks import at_most_descriptors, children, is_alive, open_files, status_of
 from tests.support.waiting import eventually
 from worker.reading import Reader, ReaderUnavailable, ReadLimits, Text, Unreadable
 from worker.reading.process import ReadingProcess
@@ -141,24 +141,36 @@ def test_a_process_that_grew_is_replaced() -> None:
 def test_an_answer_after_an_interruption_is_never_taken_for_the_next_letter() -> None:
     """Celery's soft time limit raises out of a signal handler, wherever the worker happens to be."""
 
+    other = pdfs.plain("Another letter altogether.")
+    with Reader() as reader:
+        for delay_us in range(0, 20_000, 500):
+            assert goes_on(reader)
+            interrupt_after(delay_us, partial(reader.to_text, other))
+            assert goes_on(reader)
+
+
+def test_an_interruption_of_the_start_leaves_nothing() -> None:
+    for delay_us in range(0, 300_000, 15_000):
+        with Reader() as reader:
+            interrupt_after(delay_us, partial(reader.to_text, LETTER))
+
+
+def interrupt_after(delay_us: int, action: Callable[[], object]) -> None:
+    """Runs the action; an exception comes out of a signal handler after that time, if it has not ended by then."""
+
     class SoftTimeLimit(Exception):
         pass
 
     def interrupt(_number: int, _frame: object) -> None:
         raise SoftTimeLimit
 
-    other = pdfs.plain("Another letter altogether.")
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        with Reader() as reader:
-            for delay_us in range(0, 20_000, 500):
-                assert goes_on(reader)
-                with suppress(SoftTimeLimit):
-                    signal.setitimer(signal.ITIMER_REAL, 1e-6 + delay_us / 1e6)
-                    reader.to_text(other)
-                with suppress(SoftTimeLimit):
-                    signal.setitimer(signal.ITIMER_REAL, 0)
-                assert goes_on(reader)
+        with suppress(SoftTimeLimit):
+            signal.setitimer(signal.ITIMER_REAL, 1e-6 + delay_us / 1e6)
+            action()
+        with suppress(SoftTimeLimit):
+            signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
         signal.signal(signal.SIGALRM, before)
 
@@ -171,20 +183,31 @@ def test_a_process_that_says_what_it_should_not_is_not_believed() -> None:
         assert process_of(reader).letters == 1, "the answer was too long: a new process was asked"
 
 
-def test_where_no_process_can_be_started_it_is_not_the_letter() -> None:
-    reader = Reader()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    spare = os.dup(0)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (spare, hard))
-    try:
-        with pytest.raises(OSError, match="Too many open files") as caught:
+@pytest.mark.parametrize("descriptors", [0, 1])
+def test_where_no_process_can_be_started_it_is_not_the_letter(descriptors: int) -> None:
+    with Reader() as reader:
+        with at_most_descriptors(descriptors), pytest.raises(OSError, match="Too many open files") as caught:
             reader.to_text(LETTER)
+        assert caught.value.errno == errno.EMFILE
+        assert goes_on(reader)
+
+
+def test_where_the_interpreter_is_away_it_is_not_the_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with Reader() as reader, pytest.raises(FileNotFoundError):
+        reader.to_text(LETTER)
+
+
+def test_a_worker_that_ignores_its_children_reads_all_the_same() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with Reader() as reader:
+            with reading(reader, pdfs.slow()) as end:
+                os.kill(pid_of(reader), signal.SIGSEGV)
+            assert [error.code for error in end] == ["reader_crashed"]
+            assert goes_on(reader)
     finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        os.close(spare)
-    assert caught.value.errno == errno.EMFILE
-    assert goes_on(reader)
-    reader.close()
+        signal.signal(signal.SIGCHLD, before)
 
 
 def test_a_process_that_ends_at_once_is_not_the_letter(monkeypatch: pytest.MonkeyPatch) -> None:

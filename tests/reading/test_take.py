@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import resource
 import socket
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.reading.leaks import at_most_descriptors
 from tests.reading.shares import CONTENT, LETTER, LIMIT, taken
 from worker.reading import Gone, Unreadable, take
 
@@ -135,13 +135,10 @@ def test_a_hard_link_is_refused(share: Path, tmp_path: Path) -> None:
     assert refusal(share, "claimed/linked") == "hard_link"
 
 
-def test_what_the_machine_lacks_is_left_to_the_caller(share: Path) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (os.dup(0), hard))
-    try:
-        with pytest.raises(OSError, match="Too many open files") as caught:
-            taken(share)
-    finally:
-        os.close(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+@pytest.mark.parametrize(("relative", "descriptors"), [(LETTER, 0), (LETTER, 1), ("top.txt", 1)])
+def test_what_the_machine_lacks_is_left_to_the_caller(share: Path, relative: str, descriptors: int) -> None:
+    (share / "top.txt").write_bytes(CONTENT)
+    with at_most_descriptors(descriptors), pytest.raises(OSError, match="Too many open files") as caught:
+        taken(share, relative)
     assert caught.value.errno == errno.EMFILE
+    assert taken(share, relative).content == CONTENT

@@ -107,12 +107,12 @@ class ReadingProcess:
         self._asking = False
 
     def _is_quiet(self) -> bool:
-        self._socket.settimeout(0)
         try:
+            self._socket.settimeout(0)
             self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return True
-        except OSError:
+        except OSError:  # also where an earlier `end` was interrupted halfway
             return False
         return False
 
