@@ -128,7 +128,7 @@ def _marked(lines: Sequence[_Line], number: re.Match[str] | None) -> set[int]:
     seen = {(position % 2, depth, index) for position, edge in enumerate(edges) for depth, index in enumerate(edge)}
     keys = {index: _key(lines[index].text) for _, _, index in seen}
     times = Counter((side, depth, keys[index]) for side, depth, index in seen)
-    usual = max(2, len(edges) // 2 - 1)
+    usual = max(2, min(_MOST_PAGES, max(lines[-1].page + 1, len(marks))) - 1) if lines else 2
     marked = {index for index in marks if index in counted or _ANYWHERE.match(lines[index].text)}
     for position, edge in enumerate(edges):
         for depth, index in enumerate(edge):

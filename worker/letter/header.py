@@ -21,7 +21,9 @@ LABELS = {
     "case_number": ("IMR Case Number:", "MAXIMUS Case Number:", "Case Number:"),
     "date_assigned": ("Date Assigned:",),
     "date_of_injury": ("Date of Injury:",),
-    "decision_date": ("Decision Date:", "Dated:"),
+    "decision_date": ("Decision Date:",),
+    # The day of the letter, which is that of the decision unless the letter gives both.
+    "dated": ("Dated:",),
     "ur_decision_date": (
         "UR Denial Date:", "UR Denial/Modification Date:", "UR Decision Date:", "Date of UR Decision:",
     ),
@@ -71,6 +73,8 @@ def read_header(view: View, start: int, end: int, raw: RawLetter) -> None:
             _pair(view, waiting, run, raw)
             waiting, run = [], []
         waiting.append(token)
+    if raw.dated:
+        raw.dates.setdefault("decision_date", raw.dated)
     _report_malformed_number(view, start, end, raw)
 
 
@@ -81,7 +85,7 @@ def _tokens(view: View, start: int, end: int) -> Iterator[_Token]:
         yield _Token(kind, name, match.span())
 
 
-_KIND = {"case_number": "case", "priority": "priority", **dict.fromkeys(DATE_FIELDS, "date")}
+_KIND = {"case_number": "case", "priority": "priority", **dict.fromkeys((*DATE_FIELDS, "dated"), "date")}
 
 
 def _pair(view: View, waiting: list[_Token], run: list[_Token], raw: RawLetter) -> None:
@@ -110,6 +114,8 @@ def _keep(view: View, name: str, place: Place, raw: RawLetter) -> None:
         keep_case_number(view, place, raw)
     elif name == "priority":
         raw.priority = raw.priority or Found(PRIORITIES.get(folded), place)
+    elif name == "dated":
+        raw.dated = Found(read_date(folded), place)
     else:
         found = Found(read_date(folded), place)
         if raw.dates.setdefault(name, found).value != found.value:

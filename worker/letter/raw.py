@@ -102,6 +102,8 @@ class RawLetter:
     """Each place outside of the prose where the letter prints its number."""
     dates: dict[str, Found[date | None]] = field(default_factory=dict)
     """By field name; a date that does not exist has the value None."""
+    dated: Found[date | None] | None = None
+    """The day that the letter itself bears."""
     priority: Found[Literal["standard", "expedited"] | None] | None = None
     age: Found[int] | None = None
     sex: Found[Literal["male", "female"]] | None = None
