@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 
 from worker.contract.event import DeadLetter
+from worker.determining import PICTURE_PAGE
 from worker.fitting import LEFT_OUT
 from worker.letter import PARSER_VERSION
 from worker.letter.errors import Violation
@@ -90,6 +91,7 @@ def catalogue() -> list[Code]:
     ours = {**READING, **_SENTENCES}
     told = [Code(code, "error", text, remedy(code), "") for code, text in ours.items()]
     told.append(Code(LEFT_OUT, "warning", "The event would be too large; a part was left out.", "", ""))
+    told.append(Code(PICTURE_PAGE, "warning", "A page shows a picture and holds no text; it was not read.", "", ""))
     for rule in RULES:
         action = remedy(rule.code) if rule.severity == "error" else ""
         told.append(Code(rule.code, rule.severity, rule.sentence, action, rule.source))

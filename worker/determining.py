@@ -14,9 +14,10 @@ import holidays
 from worker.contract.settings import SettingsError
 from worker.letter import Options, parse
 from worker.letter.deadlines import DEFAULT_RULES, Rules, compute, read_rules
-from worker.letter.model import Determination
+from worker.letter.model import Determination, Finding
 from worker.reading import Text
 
+PICTURE_PAGE = "picture_page"
 _SATURDAY = 5
 
 
@@ -33,10 +34,19 @@ class Determiner:
     def __call__(self, text: Text, received_on: date | None) -> Determination:
         """What the letter says; with the day of receipt, its deadlines too."""
         options = Options(read_parties=self._read_parties, today=self._today())
-        told = parse(text.text, paged=text.paged, options=options)
+        told = _with_pictures_noticed(parse(text.text, paged=text.paged, options=options), text.picture_pages)
         if received_on is None:
             return told
         return replace(told, deadlines=compute(told, received_on, self._rules, is_working_day))
+
+
+def _with_pictures_noticed(told: Determination, pages: tuple[int, ...]) -> Determination:
+    """A scanned page among others has no words that could be missed by the parser: only its page number is known."""
+    if not pages:
+        return told
+    which = ", ".join(str(page) for page in pages)
+    message = f"Page {which} shows a picture and holds no text: what is printed there was not read."
+    return replace(told, findings=(*told.findings, Finding(PICTURE_PAGE, "warning", None, message)))
 
 
 @functools.cache

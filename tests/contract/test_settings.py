@@ -105,3 +105,11 @@ def test_the_environment_comes_before_the_file(monkeypatch: pytest.MonkeyPatch, 
 
 def test_every_setting_is_described() -> None:
     assert not [name for name, field in Settings.model_fields.items() if not field.description]
+
+
+def test_a_slow_pdf_must_not_outlive_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMR_LEASE_SECONDS", "10")
+    with pytest.raises(SettingsError, match=r"IMR_READ_TIMEOUT_SECONDS: .*IMR_LEASE_SECONDS must be at least"):
+        load_settings()
+    monkeypatch.setenv("IMR_READ_TIMEOUT_SECONDS", "2")
+    assert load_settings().lease_seconds == 10

@@ -27,8 +27,8 @@ QUICK: Final = {
     "IMR_SCAN_SECONDS": "0.5",
     "IMR_REAP_SECONDS": "0.3",
     "IMR_HINT_TIMEOUT_SECONDS": "1",
-    "IMR_LEASE_SECONDS": "3",
-    "IMR_READ_TIMEOUT_SECONDS": "2",
+    "IMR_LEASE_SECONDS": "4",
+    "IMR_READ_TIMEOUT_SECONDS": "1.1",
 }
 """Everything that waits, shorter: a test sees in seconds what takes a minute in service."""
 

@@ -14,9 +14,9 @@ class ReadLimits:
     A letter is read in 5 to 20 milliseconds in a process of 36 MiB; the longest seen has 6 pages and 17,000 characters.
     """
 
-    timeout_s: float = 20.0
-    """Wall-clock seconds for one PDF: a thousand times the usual, so that even on a busy machine only a stuck one
-    meets it. Keep it below the lease under which a worker holds the letter."""
+    timeout_s: float = 8.0
+    """Wall-clock seconds for one PDF: four hundred times the usual, so that even on a busy machine only a stuck one
+    meets it. A letter may take twice as long (see `Reader`), which must fit the lease under which a worker holds it."""
     start_timeout_s: float = 60.0
     """Wall-clock seconds until the reading process is ready: it starts in 0.2 s, but dozens of workers may start
     theirs at once on a machine that has just booted."""
