@@ -39,7 +39,7 @@ LABELS = {
 _BY_LABEL = {"".join(label.lower().split()): name for name, labels in LABELS.items() for label in labels}
 _LABEL = "|".join(sorted((phrase(label) for labels in LABELS.values() for label in labels), key=len, reverse=True))
 _TOKEN = re.compile(
-    rf"\b(?P<label>{_LABEL})|(?P<date>{DATE})|(?P<case>\bcm\s?[\d-][\w-]*)|(?P<priority>\b(?:standard|expedited|regular|urgent)\b)"
+    rf"\b(?:(?P<label>{_LABEL})|(?P<date>{DATE})|(?P<case>cm\s?[\d-][\w-]*)|(?P<priority>(?:standard|expedited|regular|urgent)\b))"
 )
 PRIORITIES: dict[str, Literal["standard", "expedited"]] = {"standard": "standard", "expedited": "expedited"}
 _CASE_NUMBER = re.compile(r"cm\d\d-\d{7}$")
