@@ -20,6 +20,7 @@ from tests.reading import pdfs
 from tests.reading.leaks import at_most_descriptors, children, is_alive, open_files, status_of
 from tests.support.waiting import eventually
 from worker.reading import Reader, ReaderUnavailable, ReadLimits, Text, Unreadable
+from worker.reading.limits import MIB
 from worker.reading.process import ReadingProcess
 
 LETTER = pdfs.plain()
@@ -256,3 +257,10 @@ def test_it_knows_nothing_of_the_workers_environment_and_printing_goes_nowhere()
             names = {entry.partition(b"=")[0] for entry in file.read().split(b"\0") if entry}
         assert names == {b"PYTHONPATH", b"MALLOC_TRIM_THRESHOLD_", b"MALLOC_MMAP_THRESHOLD_"}
         assert status_of(pid_of(reader))["NoNewPrivs"] == "1"
+
+
+def test_a_large_caller_is_not_taken_for_a_large_letter() -> None:
+    """Before it executes its program the new process is a copy of its caller, and Linux counts that for its peak."""
+    ballast = bytearray(b"x") * (300 * MIB)
+    test_a_process_that_dies_in_the_middle_is_a_code(signal.SIGKILL)
+    assert len(ballast) == 300 * MIB

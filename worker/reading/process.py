@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -39,7 +40,7 @@ class Exit:
     code: int
     """Exit status, or minus the number of the signal; as `subprocess` has it."""
     peak_bytes: int
-    """Most memory it had in use."""
+    """Most memory it had in use; 0 where that cannot be told."""
 
 
 class ReadingProcess:
@@ -55,6 +56,7 @@ class ReadingProcess:
         self._socket, theirs = socket.socketpair()
         try:
             with theirs:
+                self._inherited_bytes = _own_peak_bytes()
                 self._pid = _spawn(theirs.fileno(), limits)
         except BaseException:
             self._socket.close()
@@ -92,7 +94,7 @@ class ReadingProcess:
         if self._exit is None and self._owner == os.getpid():
             with suppress(ProcessLookupError):
                 os.killpg(self._pid, signal.SIGKILL)
-            self._exit = _reap(self._pid)
+            self._exit = _reap(self._pid, self._inherited_bytes)
         return self._exit or Exit(0, 0)
 
     def _await_ready(self) -> None:
@@ -185,9 +187,21 @@ def _spawn(theirs: int, limits: ReadLimits) -> int:
     )
 
 
-def _reap(pid: int) -> Exit:
+def _reap(pid: int, inherited_bytes: int) -> Exit:
     try:
         _, status, usage = os.wait4(pid, 0)
     except ChildProcessError:  # someone else waits for all children of this process, or ignores SIGCHLD
         return Exit(-signal.SIGKILL, 0)
-    return Exit(os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)
+    peak_bytes = usage.ru_maxrss * 1024
+    # Until it executes its program the process is a copy of this one, and Linux counts that for its peak.
+    return Exit(os.waitstatus_to_exitcode(status), peak_bytes if peak_bytes > inherited_bytes else 0)
+
+
+def _own_peak_bytes() -> int:
+    """The most memory of this program so far; `getrusage` would count that of our own caller in."""
+    try:
+        with open("/proc/self/status", "rb") as status:
+            (peak,) = (line.split()[1] for line in status if line.startswith(b"VmHWM:"))
+        return int(peak) * 1024
+    except (OSError, ValueError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
