@@ -6,16 +6,13 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, cast
+from typing import Any, Protocol, cast
 
 import orjson
 import redis
 
 from producer.admission import Load
-from worker.contract.names import Keys
-
-REPORT_TTL_S: Final = 30
-"""A producer that has not reported for so long is not running."""
+from worker.contract.names import PRODUCER_REPORT_TTL_S, Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,7 @@ class RedisGauges:
         told = orjson.dumps({"at_ms": self._now_ms(), "pid": os.getpid(), **_fields(report)})
         with self._client.pipeline(transaction=False) as pipe:
             pipe.hset(self._keys.producers, self._name, told)
-            pipe.expire(self._keys.producers, REPORT_TTL_S)
+            pipe.expire(self._keys.producers, PRODUCER_REPORT_TTL_S)
             pipe.execute()
 
     def leave(self) -> None:

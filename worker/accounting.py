@@ -9,18 +9,15 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import orjson
 import redis
 
 from worker.contract.junk import may_be_letter
-from worker.contract.names import INBOX, Keys
+from worker.contract.names import INBOX, PRODUCER_REPORT_TTL_S, Keys
 from worker.records.model import Records
 from worker.spool import Spool, files_below
-
-REPORT_FRESH_MS: Final = 30_000
-"""An older report is one of a producer that was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ def take_account(spool: Spool, records: Records, client: redis.Redis, keys: Keys
     # Most of these were claimed and wait for a worker; one that was finished this moment and is about to be filed is
     # counted on both sides.
     not_begun = len(claimed - counts.open_claims)
-    reports = _reports(client, keys)
+    reports = producer_reports(client, keys)
     return Account(
         seen=counts.seen + not_begun + waiting + ignored,
         published=counts.published,
@@ -85,9 +82,9 @@ def _inbox(spool: Spool) -> tuple[int, int]:
     return letters[True], letters[False]
 
 
-def _reports(client: redis.Redis, keys: Keys) -> list[dict[str, Any]]:
-    """The last reports of producers that are running."""
+def producer_reports(client: redis.Redis, keys: Keys) -> list[dict[str, Any]]:
+    """The last reports of producers that are running, by the server's clock. Raises redis.RedisError."""
     raw = cast("dict[bytes, bytes]", client.hgetall(keys.producers))
     seconds, _ = client.time()
     reports = [cast("dict[str, Any]", orjson.loads(one)) for one in raw.values()]
-    return [one for one in reports if seconds * 1000 - int(one["at_ms"]) < REPORT_FRESH_MS]
+    return [one for one in reports if seconds * 1000 - int(one["at_ms"]) < PRODUCER_REPORT_TTL_S * 1000]

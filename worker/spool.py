@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import Final
 
 from worker.contract.claim_ids import SEPARATOR, arrival_day, split_claimed_name
+from worker.contract.junk import MAX_DEPTH
 from worker.contract.names import ARCHIVE, CLAIMED, DISCARDED, DUPLICATES, ERROR_SUFFIX, REVIEW, stored_name
 from worker.records.model import Naming
 
 TEMPORARY_PREFIX = ".imr-tmp-"
-_MAX_DEPTH = 64
-"""No sane inbox is deeper; a claimed tree that is was not made by this system."""
 
 _RECEIVED: Final = re.compile(r"received-(\d{4}-\d{2}-\d{2})")
 
@@ -205,7 +204,7 @@ def files_below(top: str) -> Iterator[tuple[str, str]]:
             for entry in entries:
                 if not entry.is_dir(follow_symlinks=False):
                     yield folder, entry.name
-                elif depth < _MAX_DEPTH:
+                elif depth < MAX_DEPTH:
                     waiting.append((_join(folder, entry.name), depth + 1))
 
 

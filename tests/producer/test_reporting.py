@@ -11,10 +11,10 @@ import orjson
 import pytest
 import redis
 
-from producer.reporting import REPORT_TTL_S, RedisGauges, Report, takes_writes
+from producer.reporting import RedisGauges, Report, takes_writes
 from tests.producer.doubles import Share
 from tests.support.servers import Server, running
-from worker.contract.names import Keys
+from worker.contract.names import PRODUCER_REPORT_TTL_S, Keys
 
 REPORT = Report(waiting=3, ignored=2, claimed=1, hold=None, watching="events and scan")
 
@@ -77,7 +77,7 @@ def test_a_report_shows_figures_and_goes_with_the_last_producer(client: redis.Re
         "at_ms": 42, "pid": os.getpid(), "waiting": 3, "ignored": 2, "claimed": 1, "hold": None,
         "watching": "events and scan",
     }  # fmt: skip
-    assert 0 < client.ttl("imr:producers") <= REPORT_TTL_S
+    assert 0 < client.ttl("imr:producers") <= PRODUCER_REPORT_TTL_S
 
 
 def test_a_producer_that_leaves_takes_its_own_report_away(client: redis.Redis, share: Share) -> None:

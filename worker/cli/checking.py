@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal
 
-import orjson
 import typer
 from pydantic import SecretStr
 from rich.table import Table
 
-from worker.accounting import REPORT_FRESH_MS
+from worker.accounting import producer_reports
 from worker.cli.console import out
 from worker.cli.exits import Exit
 from worker.contract.names import Keys
@@ -40,7 +38,8 @@ def check(
         return
     settings = load_settings()
     if health is not None:
-        raise typer.Exit(Exit.OK if _producer_reports(settings) else Exit.FAILED)
+        running = producer_reports(connect(redis_url(settings)), Keys(settings.prefix))
+        raise typer.Exit(Exit.OK if running else Exit.FAILED)
     _show_settings(settings)
     problems = list(_problems(settings))
     for problem, fatal in problems:
@@ -71,14 +70,6 @@ def _problems(settings: Settings) -> Iterator[tuple[Problem, bool]]:
         yield from server_problems(connect(redis_url(settings)))
     except StartRefused as error:
         yield from ((problem, True) for problem in error.problems)
-
-
-def _producer_reports(settings: Settings) -> bool:
-    """Whether a producer has reported lately."""
-    client = connect(redis_url(settings))
-    raw = cast("dict[bytes, bytes]", client.hgetall(Keys(settings.prefix).producers))
-    reports: list[dict[str, Any]] = [orjson.loads(one) for one in raw.values()]
-    return any(time.time() * 1000 - report["at_ms"] < REPORT_FRESH_MS for report in reports)
 
 
 def markdown_table() -> str:

@@ -96,7 +96,9 @@ def redrive(wanted: Id, *, reason: Annotated[str | None, typer.Option(help="Why;
     from worker.hints import Hints, QueueUnavailable, make_app
 
     settings = load_settings()
-    claim_id = _desk(settings).redrive(found := _desk(settings).find(wanted), reason)
+    desk = _desk(settings)
+    item = desk.find(wanted)
+    claim_id = desk.redrive(item, reason)
     hints = Hints(make_app(broker_of(settings, redis_url(settings)), settings.prefix))
     try:
         hints.send([claim_id])
@@ -104,7 +106,7 @@ def redrive(wanted: Id, *, reason: Annotated[str | None, typer.Option(help="Why;
         err.print("the broker did not take the hint; the producer repeats it within seconds")
     finally:
         hints.close()
-    err.print(f"{found.digest[:12]} is tried again; `imr tail` shows what comes of it")
+    err.print(f"{item.digest[:12]} is tried again; `imr tail` shows what comes of it")
 
 
 @group.command()

@@ -38,6 +38,7 @@ from worker.contract.settings import Settings
 from worker.contract.share import prepare
 from worker.determining import load_rules
 from worker.embedded import embedded_server
+from worker.records.model import RecordsUnavailable
 from worker.records.redis import RedisRecords
 from worker.spool import TEMPORARY_PREFIX, Spool
 
@@ -193,7 +194,7 @@ class Supervisor:
                         status.update(_told(account))
                         if self._options.drain and account.producers and not account.in_flight:
                             return
-                except redis.RedisError as error:
+                except (redis.RedisError, RecordsUnavailable) as error:
                     status.update(f"Redis does not answer ({type(error).__name__}); waiting")
                     time.sleep(_ACCOUNT_EVERY_S)
 

@@ -42,6 +42,9 @@ LETTERS_TASK = "imr.letters"
 
 EXTRACTED_SUFFIX = ".extracted.txt"
 
+PRODUCER_REPORT_TTL_S = 30
+"""A producer that has not reported for so many seconds is not running."""
+
 MAX_NAME_BYTES = 255 - max(len(ERROR_SUFFIX), len(EXTRACTED_SUFFIX))
 """A stored name leaves room for the companions of a letter within the 255 bytes that file systems allow."""
 

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from worker.contract.names import STATE
+
 
 class SettingsError(ValueError):
     """A setting cannot be used; the message names it, its problem and the remedy."""
@@ -128,7 +130,7 @@ class Settings(BaseSettings):
     @property
     def state_folder(self) -> Path:
         """Where this machine's own data lies."""
-        return self.state_dir if self.state_dir is not None else self.share / ".imr"
+        return self.state_dir if self.state_dir is not None else self.share / STATE
 
     @property
     def zone(self) -> ZoneInfo:
