@@ -124,13 +124,13 @@ def _most_telling(violations: tuple[Violation, ...]) -> tuple[Violation, ...]:
     return (*violations[:MAX_VIOLATIONS], Violation(LEFT_OUT, f"{more} more problems are left out here."))
 
 
-def error_file(event: bytes) -> bytes:
-    """The `.error.json` that lies beside a dead letter, made from its event: plain words first, details after."""
+def told(event: bytes) -> dict[str, Any]:
+    """What the `.error.json` beside a dead letter says, made from its event: plain words first, details after."""
     envelope: dict[str, Any] = orjson.loads(event)
     dead: dict[str, Any] = envelope["data"]
     identity = envelope["id"]
     short = identity[:12]
-    told = {
+    plain = {
         "what_happened": dead["message"],
         "what_to_do": dead["remedy"],
         "where": [_place(violation) for violation in dead["violations"]],
@@ -142,7 +142,7 @@ def error_file(event: bytes) -> bytes:
         "id": identity,
         "dataref": envelope["dataref"],
     }
-    return orjson.dumps({**told, **dead}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return {**plain, **dead}
 
 
 def _place(violation: dict[str, Any]) -> str:

@@ -7,11 +7,12 @@ Nothing here decides anything; every step may be repeated. What fails is logged 
 from __future__ import annotations
 
 import logging
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
-from worker import dead_letters
-from worker.contract.names import ERROR_SUFFIX, EXTRACTED_SUFFIX
+from worker import companions
+from worker.contract.event import event_id
+from worker.contract.names import EXTRACTED_SUFFIX
 from worker.reading import Text, unchanged
 from worker.records.model import Naming, Records, State
 from worker.spool import Spool
@@ -52,6 +53,7 @@ class Filing:
                 # Written to after it was read: those bytes are a letter of their own, and the reaper hints them.
                 log.warning("changed or moved after reading claim=%s", work.file.claim_id)
             elif state == "published":
+                self._mark_replaced(work, entry)
                 self._archive(work)
             elif state == "dead":
                 self._set_aside(work, named, event or self._records.dead_letter_event(entry))
@@ -60,16 +62,23 @@ class Filing:
         except OSError as error:
             log.warning("filing waits claim=%s errno=%s", work.file.claim_id, error.errno)
 
-    def file_duplicate(self, work: Work, state: State | None) -> None:
+    def file_duplicate(self, work: Work, state: State | None, entry: str) -> None:
         """Put a further copy of the same bytes beside what became of the first."""
         target = work.file.duplicate_path(self._zone, of_dead_letter=state != "published")
         try:
-            if self.unchanged(work):
-                self._spool.move(work.file.path, target)
-            else:
+            if not self.unchanged(work):
                 log.warning("changed or moved after reading claim=%s", work.file.claim_id)
+                return
+            if state == "published":
+                self._mark_replaced(work, entry)
+            self._spool.move(work.file.path, target)
         except OSError as error:
             log.warning("filing waits claim=%s errno=%s", work.file.claim_id, error.errno)
+
+    def _mark_replaced(self, work: Work, entry: str) -> None:
+        """A dead letter of the same name was perhaps corrected by this one: people are told so, where it lies."""
+        at = datetime.fromtimestamp(int(entry.partition("-")[0] or 0) / 1000, UTC)
+        companions.mark_replaced(self._spool, work.file, event_id(work.lease.digest, work.revision), at)
 
     def _archive(self, work: Work) -> None:
         target = work.file.archive_path(self._zone)
@@ -97,7 +106,7 @@ class Filing:
             # Somebody put a file there by hand since the name was granted.
             target = work.file.review_path("claim")
         if event is not None:
-            self._spool.write(target + ERROR_SUFFIX, dead_letters.error_file(event))
+            companions.lay(self._spool, target, event)
         if not self._spool.move(work.file.path, target):
-            # Another worker filed it at the same time, under its other name, with an error file of its own.
-            self._spool.remove(target + ERROR_SUFFIX)
+            # Another worker filed it at the same time, under its other name, with companions of its own.
+            companions.take_away(self._spool, target)

@@ -196,7 +196,7 @@ class Pipeline:
             elif answer.verdict == "duplicate":
                 log.info("duplicate claim=%s", work.file.claim_id)
                 report.results[work.file.claim_id] = "duplicate"
-                self._filing.file_duplicate(work, answer.state)
+                self._filing.file_duplicate(work, answer.state, answer.entry)
 
     def _give_back(self, work: Work, why: Disposition, report: Report) -> None:
         """Not the letter's fault: the attempt is taken back, the file stays, the reaper hints it again."""

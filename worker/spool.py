@@ -163,6 +163,11 @@ class Spool:
             if name.endswith(ERROR_SUFFIX):
                 yield _join(REVIEW, folder, name)
 
+    def error_files_in(self, folder: str) -> list[str]:
+        """Paths of the `.error.json` in that folder of `review/`, its sub-folders left out. Raises OSError."""
+        with os.scandir(os.path.join(self.root, REVIEW, folder)) as entries:
+            return sorted(_join(REVIEW, folder, one.name) for one in entries if one.name.endswith(ERROR_SUFFIX))
+
     def temporary_files(self) -> Iterator[str]:
         """Paths of temporary files that a crash left behind."""
         for top in (REVIEW, ARCHIVE):

@@ -78,7 +78,7 @@ def test_commands_tell_what_happened(tmp_path: Path) -> None:
     broken = (OWN.parent.parent.parent / "worker" / "samples" / "shoulder-therapy-decision-missing.txt").read_bytes()
     with running_system(tmp_path / "share") as system:
         system.drop(broken, "matter-17/broken.txt")
-        in_review = ["matter-17/broken.txt", "matter-17/broken.txt.error.json"]
+        in_review = [f"matter-17/broken.txt{suffix}" for suffix in ("", ".error.json", ".error.txt")]
         eventually(lambda: system.files("review") == in_review, "a dead letter in review/")
         (event,) = system.events(system.keys.dead_letters)
         wanted = event["id"][:12]

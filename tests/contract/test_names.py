@@ -6,7 +6,7 @@ import fnmatch
 
 from tests.support.key_list import listed_keys
 from worker.contract.junk import is_junk
-from worker.contract.names import ERROR_SUFFIX, EXTRACTED_SUFFIX, Keys
+from worker.contract.names import COMPANIONS, EXTRACTED_SUFFIX, Keys
 
 
 def every_key(keys: Keys) -> dict[str, str]:
@@ -34,8 +34,9 @@ def test_every_key_lies_below_the_prefix() -> None:
 
 def test_companions_of_letters_are_no_letters() -> None:
     """People put a dead letter and what lies beside it back into the inbox together."""
-    for suffix in (ERROR_SUFFIX, EXTRACTED_SUFFIX):
+    for suffix in (*COMPANIONS, EXTRACTED_SUFFIX):
         assert is_junk(f"letter.pdf{suffix}")
         assert is_junk(f"LETTER.PDF{suffix.upper()}")
     assert not is_junk("letter.pdf")
     assert not is_junk("error.json.pdf")
+    assert not is_junk("letter.pdf.txt"), "what programs that recognise text call their result"

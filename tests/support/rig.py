@@ -16,7 +16,7 @@ from tests.support.failpoints import Failpoints
 from tests.support.letters import NOON_2024_MS
 from tests.support.memory_records import MemoryRecords
 from worker.contract.claim_ids import SEPARATOR, new_claim_id
-from worker.contract.names import CLAIMED, ERROR_SUFFIX, EXTRACTED_SUFFIX, FOLDERS, stored_name
+from worker.contract.names import CLAIMED, COMPANIONS, EXTRACTED_SUFFIX, FOLDERS, stored_name
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
 from worker.pipeline import Pipeline
@@ -114,7 +114,7 @@ class Rig:
 
     def letters(self) -> dict[str, bytes]:
         """The same without what we write beside letters."""
-        ours = (ERROR_SUFFIX, EXTRACTED_SUFFIX)
+        ours = (*COMPANIONS, EXTRACTED_SUFFIX)
         return {path: content for path, content in self.files().items() if not path.endswith(ours)}
 
     def published(self) -> list[dict[str, Any]]:

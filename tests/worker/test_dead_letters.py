@@ -6,13 +6,12 @@ import re
 from datetime import date
 from pathlib import Path
 
-import orjson
 import pytest
 
 from tests.support.determinations import NOW, dead_letter
 from worker import dead_letters, reading
 from worker.contract.event import DEAD_LETTERED, DeadLetter, encode, event_id, make_event
-from worker.dead_letters import INTERNAL, MAX_VIOLATIONS, POISON, READING, catalogue, error_file, make_dead_letter
+from worker.dead_letters import INTERNAL, MAX_VIOLATIONS, POISON, READING, catalogue, make_dead_letter
 from worker.letter.errors import Violation
 from worker.retrying import Disposition
 
@@ -32,8 +31,7 @@ def explained(*violations: Violation) -> dict[str, object]:
         path="review/two words.txt",
         data=dead_letter(*violations),
     )
-    told: dict[str, object] = orjson.loads(error_file(encode(event)))
-    return told
+    return dead_letters.told(encode(event))
 
 
 class TestCatalogue:

@@ -18,7 +18,7 @@ from tests.support.memory_records import MemoryRecords
 from tests.support.rig import LEASE_S, MOST, FakeReader, Rig, determine
 from worker import pipeline
 from worker.contract.event import MAX_EVENT_BYTES
-from worker.contract.names import ERROR_SUFFIX, EXTRACTED_SUFFIX
+from worker.contract.names import COMPANIONS, ERROR_SUFFIX, EXTRACTED_SUFFIX
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
 from worker.reading import ReaderUnavailable, Text, Unreadable
@@ -439,7 +439,7 @@ class TestSeveralWorkers:
             [Finish(mine, 1, "dead", "empty", event % mine.digest.encode(), "plain", "review/letter.txt")]
         )
         rig.run(records=Interrupted(rig.memory, "dead_letter_event", the_other_files_it_first))
-        assert set(rig.files()) == {"review/letter.txt", f"review/letter.txt{ERROR_SUFFIX}"}
+        assert set(rig.files()) == {"review/letter.txt", *(f"review/letter.txt{suffix}" for suffix in COMPANIONS)}
 
     def test_a_letter_that_ends_every_worker_becomes_poison(self, rig: Rig) -> None:
         killer, good = rig.claim("killer.txt", b"broken"), rig.claim("good.txt", b"a letter")

@@ -17,7 +17,7 @@ import pytest
 from tests.support.failpoints import Failpoints, Killed, When
 from tests.support.letters import digest
 from tests.support.rig import MOST, Rig
-from worker.contract.names import ERROR_SUFFIX, EXTRACTED_SUFFIX
+from worker.contract.names import ERROR_SUFFIX, EXTRACTED_SUFFIX, NOTE_SUFFIX
 
 TEXT, PAGED, BROKEN, OTHER_BROKEN = b"a letter", b"%PDF a letter with pages", b"broken", b"broken otherwise"
 
@@ -100,9 +100,13 @@ def check_companions(rig: Rig) -> None:
     errors = {path: orjson.loads(content) for path, content in beside.items() if path.endswith(ERROR_SUFFIX)}
     assert len(extracted) == 1
     assert {told["id"] for told in errors.values()} == {event["id"] for event in rig.dead()}
+    notes = {path: content.decode() for path, content in beside.items() if path.endswith(NOTE_SUFFIX)}
     for path in (*extracted, *errors):
         assert path.removesuffix(EXTRACTED_SUFFIX).removesuffix(ERROR_SUFFIX) in letters, "none without its letter"
-    assert len(beside) == len(extracted) + len(errors), "no temporary file"
+    assert {path.removesuffix(NOTE_SUFFIX) for path in notes} == {path.removesuffix(ERROR_SUFFIX) for path in errors}
+    for path, told in errors.items():
+        assert told["id"][:12] in notes[path.removesuffix(ERROR_SUFFIX) + NOTE_SUFFIX], "each says which letter it is"
+    assert len(beside) == len(extracted) + len(errors) + len(notes), "no temporary file"
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

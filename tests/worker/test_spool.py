@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.support.letters import claim
 from worker import spool as module
-from worker.contract.names import ERROR_SUFFIX, EXTRACTED_SUFFIX, FOLDERS, MAX_NAME_BYTES, stored_name
+from worker.contract.names import COMPANIONS, ERROR_SUFFIX, EXTRACTED_SUFFIX, FOLDERS, MAX_NAME_BYTES, stored_name
 from worker.spool import TEMPORARY_PREFIX, ClaimedFile, Spool
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
@@ -193,7 +193,7 @@ class TestStoredName:
 
     def test_companions_fit_into_the_longest_name(self, tmp_path: Path) -> None:
         stored = stored_name("ä" * 300 + ".pdf", f"{ID}~")
-        for suffix in (ERROR_SUFFIX, EXTRACTED_SUFFIX):
+        for suffix in (*COMPANIONS, EXTRACTED_SUFFIX):
             (tmp_path / (stored + suffix)).touch()
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.table import Table
+from rich.text import Text as Styled
 
 from worker.cli.console import err, out, printable, write_line
 from worker.cli.exits import Exit
@@ -61,12 +62,15 @@ def list_(
         for item in items:
             write_line(orjson.dumps(_as_json(item)))
         return
-    table = Table("id", "received", "code", "file", box=None, padding=(0, 1))
+    table = Table("id", "received", "code", "file", "replaced by", box=None, padding=(0, 1))
     for item in items:
         received = str(item.told.get("received_on", ""))
-        table.add_row(item.digest[:12], received, str(item.told.get("code", "")), printable(item.path))
+        code, replaced = str(item.told.get("code", "")), item.replaced_by[:12]
+        table.add_row(item.digest[:12], received, code, Styled(printable(item.path)), replaced)
     out.print(table)
     err.print(f"{len(items)} dead letters" if items else "no dead letters")
+    if any(item.replaced_by for item in items):
+        err.print("replaced: a later file of that name was published; if it is the same letter, discard this one")
 
 
 @group.command()
@@ -83,6 +87,8 @@ def show(wanted: Id, *, json: Json = False) -> None:
     for place in told.get("where") or ():
         out.print(f"  {place}", markup=False)
     out.print(f"{told.get('what_to_do')}", markup=False)
+    if item.replaced_by:
+        out.print(f"A later file of this name was published as {item.replaced_by[:12]}.", style="yellow", markup=False)
     table = Table(box=None, show_header=False, padding=(0, 1))
     for name in ("code", "attempts", "received_on", "failed_at", "size_bytes", "parser_version", "claim_id", "id"):
         table.add_row(name.replace("_", " "), str(told.get(name)))

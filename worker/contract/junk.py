@@ -23,7 +23,8 @@ _JUNK: Final = (
     "*.swp",
     "thumbs.db",
     "desktop.ini",
-    "*.error.json",  # what lies beside a dead letter and a published one: people put both back together
+    "*.error.json",  # what lies beside a dead letter and a published one: people put all of it back together
+    "*.error.txt",
     "*.extracted.txt",
 )
 _junk: Final = re.compile("|".join(fnmatch.translate(pattern) for pattern in _JUNK), re.DOTALL)

@@ -5,7 +5,7 @@ Folders, all on one file system (a claim is one rename):
     inbox/      people and programs drop letters here, in any sub-folder
     claimed/    <sub-folders>/<claim id>~<name>, being worked on
     archive/    YYYY/MM/DD/<sub-folders>/<claim id>~<name>, published letters
-    review/     <sub-folders>/<name>, dead letters, each beside <name>.error.json
+    review/     <sub-folders>/<name>, dead letters, each beside <name>.error.json and <name>.error.txt
     .imr/       the embedded server's data and this machine's lock; never scanned
 
 Keys, all below one prefix (`imr`):
@@ -36,6 +36,9 @@ FOLDERS = (INBOX, CLAIMED, ARCHIVE, REVIEW)
 DUPLICATES = "duplicates"
 DISCARDED = "discarded"
 ERROR_SUFFIX = ".error.json"
+NOTE_SUFFIX = ".error.txt"
+COMPANIONS = (ERROR_SUFFIX, NOTE_SUFFIX)
+"""What lies beside a dead letter, in the order in which it is written."""
 
 LETTERS_QUEUE = "letters"
 LETTERS_TASK = "imr.letters"
@@ -45,7 +48,7 @@ EXTRACTED_SUFFIX = ".extracted.txt"
 PRODUCER_REPORT_TTL_S = 30
 """A producer that has not reported for so many seconds is not running."""
 
-MAX_NAME_BYTES = 255 - max(len(ERROR_SUFFIX), len(EXTRACTED_SUFFIX))
+MAX_NAME_BYTES = 255 - max(len(suffix) for suffix in (*COMPANIONS, EXTRACTED_SUFFIX))
 """A stored name leaves room for the companions of a letter within the 255 bytes that file systems allow."""
 
 

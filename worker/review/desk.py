@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, cast
 
 import orjson
 
+from worker import companions
 from worker.contract.claim_ids import is_claim_id, split_claimed_name
 from worker.contract.event import RESOLVED, Action, Resolution, encode, event_id, make_event
 from worker.contract.names import DISCARDED, ERROR_SUFFIX, REVIEW
@@ -52,6 +53,12 @@ class DeadItem:
     def path(self) -> str:
         """Path of the letter itself."""
         return self.error_path.removesuffix(ERROR_SUFFIX)
+
+    @property
+    def replaced_by(self) -> str:
+        """Id of the event of a later file of its name that was published; empty if there is none."""
+        by = self.told.get("replaced_by")
+        return str(by.get("id", "")) if isinstance(by, dict) else ""
 
 
 class ReviewDesk:
@@ -168,17 +175,17 @@ class ReviewDesk:
         elif record.state == "dead" and self._spool.exists(item.file.path):
             return  # a worker is filing it: the error file is written first, the letter follows
         elif not self._spool.exists(item.path):
-            self._spool.remove(item.error_path)
+            companions.take_away(self._spool, item.path)
             yield f"{item.digest[:12]}: an error file without its letter; removed"
 
     def _back_to_claimed(self, item: DeadItem) -> None:
         # The letter first: an error file without its letter is swept, a letter without its error file is a riddle.
         self._spool.move(item.path, item.file.path)
-        self._spool.remove(item.error_path)
+        companions.take_away(self._spool, item.path)
 
     def _put(self, item: DeadItem, target: str) -> None:
         self._spool.move(item.path, target)
-        self._spool.move(item.error_path, target + ERROR_SUFFIX)
+        companions.carry(self._spool, item.path, target)
 
 
 def _target(item: DeadItem, action: Action, named: Naming) -> str:

@@ -1,0 +1,139 @@
+"""What lies beside a dead letter in `review/`: `<name>.error.json` for programs, `<name>.error.txt` for people.
+
+The second one is for whoever opens the folder and has no other tool: a few sentences, wrapped, with the line ends that
+every editor shows. Its name ends in `.error.txt` and not in `.txt` alone, because `x.pdf.txt` is what programs that
+recognise text call their result: a letter of that name must stay a letter, and ours must never be taken for one.
+
+The `.error.json` is written first and goes last, so whatever a crash leaves has one, by which the sweep finds it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from worker import dead_letters
+from worker.contract.claim_ids import split_claimed_name
+from worker.contract.names import COMPANIONS, ERROR_SUFFIX, NOTE_SUFFIX
+from worker.spool import ClaimedFile, Spool
+
+_WIDTH: Final = 76
+"""Fits the window of an editor and a printed page."""
+_PLACES: Final = 5
+"""So many places are told in the note; the `.error.json` has them all."""
+_LINE_END: Final = "\r\n"
+"""Old editors of Windows show nothing else as the end of a line, and no other editor minds it."""
+
+_HEAD: Final = "This letter could not be processed automatically, and needs a person."
+_WHO_DECIDES: Final = (
+    'To have it "discarded", or tried again ("redriven"), tell whoever runs this service the number {number}. '
+    "Please do not rename, move or delete the files here by hand."
+)
+_SAME_NAME: Final = (
+    "A corrected copy may have the same name: drop it into the inbox. This very file, dropped again, is known already, "
+    "and nothing would come of it."
+)
+_REPLACED: Final = (
+    "REPLACED? A file of this name that came later was published on {when} as {which}. If it is the corrected copy of "
+    "this letter, all that is left to do is to have this one discarded. If it is another letter that only has the same "
+    "name, this one still needs a person."
+)
+
+
+def lay(spool: Spool, path: str, event: bytes) -> None:
+    """Write both for the dead letter `path` from its event. Raises OSError; each is whole or not there."""
+    _write(spool, path, dead_letters.told(event))
+
+
+def carry(spool: Spool, source: str, target: str) -> None:
+    """Have both follow a dead letter that was moved. Raises OSError; may be repeated."""
+    for suffix in reversed(COMPANIONS):
+        spool.move(source + suffix, target + suffix)
+
+
+def take_away(spool: Spool, path: str) -> None:
+    """Remove both. Raises OSError; may be repeated."""
+    for suffix in reversed(COMPANIONS):
+        spool.remove(path + suffix)
+
+
+def mark_replaced(spool: Spool, file: ClaimedFile, identity: str, at: datetime) -> None:
+    """Say beside each earlier dead letter of the same folder and name that `file` was published as `identity` at `at`.
+
+    Nothing is discarded: it may be another letter that only has the same name, and a person tells. Raises OSError; may
+    be repeated. One that a person moves in this very moment leaves a file without its letter, which is swept.
+    """
+    plain = file.review_path("plain")
+    if not spool.exists(plain + ERROR_SUFFIX):
+        return
+    for path in (plain, *_namesakes(spool, file)):
+        told = _read(spool, path)
+        by = {"id": identity, "published_at": at.isoformat()}
+        # The first that replaced it stays; told again, because a crash may have left the note behind.
+        if str(told.get("claim_id", "~")) < file.claim_id and told.setdefault("replaced_by", by) == by:
+            _write(spool, path, told)
+
+
+def _namesakes(spool: Spool, file: ClaimedFile) -> list[str]:
+    """Dead letters of that folder and name which have their claim id before it, because the name was taken."""
+    found = []
+    for path in spool.error_files_in(file.folder):
+        stored = path.removesuffix(ERROR_SUFFIX).rpartition("/")[2]
+        split = split_claimed_name(stored)
+        if split is not None and ClaimedFile(split[0], file.folder, file.name).stored == stored:
+            found.append(path.removesuffix(ERROR_SUFFIX))
+    return found
+
+
+def _read(spool: Spool, path: str) -> dict[str, Any]:
+    try:
+        told = orjson.loads(spool.read(path + ERROR_SUFFIX))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _write(spool: Spool, path: str, told: dict[str, Any]) -> None:
+    spool.write(path + ERROR_SUFFIX, orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    spool.write(path + NOTE_SUFFIX, note(told))
+
+
+def note(told: dict[str, Any]) -> bytes:
+    """The `.error.txt` for what an `.error.json` tells."""
+    parts = [*_replaced(told), _HEAD]
+    parts += [f"What is wrong:\n  {told.get('what_happened')}"]
+    parts += ["\n  ".join(["Where:", *_places(told)])] if told.get("where") else []
+    parts += [f"What to do:\n  {told.get('what_to_do')}"]
+    parts += [_WHO_DECIDES.format(number=str(told.get("id", ""))[:12]), _SAME_NAME]
+    parts += [
+        f"(code {told.get('code')}, received {told.get('received_on')}; details: the file ending in {ERROR_SUFFIX})"
+    ]
+    return (_LINE_END * 2).join(_wrapped(part) for part in parts).encode("utf-8", "replace") + _LINE_END.encode()
+
+
+def _replaced(told: dict[str, Any]) -> list[str]:
+    by = told.get("replaced_by")
+    if not isinstance(by, dict):
+        return []
+    return [_REPLACED.format(when=_minute(str(by.get("published_at"))), which=str(by.get("id"))[:12])]
+
+
+def _minute(stamp: str) -> str:
+    return datetime.fromisoformat(stamp).astimezone(UTC).strftime("%Y-%m-%d at %H:%M UTC")
+
+
+def _places(told: dict[str, Any]) -> list[str]:
+    places = [str(one) for one in told["where"]]
+    more = len(places) - _PLACES
+    return [*places[:_PLACES], f"and {more} more"] if more > 0 else places
+
+
+def _wrapped(part: str) -> str:
+    lines = []
+    for line in part.split("\n"):
+        indent = "  " if line.startswith("  ") else ""
+        lines += textwrap.wrap(line, _WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+    return _LINE_END.join(lines)
