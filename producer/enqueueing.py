@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from producer.chores import AsksForChores
 from worker.hints import QueueUnavailable
 
 log = logging.getLogger("imr.producer")
@@ -23,6 +24,10 @@ class SendsHints(Protocol):
 
     def depth(self) -> int:
         """Messages waiting on the queue."""
+
+
+class Queue(SendsHints, AsksForChores, Protocol):
+    """All that the producer wants of the queue."""
 
 
 class Outbox:

@@ -7,15 +7,16 @@ at any point and started again, it finds every file in the inbox or in `claimed/
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import redis
 
 from producer.admission import Limits
+from producer.chores import Chore, Chores
 from producer.claiming import Claimer
-from producer.enqueueing import Outbox, SendsHints
+from producer.enqueueing import Outbox, Queue
 from producer.inbox import Inbox
 from producer.intake import HELD_POLL_S, Intake
 from producer.reaping import Leases, Reaper
@@ -52,7 +53,7 @@ class Producer:
         self,
         *,
         share: str,
-        hints: SendsHints,
+        hints: Queue,
         leases: Leases,
         gauges: Gauges,
         timing: Timing,
@@ -60,6 +61,7 @@ class Producer:
         batch_letters: int,
         wall_clock_ms: Callable[[], int],
         monotonic_s: Callable[[], float],
+        chores: Sequence[Chore] = (),
     ) -> None:
         self._gauges = gauges
         self._now_s = monotonic_s
@@ -71,6 +73,7 @@ class Producer:
         self._intake = Intake(
             share=share, inbox=self._inbox, claimer=claimer, gauges=gauges, limits=limits, monotonic_s=monotonic_s
         )
+        self._chores = Chores(chores, hints, monotonic_s)
         self._outbox = Outbox(hints, monotonic_s, batch_letters)
         self._reaper = Reaper(
             share=share,
@@ -146,6 +149,8 @@ class Producer:
             self._gauges.report(Report(len(inbox), inbox.ignored, intake.claimed, intake.hold, watching))
         except redis.RedisError as error:
             log.warning("not reported (%s)", type(error).__name__)
+        else:
+            self._chores.ask_for_due()
 
     def _tell_hold(self) -> None:
         """Narrate a change, at the pace of reports: a full `claimed/` holds and admits many times a second."""

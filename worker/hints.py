@@ -97,6 +97,11 @@ class Hints:
                 ignore_result=True,
             )
 
+    def ask(self, task: str) -> None:
+        """Have a worker do a chore: a task without arguments, which finds out what to do. Raises `QueueUnavailable`."""
+        with self._broker("did not take a chore") as connection:
+            self._app.send_task(task, connection=connection, queue=LETTERS_QUEUE, retry=False, ignore_result=True)
+
     def depth(self) -> int:
         """Messages waiting on the queue. Raises `QueueUnavailable`."""
         with self._broker("did not tell its depth") as connection:

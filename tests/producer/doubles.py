@@ -39,6 +39,7 @@ class Queue:
     """The client half of a queue that the test takes down and fills."""
 
     sent: list[list[str]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     messages: int = 0
     is_down: bool = False
 
@@ -49,6 +50,10 @@ class Queue:
     def send(self, claim_ids: Sequence[str]) -> None:
         self._answer()
         self.sent.append(list(claim_ids))
+
+    def ask(self, task: str) -> None:
+        self._answer()
+        self.asked.append(task)
 
     def depth(self) -> int:
         self._answer()

@@ -53,6 +53,13 @@ def body_of(message: dict[str, Any]) -> Any:
     return orjson.loads(base64.b64decode(message["body"]))
 
 
+def test_a_chore_is_a_task_without_arguments(hints: Hints, client: redis.Redis) -> None:
+    hints.ask("imr.reconcile")
+    (message,) = messages(client)
+    assert message["headers"]["task"] == "imr.reconcile"
+    assert body_of(message)[:2] == [[], {}]
+
+
 def test_all_claims_of_one_call_go_in_one_message(hints: Hints, client: redis.Redis) -> None:
     hints.send(IDS)
     hints.send(IDS[:1])
