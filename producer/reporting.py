@@ -5,30 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
-import orjson
 import redis
 
 from producer.admission import Load
 from worker.contract.names import PRODUCER_REPORT_TTL_S, Keys
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What the producer says of itself; figures and fixed words only, so it may be shown anywhere."""
-
-    waiting: int
-    """Letters in the inbox that it knows of and has not claimed."""
-    ignored: int
-    """Files in the inbox that are no letters by their names."""
-    claimed: int
-    """Files in `claimed/`."""
-    hold: str | None
-    """What keeps it from claiming; None if nothing does."""
-    watching: str
-    """How the inbox is watched."""
+from worker.contract.reports import ProducerReport
 
 
 class Gauges(Protocol):
@@ -37,7 +21,7 @@ class Gauges(Protocol):
     def load(self, claimed_letters: int | None) -> Load:
         """The figures for admission; never raises."""
 
-    def report(self, report: Report) -> None:
+    def report(self, report: ProducerReport) -> None:
         """Leave the last report where `imr status` finds it. Raises redis.RedisError."""
 
 
@@ -81,9 +65,9 @@ class RedisGauges:
         except OSError:
             return None
 
-    def report(self, report: Report) -> None:
+    def report(self, report: ProducerReport) -> None:
         """See `Gauges.report`."""
-        told = orjson.dumps({"at_ms": self._now_ms(), "pid": os.getpid(), **_fields(report)})
+        told = replace(report, at_ms=self._now_ms(), pid=os.getpid()).encode()
         with self._client.pipeline(transaction=False) as pipe:
             pipe.hset(self._keys.producers, self._name, told)
             pipe.expire(self._keys.producers, PRODUCER_REPORT_TTL_S)
@@ -98,7 +82,3 @@ def takes_writes(info: dict[str, Any]) -> bool:
     """Whether the server of that INFO accepts writes: a replica does not, nor one whose append-only file failed."""
     expected = {"role": "master", "aof_last_write_status": "ok"}
     return all(info.get(name, value) == value for name, value in expected.items())
-
-
-def _fields(report: Report) -> dict[str, Any]:
-    return {name: getattr(report, name) for name in Report.__slots__}

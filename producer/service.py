@@ -20,9 +20,10 @@ from producer.enqueueing import Outbox, Queue
 from producer.inbox import Inbox
 from producer.intake import HELD_POLL_S, Intake
 from producer.reaping import Leases, Reaper
-from producer.reporting import Gauges, Report
+from producer.reporting import Gauges
 from producer.waking import Wake
 from producer.watching import Lookout
+from worker.contract.reports import ProducerReport
 
 log = logging.getLogger("imr.producer")
 
@@ -145,8 +146,11 @@ class Producer:
         self._tell_hold()
         watching = "events and scan" if self._lookout.is_watching() else "scan"
         intake, inbox = self._intake, self._inbox
+        report = ProducerReport(
+            waiting=len(inbox), ignored=inbox.ignored, claimed=intake.claimed, hold=intake.hold, watching=watching
+        )
         try:
-            self._gauges.report(Report(len(inbox), inbox.ignored, intake.claimed, intake.hold, watching))
+            self._gauges.report(report)
         except redis.RedisError as error:
             log.warning("not reported (%s)", type(error).__name__)
         else:

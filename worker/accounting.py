@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
-import orjson
 import redis
 
 from worker.contract.junk import may_be_letter
 from worker.contract.names import INBOX, PRODUCER_REPORT_TTL_S, Keys
+from worker.contract.reports import ProducerReport, decode
 from worker.records.model import Records
 from worker.spool import Spool, files_below
 
@@ -37,6 +37,8 @@ class Account:
     """What keeps producers from claiming."""
     producers: int
     """Producers that have reported lately."""
+    reports: tuple[ProducerReport, ...] = ()
+    """What they told last."""
 
     @property
     def unexplained(self) -> int:
@@ -70,8 +72,9 @@ def take_account(spool: Spool, records: Records, client: redis.Redis, keys: Keys
         ignored=ignored,
         in_flight=len(counts.open_claims) - lost + not_begun + waiting,
         lost_claims=lost,
-        holds=tuple(sorted({str(report["hold"]) for report in reports if report.get("hold")})),
+        holds=tuple(sorted({report.hold for report in reports if report.hold})),
         producers=len(reports),
+        reports=tuple(reports),
     )
 
 
@@ -82,9 +85,9 @@ def _inbox(spool: Spool) -> tuple[int, int]:
     return letters[True], letters[False]
 
 
-def producer_reports(client: redis.Redis, keys: Keys) -> list[dict[str, Any]]:
+def producer_reports(client: redis.Redis, keys: Keys) -> list[ProducerReport]:
     """The last reports of producers that are running, by the server's clock. Raises redis.RedisError."""
     raw = cast("dict[bytes, bytes]", client.hgetall(keys.producers))
     seconds, _ = client.time()
-    reports = [cast("dict[str, Any]", orjson.loads(one)) for one in raw.values()]
-    return [one for one in reports if seconds * 1000 - int(one["at_ms"]) < PRODUCER_REPORT_TTL_S * 1000]
+    reports = [decode(one) for one in raw.values()]
+    return [one for one in reports if seconds * 1000 - one.at_ms < PRODUCER_REPORT_TTL_S * 1000]

@@ -10,11 +10,11 @@ from pathlib import Path
 import redis
 
 from producer.admission import Limits, Load
-from producer.reporting import Report
 from producer.scanning import walk
 from producer.service import Producer, Timing
 from worker.contract.claim_ids import split_claimed_name
 from worker.contract.names import FOLDERS
+from worker.contract.reports import ProducerReport
 from worker.hints import QueueUnavailable
 
 SETTLE_S, SCAN_S, REAP_S, HINT_TIMEOUT_S = 2.0, 5.0, 5.0, 20.0
@@ -84,12 +84,12 @@ class Dials:
     free_disk_bytes: int | None = 10**12
     redis_used_bytes: int | None = 0
     redis_is_down: bool = False
-    reports: list[Report] = field(default_factory=list)
+    reports: list[ProducerReport] = field(default_factory=list)
 
     def load(self, claimed_letters: int | None) -> Load:
         return Load(claimed_letters, self.free_disk_bytes, self.redis_used_bytes, 0, redis_writable=True)
 
-    def report(self, report: Report) -> None:
+    def report(self, report: ProducerReport) -> None:
         if self.redis_is_down:
             raise redis.ConnectionError
         self.reports.append(report)

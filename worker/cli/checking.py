@@ -28,7 +28,8 @@ def register(app: typer.Typer) -> None:
 def check(
     *,
     health: Annotated[
-        Literal["producer"] | None, typer.Option(help="Only say whether a producer has reported lately.")
+        Literal["producer"] | None,
+        typer.Option(help="Only say whether a producer has reported lately, and sees its inbox."),
     ] = None,
     settings_table: Annotated[bool, typer.Option("--settings", help="All settings as a Markdown table.")] = False,
 ) -> None:
@@ -38,8 +39,7 @@ def check(
         return
     settings = load_settings()
     if health is not None:
-        running = producer_reports(connect(redis_url(settings)), Keys(settings.prefix))
-        raise typer.Exit(Exit.OK if running else Exit.FAILED)
+        raise typer.Exit(Exit.OK if _producer_is_well(settings) else Exit.FAILED)
     _show_settings(settings)
     problems = list(_problems(settings))
     for problem, fatal in problems:
@@ -58,6 +58,11 @@ def _show_settings(settings: Settings) -> None:
         shown = "(set)" if isinstance(value, SecretStr) else "" if value is None else str(value)
         table.add_row(f"IMR_{name.upper()}", shown, "" if name in settings.model_fields_set else "default", style=None)
     out.print(table)
+
+
+def _producer_is_well(settings: Settings) -> bool:
+    reports = producer_reports(connect(redis_url(settings)), Keys(settings.prefix))
+    return bool(reports) and not any(report.trouble for report in reports)
 
 
 def _problems(settings: Settings) -> Iterator[tuple[Problem, bool]]:

@@ -16,6 +16,7 @@ from worker.cli.exits import Exit
 from worker.cli.following import Group, line
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
+from worker.contract.reports import ProducerReport
 from worker.contract.server import redis_url
 from worker.contract.settings import load_settings
 from worker.records.redis import RedisRecords
@@ -92,6 +93,22 @@ def _show(account: Account) -> None:
         out.print(f"intake held: {'; '.join(account.holds)}", style="yellow")
     if not account.producers:
         out.print("no producer is running: letters stay in the inbox (`imr up` or `imr watch`)", style="yellow")
+    for report in account.reports:
+        _show_producer(report)
+
+
+def _show_producer(report: ProducerReport) -> None:
+    """How one producer watches, and what went wrong with that."""
+    if report.trouble:
+        out.print(f"the producer is in trouble: {report.trouble}", style="bold red", markup=False)
+    out.print(f"new files are noticed by {report.watching} ({report.why})", markup=False)
+    if report.repairs:
+        causes = ", ".join(f"{cause} {times}" for cause, times in sorted(report.repairs.items()))
+        out.print(f"events were lost, and the inbox was scanned for their files: {causes}", markup=False)
+    folders = {"too deep": report.too_deep, "unreadable": report.unreadable, "unwatched": report.unwatched}
+    told = ", ".join(f"{count:,} {what}" for what, count in folders.items() if count)
+    if told:
+        out.print(f"folders of the inbox: {told} (docs/intake.md)", style="yellow", markup=False)
 
 
 _NOTES = {
