@@ -18,6 +18,8 @@ class Load:
     redis_max_bytes: int | None
     """0 for a server without a limit."""
     redis_writable: bool
+    paused: bool = False
+    """Whether an operator holds the intake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ def admit(load: Load, limits: Limits) -> Admission:
 def _obstacle(load: Load, limits: Limits) -> str | None:
     if load.claimed_letters is None or load.free_disk_bytes is None:
         return "the share cannot be looked at"
+    if load.paused:
+        return "paused by an operator (`imr resume` opens the intake)"
     if load.free_disk_bytes < limits.min_free_disk_bytes:
         return f"less than {limits.min_free_disk_bytes:,} bytes are free on the share (IMR_MIN_FREE_DISK_BYTES)"
     if load.redis_used_bytes is None or load.redis_max_bytes is None:

@@ -12,6 +12,7 @@ import redis
 
 from producer.admission import Load
 from worker.contract.names import PRODUCER_REPORT_TTL_S, Keys
+from worker.contract.pause import is_paused
 from worker.contract.reports import ProducerReport
 
 
@@ -39,17 +40,18 @@ class RedisGauges:
 
     def load(self, claimed_letters: int | None) -> Load:
         """See `Gauges.load`."""
-        free_disk_bytes = self._free_disk_bytes()
+        free_disk_bytes, paused = self._free_disk_bytes(), self._paused()
         try:
             info = self._info()
         except redis.RedisError:
-            return Load(claimed_letters, free_disk_bytes, None, None, redis_writable=False)
+            return Load(claimed_letters, free_disk_bytes, None, None, redis_writable=False, paused=paused)
         return Load(
             claimed_letters,
             free_disk_bytes,
             int(info.get("used_memory", 0)),
             int(info.get("maxmemory", 0)),
             redis_writable=takes_writes(info),
+            paused=paused,
         )
 
     def _info(self) -> dict[str, Any]:
@@ -64,6 +66,12 @@ class RedisGauges:
             return shutil.disk_usage(self._share).free
         except OSError:
             return None
+
+    def _paused(self) -> bool:
+        try:
+            return is_paused(self._share)
+        except OSError:
+            return True  # perhaps it is: what may not be looked at must not be overruled
 
     def report(self, report: ProducerReport) -> None:
         """See `Gauges.report`."""

@@ -84,10 +84,12 @@ class Dials:
     free_disk_bytes: int | None = 10**12
     redis_used_bytes: int | None = 0
     redis_is_down: bool = False
+    paused: bool = False
     reports: list[ProducerReport] = field(default_factory=list)
 
     def load(self, claimed_letters: int | None) -> Load:
-        return Load(claimed_letters, self.free_disk_bytes, self.redis_used_bytes, 0, redis_writable=True)
+        figures = (claimed_letters, self.free_disk_bytes, self.redis_used_bytes, 0)
+        return Load(*figures, redis_writable=True, paused=self.paused)
 
     def report(self, report: ProducerReport) -> None:
         if self.redis_is_down:

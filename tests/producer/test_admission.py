@@ -32,6 +32,8 @@ def test_it_admits_up_to_the_limit_of_claimed_letters(load: Load, letters: int) 
         ({"claimed_letters": None}, "the share cannot be looked at"),
         ({"free_disk_bytes": None}, "the share cannot be looked at"),
         ({"free_disk_bytes": 999_999}, "less than 1,000,000 bytes are free on the share (IMR_MIN_FREE_DISK_BYTES)"),
+        ({"paused": True}, "paused by an operator (`imr resume` opens the intake)"),
+        ({"paused": True, "redis_used_bytes": None}, "paused by an operator (`imr resume` opens the intake)"),
         ({"redis_used_bytes": None}, "Redis cannot be reached"),
         ({"redis_max_bytes": None}, "Redis cannot be reached"),
         ({"redis_writable": False}, "Redis does not take writes (read-only replica, or its disk is full)"),

@@ -15,6 +15,7 @@ from producer.reporting import RedisGauges, takes_writes
 from tests.producer.doubles import Share
 from tests.support.servers import Server, running
 from worker.contract.names import PRODUCER_REPORT_TTL_S, Keys
+from worker.contract.pause import Pause, end_pause, write_pause
 from worker.contract.reports import ProducerReport, decode
 
 REPORT = ProducerReport(waiting=3, ignored=2, claimed=1, hold=None, watching="events and scan")
@@ -54,6 +55,23 @@ def test_what_cannot_be_looked_at_is_unknown(share: Share) -> None:
     assert not load.redis_writable
     missing = RedisGauges(client=client, keys=Keys("imr"), share="/nowhere", name="x", wall_clock_ms=lambda: 0)
     assert missing.load(0).free_disk_bytes is None
+
+
+def test_a_pause_is_seen_in_the_share_whether_or_not_redis_answers(client: redis.Redis, share: Share) -> None:
+    gauges = gauges_of(client, share)
+    assert not gauges.load(0).paused
+    write_pause(share.root, Pause("operator", None, "a reason"))
+    assert gauges.load(0).paused
+    assert gauges_of(redis.Redis(port=1), share).load(0).paused
+    end_pause(share.root)
+    assert not gauges.load(0).paused
+
+
+def test_a_pause_that_cannot_be_ruled_out_holds(client: redis.Redis, share: Share) -> None:
+    not_a_folder = share.root / "outside" / "file"
+    not_a_folder.touch()
+    gauges = RedisGauges(client=client, keys=Keys("imr"), share=str(not_a_folder), name="x", wall_clock_ms=lambda: 0)
+    assert gauges.load(0).paused
 
 
 @pytest.mark.parametrize(

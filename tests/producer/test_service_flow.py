@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from producer.admission import Limits
+from producer.intake import OPEN_POLL_S
 from producer.service import REPORT_S
 from tests.producer.doubles import HINT_TIMEOUT_S, LIMITS, REAP_S, SCAN_S, SETTLE_S, Site
 from tests.producer.stepping import quietly, started, step_after, step_until
@@ -32,6 +33,23 @@ def test_while_admission_holds_letters_wait_in_the_inbox_and_then_go_by_themselv
     assert site.dials.reports[-1].hold is None
     said = [record.getMessage() for record in caplog.records if record.getMessage().startswith("intake")]
     assert said == ["intake held: Redis cannot be reached", "intake open"], "each change once"
+
+
+def test_a_pause_is_honoured_within_seconds_and_what_is_claimed_goes_on(site: Site) -> None:
+    producer = started(site)
+    claimed_before = site.share.drop("before.pdf").name
+    step_until(producer, site.share.claimed, "the letter to be claimed")
+    site.dials.paused = True
+    site.clock.advance(OPEN_POLL_S)
+    site.share.drop("while paused.pdf")
+    quietly(site, producer, HINT_TIMEOUT_S + REAP_S)
+    assert site.share.waiting_paths() == ["while paused.pdf"]
+    assert site.dials.reports[-1].hold == "paused by an operator (`imr resume` opens the intake)"
+    (claim_id,) = site.share.claimed()
+    assert site.queue.hinted.count(claim_id) > 1, "what is claimed is still reaped"
+    site.dials.paused = False
+    quietly(site, producer, REPORT_S)
+    assert site.share.claimed_paths() == [claimed_before, "while paused.pdf"]
 
 
 def test_no_more_is_claimed_than_the_limit_and_more_when_workers_are_done(site: Site) -> None:

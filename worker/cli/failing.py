@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 from worker.cli.console import err
 from worker.cli.exits import Exit
 from worker.contract.settings import SettingsError
-from worker.contract.share import StartRefused
+from worker.contract.share import ShareUnavailable, StartRefused
 from worker.hints import QueueUnavailable
 from worker.records.model import RecordsUnavailable
 from worker.review.desk import DecisionRefused, NoSuchDeadLetter
@@ -37,7 +37,7 @@ def _code(error: Exception) -> Exit | None:
     match error:
         case StartRefused() | SettingsError():
             return Exit.REFUSED
-        case RecordsUnavailable() | QueueUnavailable() | RedisError():
+        case RecordsUnavailable() | QueueUnavailable() | RedisError() | ShareUnavailable():
             return Exit.UNAVAILABLE
         case NoSuchDeadLetter():
             return Exit.NOT_FOUND

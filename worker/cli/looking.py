@@ -14,11 +14,13 @@ from worker.accounting import Account, take_account
 from worker.cli.console import err, out, write_line
 from worker.cli.exits import Exit
 from worker.cli.following import Group, line
+from worker.cli.pausing import told
 from worker.contract.names import Keys
+from worker.contract.pause import read_pause
 from worker.contract.redis_client import connect
 from worker.contract.reports import ProducerReport
 from worker.contract.server import redis_url
-from worker.contract.settings import load_settings
+from worker.contract.settings import Settings, load_settings
 from worker.records.redis import RedisRecords
 from worker.spool import Spool
 
@@ -74,9 +76,11 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="Figures as JSON
     keys = Keys(settings.prefix)
     account = take_account(Spool(settings.share), RedisRecords(client, keys), client, keys)
     if json:
-        write_line(orjson.dumps({**dataclasses.asdict(account), "unexplained": account.unexplained}))
+        more = {"unexplained": account.unexplained, "pause": read_pause(settings.share)}
+        write_line(orjson.dumps({**dataclasses.asdict(account), **more}, option=orjson.OPT_UTC_Z))
     else:
         _show(account)
+        _show_pause(settings)
     raise typer.Exit(Exit.OK if account.closes else Exit.FAILED)
 
 
@@ -109,6 +113,12 @@ def _show_producer(report: ProducerReport) -> None:
     told = ", ".join(f"{count:,} {what}" for what, count in folders.items() if count)
     if told:
         out.print(f"folders of the inbox: {told} (docs/intake.md)", style="yellow", markup=False)
+
+
+def _show_pause(settings: Settings) -> None:
+    pause = read_pause(settings.share)
+    if pause is not None:
+        out.print(f"paused {told(pause)}; `imr resume` opens the intake", style="yellow", markup=False)
 
 
 _NOTES = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -14,6 +12,7 @@ from rich.text import Text as Styled
 
 from worker.cli.console import err, out, printable, write_line
 from worker.cli.exits import Exit
+from worker.cli.pausing import who
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
 from worker.contract.server import broker_of, redis_url
@@ -38,17 +37,9 @@ def _desk(settings: Settings) -> ReviewDesk:
         spool=Spool(settings.share),
         records=RedisRecords(connect(redis_url(settings)), Keys(settings.prefix)),
         site=settings.site,
-        decided_by=_who(),
+        decided_by=who(),
         wall_clock=lambda: datetime.now(UTC),
     )
-
-
-def _who() -> str:
-    """The person, as the operating system names them; in a container the user may have a number only."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 @group.command("list")

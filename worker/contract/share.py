@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,21 @@ class StartRefused(Exception):
 
     def __str__(self) -> str:
         return "; ".join(str(problem) for problem in self.problems)
+
+
+class ShareUnavailable(Exception):
+    """The share cannot be reached by a command."""
+
+
+@contextlib.contextmanager
+def share_reached(share: Path) -> Iterator[None]:
+    """Whatever the file system refuses in this block, and a share that is none, as `ShareUnavailable`."""
+    if not (share / INBOX).is_dir():
+        raise ShareUnavailable(f"{share} is no share, there is no {INBOX}/ in it (IMR_SHARE)")
+    try:
+        yield
+    except OSError as error:
+        raise ShareUnavailable(f"the share {share} does not let this user do that ({error.strerror})") from error
 
 
 def prepare(share: Path) -> None:

@@ -1,0 +1,59 @@
+"""`imr pause` and `imr resume`: an operator holds the intake."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import typer
+
+from worker.cli.console import err, printable
+from worker.contract.pause import MAX_REASON_CHARS, PAUSE_FILE, Pause, end_pause, read_pause, write_pause
+from worker.contract.settings import load_settings
+from worker.contract.share import share_reached
+
+_REASON: Final = f"Why, at most {MAX_REASON_CHARS} characters; shown by `imr status`."
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("pause")(pause)
+    app.command("resume")(resume)
+
+
+def pause(*, reason: Annotated[str | None, typer.Option(help=_REASON)] = None) -> None:
+    """Hold the intake: letters stay in the inbox, what is claimed is finished. Lasts until `imr resume`."""
+    settings = load_settings()
+    with share_reached(settings.share):
+        before = read_pause(settings.share)
+        write_pause(settings.share, Pause(who(), datetime.now(UTC), reason))
+    if before is not None:
+        err.print(f"it was paused already, {told(before)}", markup=False)
+    err.print("the intake is paused: within seconds every producer of this share leaves letters in the inbox,")
+    err.print(f"and workers finish what is claimed; {PAUSE_FILE} in the share says so too. `imr resume` opens it.")
+
+
+def resume() -> None:
+    """Open the intake after `imr pause`."""
+    settings = load_settings()
+    with share_reached(settings.share):
+        before = read_pause(settings.share)
+        end_pause(settings.share)
+    err.print(f"the intake is open again; it was paused {told(before)}" if before else "the intake was not paused")
+
+
+def told(pause: Pause) -> str:
+    """Who, since when and why, in one line."""
+    by = f"by {printable(pause.by)}" if pause.by else "by somebody"
+    since = f" since {pause.since.astimezone():%Y-%m-%d %H:%M %Z}" if pause.since is not None else ""
+    return f"{by}{since}{': ' + printable(pause.reason) if pause.reason else ''}"
+
+
+def who() -> str:
+    """The person, as the operating system names them; in a container the user may have a number only."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
