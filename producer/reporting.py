@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import redis
 
@@ -14,6 +15,9 @@ from producer.admission import Load
 from worker.contract.names import PRODUCER_REPORT_TTL_S, Keys
 from worker.contract.pause import is_paused
 from worker.contract.reports import ProducerReport
+
+UNTOLD_BYTES: Final = sys.maxsize
+"""The free space of a file system that does not tell its size: some in user space answer 0 of 0, which is not full."""
 
 
 class Gauges(Protocol):
@@ -63,9 +67,10 @@ class RedisGauges:
 
     def _free_disk_bytes(self) -> int | None:
         try:
-            return shutil.disk_usage(self._share).free
+            usage = shutil.disk_usage(self._share)
         except OSError:
             return None
+        return usage.free if usage.total else UNTOLD_BYTES
 
     def _paused(self) -> bool:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
@@ -72,6 +73,12 @@ def test_a_pause_that_cannot_be_ruled_out_holds(client: redis.Redis, share: Shar
     not_a_folder.touch()
     gauges = RedisGauges(client=client, keys=Keys("imr"), share=str(not_a_folder), name="x", wall_clock_ms=lambda: 0)
     assert gauges.load(0).paused
+
+
+def test_a_file_system_that_does_not_tell_its_size_is_not_full(client: redis.Redis) -> None:
+    """Like some that are mounted by a program (SMB in user space), /proc answers 0 of 0 bytes."""
+    untold = RedisGauges(client=client, keys=Keys("imr"), share="/proc", name="x", wall_clock_ms=lambda: 0)
+    assert untold.load(0).free_disk_bytes == sys.maxsize
 
 
 @pytest.mark.parametrize(
