@@ -38,6 +38,7 @@ class System:
 
     def __init__(self, share: Path, settings: Mapping[str, str] = QUICK) -> None:
         self.share: Final = share
+        self.state: Final = Path(settings.get("IMR_STATE_DIR", share / ".imr"))
         self.environment: Final = {
             **{name: value for name, value in os.environ.items() if not name.startswith("IMR_")},
             **settings,
@@ -76,7 +77,7 @@ class System:
 
     def client(self) -> redis.Redis:
         """A client of its server."""
-        return connect(f"unix://{embedded_socket(self.share / '.imr')}")
+        return connect(f"unix://{embedded_socket(self.state)}")
 
     def imr(self, *arguments: str, code: int = 0) -> str:
         """Standard output of an `imr` command on this share, which must exit with `code`."""
