@@ -13,11 +13,12 @@ import redis
 from redis.exceptions import AuthenticationError
 
 from producer.admission import Limits
+from producer.chores import Chore
 from producer.reaping import RedisLeases
 from producer.reporting import RedisGauges
 from producer.service import Producer, Timing
 from producer.waking import Wake
-from worker.contract.names import Keys
+from worker.contract.names import TRIM_TASK, Keys
 from worker.contract.narration import narrate
 from worker.contract.redis_client import connect
 from worker.contract.server import broker_of, redis_url, require_server
@@ -152,7 +153,12 @@ def _producer(settings: Settings, hints: Hints, leases: RedisLeases, gauges: Red
         batch_letters=settings.batch_letters,
         wall_clock_ms=_now_ms,
         monotonic_s=time.monotonic,
+        chores=_chores(settings),
     )
+
+
+def _chores(settings: Settings) -> list[Chore]:
+    return [Chore(TRIM_TASK, settings.trim_seconds, is_wanted=lambda: True)]
 
 
 def _now_ms() -> int:

@@ -7,6 +7,7 @@ does the work, on its first hint.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -18,7 +19,7 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_shutdown, worker_ready, worker_shutdown
 
 from worker.contract.messages import BadHint, read_hint
-from worker.contract.names import LETTERS_TASK, Keys
+from worker.contract.names import LETTERS_TASK, TRIM_TASK, Keys
 from worker.contract.narration import narrate
 from worker.contract.redis_client import connect
 from worker.contract.server import broker_of, redis_url
@@ -30,6 +31,7 @@ from worker.reading import Reader, ReadLimits
 from worker.records.model import RecordsUnavailable
 from worker.records.redis import RedisRecords
 from worker.spool import Spool
+from worker.streams.trimming import Trimmer
 from worker.work import Policy
 
 log = logging.getLogger("imr.worker")
@@ -61,6 +63,19 @@ def letters(version: object = None, claim_ids: object = None, **unknown: Any) ->
         ms = 1000 * (time.monotonic() - started_s)
         told = " ".join(f"{result}={count}" for result, count in sorted(report.counted().items()))
         log.info("hint done letters=%d ms=%.0f %s", len(wanted), ms, told)
+
+
+@app.task(name=TRIM_TASK)  # type: ignore[untyped-decorator]
+def trim(**_: object) -> None:
+    """Trim the streams. Never raises: what is not trimmed now is trimmed when a producer asks the next time."""
+    try:
+        with contextlib.closing(connect(redis_url(settings))) as client:
+            trimmed = Trimmer(client, Keys(settings.prefix), settings.keep_acknowledged_days).trim()
+    except Exception as error:  # noqa: BLE001 - a MemoryError that escapes ends the worker
+        log.warning("not trimmed (%s): tried again in %g s", type(error).__name__, settings.trim_seconds)
+    else:
+        for one in trimmed:
+            log.info("trimmed stream=%s entries=%d", one.stream, one.removed)
 
 
 def make_pipeline(settings: Settings, client: redis.Redis, reader: Reader) -> Pipeline:

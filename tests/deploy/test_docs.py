@@ -19,7 +19,7 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 _BLOCK = re.compile(r"^(?P<indent> *)```sh\n(?P<body>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
-_GROUPS = {"dead-letters", "inspect"}
+_GROUPS = {"dead-letters", "stream", "inspect"}
 """Commands that have commands of their own."""
 
 

@@ -17,6 +17,7 @@ Keys, all below one prefix (`imr`):
     imr:counts           hash    seen, published, dead, discarded, duplicate
     imr:review-names     hash    SHA-256 of a path in review/ -> digest of the letter that has it
     imr:producers        hash    producer -> its last report (waiting, ignored, what holds it); expires with them
+    imr:trimmed          hash    '<stream> below' -> first id that trimming kept, '<stream> entries' -> how many went
     imr:determinations   stream  results
     imr:dead-letters     stream  dead letters and decisions about them
     imr:celery:*                 the queue of hints; whatever Celery needs, nothing else
@@ -43,6 +44,10 @@ COMPANIONS = (ERROR_SUFFIX, NOTE_SUFFIX)
 
 LETTERS_QUEUE = "letters"
 LETTERS_TASK = "imr.letters"
+TRIM_TASK = "imr.trim"
+
+TAIL_GROUP = "imr-tail"
+"""Consumer group of a person who looks at the streams; what only it has acknowledged counts as read by nobody."""
 
 EXTRACTED_SUFFIX = ".extracted.txt"
 
@@ -93,6 +98,11 @@ class Keys:
     def producers(self) -> str:
         """Hash: name of a running producer -> its last report as JSON; it expires when none reports any more."""
         return f"{self.prefix}:producers"
+
+    @property
+    def trimmed(self) -> str:
+        """Hash: what trimming has taken from each stream; what else is missing there was deleted by other hands."""
+        return f"{self.prefix}:trimmed"
 
     @property
     def broker(self) -> str:

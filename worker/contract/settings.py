@@ -124,6 +124,13 @@ class Settings(BaseSettings):
     rules_file: Path | None = None
     """TOML file with deadline rules that replace the built-in ones; see docs/deadlines.md."""
 
+    keep_acknowledged_days: Annotated[float, Field(gt=0)] = 90.0
+    """How long an entry stays in its stream after every consumer group has acknowledged it; what one has not, stays
+    without limit. 90 days are three times the longest legal clock that begins with the receipt of a letter (30 days to
+    appeal): a reader that lost what it had can read everything again that still matters."""
+    trim_seconds: Seconds = 3_600.0
+    """How often the producer has a worker trim the streams."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much the services say on standard error."""
 
