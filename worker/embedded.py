@@ -7,7 +7,9 @@ pipeline share a sync), evicts nothing, and keeps its data between runs.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ import redis
 from worker.contract.redis_client import connect
 from worker.contract.server import embedded_socket
 from worker.contract.share import Problem, StartRefused
+from worker.tether import tethered
 
 START_TIMEOUT_S: Final = 60.0
 """Loading a large append-only file takes a while: about a minute for ten gigabytes."""
@@ -58,19 +61,36 @@ class EmbeddedServer:
         for folder in (self.folder, self.socket.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _require_ours(folder)
-        self.socket.unlink(missing_ok=True)
         log = self.folder / "server.log"
-        with log.open("ab") as out:
+        with log.open("ab") as out, self._held_folder() as lock:
+            self.socket.unlink(missing_ok=True)
             # A session of its own: Ctrl-C at the terminal reaches the supervisor alone, which stops things in order.
             self._process = subprocess.Popen(
-                self._command(),
+                tethered(self._command(), signal.SIGTERM),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 cwd=self.folder,
                 start_new_session=True,
+                pass_fds=[lock],
             )
         self._wait_until_ready(log)
+
+    @contextlib.contextmanager
+    def _held_folder(self) -> Iterator[int]:
+        """A lock that the server inherits and holds for as long as any of its processes lives.
+
+        Two servers must never write to one folder. The one that was here before, of a supervisor that was killed, is
+        told so by the kernel, and is waited for. Raises `StartRefused` if it does not end.
+        """
+        with (self.folder / "lock").open("a") as lock:
+            deadline_s = time.monotonic() + STOP_TIMEOUT_S
+            while not _is_locked(lock.fileno()):
+                if time.monotonic() > deadline_s:
+                    what = f"another server still runs on {self.folder}"
+                    raise StartRefused([Problem(what, "stop the `imr up` that started it, or that server itself")])
+                time.sleep(0.05)
+            yield lock.fileno()
 
     def _command(self) -> list[str]:
         config = {**_CONFIG, "unixsocket": os.fspath(self.socket), "dir": os.fspath(self.folder)}
@@ -105,6 +125,15 @@ class EmbeddedServer:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             self._process.wait()
+
+
+def _is_locked(file: int) -> bool:
+    """Whether we hold that file's lock now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _require_ours(folder: Path) -> None:

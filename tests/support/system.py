@@ -75,6 +75,12 @@ class System:
         printed, _ = process.communicate(timeout=90)
         return process.returncode, printed
 
+    @property
+    def pid(self) -> int:
+        """Process id of `imr up`."""
+        assert self._process is not None
+        return self._process.pid
+
     def client(self) -> redis.Redis:
         """A client of its server."""
         return connect(f"unix://{embedded_socket(self.state)}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,3 +121,30 @@ def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
     (tmp_path / "redis").chmod(0o777)
     with pytest.raises(StartRefused, match="others may write"), embedded_server(tmp_path):
         pass
+
+
+def test_two_servers_never_share_a_folder(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.start()
+    put(server)
+    monkeypatch.setattr("worker.embedded.STOP_TIMEOUT_S", 0.1)
+    second = EmbeddedServer(server.folder.parent, binary_of("valkey"))
+    with pytest.raises(StartRefused, match="another server still runs"):
+        second.start()
+    assert kept(server) == 1, "the first is as it was, its socket included"
+
+
+def test_it_ends_with_its_owner_and_the_next_waits_for_that(server: EmbeddedServer) -> None:
+    """The owner is killed -9: the server is told by the kernel, and what it was told is there for the next."""
+    program = (
+        "import sys, time\nfrom pathlib import Path\nfrom worker.embedded import EmbeddedServer, find_server_binary\n"
+        "server = EmbeddedServer(Path(sys.argv[1]), find_server_binary())\n"
+        "server.start()\nprint('started', flush=True)\ntime.sleep(600)"
+    )
+    command = [sys.executable, "-c", program, str(server.folder.parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline(), "the owner has ended"
+        put(server)
+        owner.kill()
+    server.start()
+    assert kept(server) == 1

@@ -2,7 +2,8 @@
 
 Each child has a session of its own, so Ctrl-C reaches this process alone. It stops the producer first (nothing new is
 claimed), then the workers (what runs is finished, what waits is put back), then the server (everything is on disk).
-A child that dies is started again; whatever it held is found by the reaper.
+A child that dies is started again; whatever it held is found by the reaper. If this process is killed, its children end
+by themselves.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from worker.embedded import embedded_server
 from worker.records.model import RecordsUnavailable
 from worker.records.redis import RedisRecords
 from worker.spool import TEMPORARY_PREFIX, Spool
+from worker.tether import tethered
 
 _STOP_PRODUCER_S: Final = 15.0
 _STOP_WORKER_S: Final = 45.0
@@ -83,7 +85,8 @@ class _Child:
         self._started_s = time.monotonic()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command,
+                # Killed, not asked: their server ends with them, and a worker that is asked waits for its broker.
+                tethered(self._command, signal.SIGKILL),
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -116,15 +119,17 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> Exit:
-        """Run until Ctrl-C, SIGTERM, or (with --drain) until nothing waits; whether the figures add up.
+        """Run until told to stop, or (with --drain) until nothing waits; whether the figures add up.
 
+        Told by Ctrl-C, SIGTERM, or SIGHUP: its terminal was closed, unless it was started with nohup.
         Raises `StartRefused`, `SettingsError`, `AlreadyRunning`.
         """
         load_rules(self._settings.rules_file)
         prepare(self._settings.share)
         self._settings.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._stop)
         with _only_one(self._settings.state_folder), self._server() as url:
             client = connect(url)
             for problem in require_server(client):
