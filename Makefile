@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run sample test lint types validate check lock docs bench-parser fuzz clean
+.PHONY: help run sample test lint types validate check lock docs bench bench-lock bench-parser fuzz clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -55,9 +55,19 @@ lock: $(DEV) ## Pin the dependencies anew, with hashes and without addresses.
 	$(PIN) --extra local --extra flower --constraint requirements-dev.lock --output-file requirements.lock
 	$(PIN) --extra flower --constraint requirements-dev.lock --output-file deploy/requirements.lock
 
+BENCH := tests/benchmarks/throughput
+bench-lock: $(DEV)
+	printf 'dramatiq[redis]\nhuey\ntaskiq\ntaskiq-redis\n' | $(BIN)/uv pip compile --quiet - --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file $(BENCH)/rivals.lock
+	printf 'pathway\n' | $(BIN)/uv pip compile --quiet - --constraint $(BENCH)/rivals.lock --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file $(BENCH)/pathway.lock
+
 docs: $(DEV) ## Write the generated parts of the docs and the README anew.
 	$(BIN)/python -m tests.docs.generate
 	$(BIN)/python -m tests.deploy.test_env_example
+
+bench: $(DEV) ## This system against the limit, naive Celery and other queues (12 minutes; QUICK=1: one, writes nothing).
+	$(BIN)/python -m tests.benchmarks.throughput $(if $(QUICK),--quick --no-rivals) $(ARGS)
 
 bench-parser: $(DEV) ## Letters per second of the parser, against baselines in the same run (about 2 minutes).
 	$(BIN)/python -m tests.benchmarks.parser
@@ -66,4 +76,4 @@ fuzz: $(DEV) ## 100,000 mutated letters through the parser (SEED=n, CASES=n; abo
 	$(BIN)/python -m tests.letter.fuzz --cases $(or $(CASES),100000) --seed $(or $(SEED),1)
 
 clean: ## Remove the environment and caches; never the share.
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .bench-venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
