@@ -23,9 +23,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; every failure ends in a sentence and an exit code, never in a traceback."""
-    from worker.cli import checking, looking, parsing, pausing, reviewing, schemas, services, streams
+    from worker.cli import checking, looking, parsing, pausing, reviewing, schemas, services, streams, whereabouts
 
-    for module in (services, pausing, parsing, looking, streams, checking, reviewing, schemas):
+    for module in (services, pausing, whereabouts, parsing, looking, streams, checking, reviewing, schemas):
         module.register(app)
     try:
         app()

@@ -19,7 +19,7 @@ class Exit(IntEnum):
     UNAVAILABLE = 4
     """Redis, the broker or the share cannot be reached."""
     NOT_FOUND = 5
-    """No letter has that id."""
+    """No letter has that id or name, or several have."""
     CONFLICT = 6
     """Somebody decided differently meanwhile; nothing was changed."""
     RUNNING = 7

@@ -53,14 +53,15 @@ def list_(
         for item in items:
             write_line(orjson.dumps(_as_json(item)))
         return
-    table = Table("id", "received", "code", "file", "replaced by", box=None, padding=(0, 1))
+    replaced = any(item.replaced_by for item in items)
+    table = Table("id", "received", "code", "file", *["replaced by"] * replaced, box=None, padding=(0, 1))
     for item in items:
-        received = str(item.told.get("received_on", ""))
-        code, replaced = str(item.told.get("code", "")), item.replaced_by[:12]
-        table.add_row(item.digest[:12], received, code, Styled(printable(item.path)), replaced)
+        received, code = str(item.told.get("received_on", "")), str(item.told.get("code", ""))
+        by = [item.replaced_by[:12]] * replaced
+        table.add_row(item.digest[:12], received, code, Styled(printable(item.path)), *by)
     out.print(table)
     err.print(f"{len(items)} dead letters" if items else "no dead letters")
-    if any(item.replaced_by for item in items):
+    if replaced:
         err.print("replaced: a later file of that name was published; if it is the same letter, discard this one")
 
 

@@ -35,6 +35,13 @@ def is_junk(name: str) -> bool:
     return _junk.match(name.lower()) is not None
 
 
+def junk_rule(path: str) -> str | None:
+    """The pattern by which a part of that path (relative to the inbox) makes the file no letter; None if none does."""
+    parts = path.lower().split("/")
+    rules = (one for part in parts for one in _JUNK if re.fullmatch(fnmatch.translate(one), part, re.DOTALL))
+    return next(rules, None)
+
+
 def may_be_letter(path: str) -> bool:
     """Whether a file at that path (relative to the inbox) is to be claimed: no part is junk, and a scan reaches it."""
     parts = path.split("/")

@@ -1,0 +1,126 @@
+"""`imr explain`: where a file is, since when, and what it waits for."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.table import Table
+from rich.text import Text as Styled
+
+from worker.cli.console import err, out, printable, write_line
+from worker.cli.exits import Exit
+from worker.contract.names import Keys
+from worker.contract.redis_client import connect
+from worker.contract.server import redis_url
+from worker.contract.settings import Settings, load_settings
+from worker.contract.share import share_reached
+from worker.records.lookup import Lookup
+from worker.spool import Spool
+from worker.whereabouts.answer import Answer, NotFound, NotUnique
+from worker.whereabouts.explaining import Explainer
+from worker.whereabouts.inbox import Rules
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("explain")(explain)
+
+
+def explain(
+    wanted: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH-OR-ID", help="A path, a name, a claim id, or at least 6 characters of a letter's id."
+        ),
+    ],
+    *,
+    json: Annotated[bool, typer.Option("--json", help="The answer as one JSON line.")] = False,
+) -> None:
+    """Say where a file is, since when, and what it waits for.
+
+    Asks the share and the records and changes nothing; without Redis it tells what the share alone does.
+    """
+    settings = load_settings()
+    try:
+        with share_reached(settings.share):
+            answer = _explainer(settings).explain(wanted)
+    except NotUnique as error:
+        err.print(f"imr: {error}; say which:", markup=False)
+        for one in error.candidates:
+            err.print(f"  {printable(one)}", markup=False)
+        raise typer.Exit(Exit.NOT_FOUND) from None
+    except NotFound as error:
+        unsure = "; Redis does not answer, and might know more" if error.unsure else ""
+        err.print(f"imr: {error}{unsure}", markup=False)
+        raise typer.Exit(Exit.UNAVAILABLE if error.unsure else Exit.NOT_FOUND) from None
+    if json:
+        write_line(orjson.dumps(_as_json(answer), option=orjson.OPT_UTC_Z))
+    else:
+        _show(answer)
+
+
+def _explainer(settings: Settings) -> Explainer:
+    return Explainer(
+        spool=Spool(settings.share),
+        reach=lambda: Lookup(connect(redis_url(settings)), Keys(settings.prefix)),
+        rules=Rules(settings.settle_seconds, settings.scan_seconds, settings.max_letter_bytes),
+        zone=settings.zone,
+        wall_clock_s=time.time,
+    )
+
+
+def _as_json(answer: Answer) -> dict[str, Any]:
+    facts = {name: _safe(value) for name, value in answer.facts.items() if value is not None}
+    path = printable(answer.path) if answer.path is not None else None
+    return {**dataclasses.asdict(answer), "path": path, "facts": facts}
+
+
+def _show(answer: Answer) -> None:
+    out.print(printable(answer.path) if answer.path is not None else "(no file)", style="bold", markup=False)
+    out.print(printable(answer.sentence), markup=False)
+    if answer.since is not None:
+        out.print(f"since {answer.since.astimezone():%Y-%m-%d %H:%M:%S %Z} ({_ago(answer.since)})", markup=False)
+    for one in answer.waits_for:
+        out.print(Styled.assemble(("waits for ", "yellow"), printable(one)))
+    for one in answer.notes:
+        out.print(Styled.assemble(("note: ", "yellow"), printable(one)))
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in answer.facts.items():
+        for line in _lines(value):
+            table.add_row(name.replace("_", " "), Styled(printable(line)))
+    if table.row_count:
+        out.print(table)
+
+
+def _lines(value: Any) -> list[str]:
+    """A fact as lines for people."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        return [str(value)]
+    return [_decision(one) if isinstance(one, dict) else str(one) for one in value]
+
+
+def _decision(one: dict[str, Any]) -> str:
+    reason = f": {one['reason']}" if one.get("reason") else ""
+    return f"{one.get('action')} by {one.get('decided_by')} on {str(one.get('decided_at'))[:16]}{reason}"
+
+
+def _safe(value: Any) -> Any:
+    """Paths as one line of Unicode, whatever bytes a file system holds."""
+    return printable(value) if isinstance(value, str) else value
+
+
+def _ago(moment: datetime) -> str:
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    for unit, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds // unit:.0f} {name} ago"
+    return f"{seconds:.0f} s ago" if seconds >= 0 else "in the future, by its clock"

@@ -1,0 +1,87 @@
+"""Looking at the records without changing them: what `imr explain` needs besides the port of the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, cast
+
+import orjson
+import redis
+
+from worker.accounting import producer_reports
+from worker.contract.names import Keys
+from worker.contract.reports import ProducerReport
+from worker.records.model import Record
+from worker.records.redis import RedisRecords
+
+MOST_FOUND: Final = 10
+"""Letters whose id begins alike: a person who sees so many gives more characters."""
+_PAGE: Final = 1000
+_MOST_ENTRIES: Final = 100_000
+"""So many entries after a dead letter's own are searched for decisions about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenClaim:
+    """A claim that is begun and not finished."""
+
+    digest: str
+    """The letter that it is open for."""
+    lease_left_ms: int | None
+    """How long its worker has it still, negative once the lease ran out; None while nobody has it and it waits."""
+
+
+class Lookup:
+    """Reads; every method raises `RecordsUnavailable` or redis.RedisError."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+        self._records = RedisRecords(client, keys)
+
+    def record(self, digest: str) -> Record | None:
+        """What is known of a letter."""
+        return self._records.record(digest)
+
+    def open_claim(self, claim_id: str) -> OpenClaim | None:
+        """How a claim stands that is begun and not finished; None for any other."""
+        with self._client.pipeline(transaction=True) as pipe:
+            pipe.hget(self._keys.open_letters, claim_id)
+            pipe.zscore(self._keys.open, claim_id)
+            pipe.time()
+            digest, end_ms, (seconds, micros) = cast("Any", pipe.execute())
+        if digest is None or end_ms is None:
+            return None
+        return OpenClaim(digest.decode(), int(end_ms) - (seconds * 1000 + micros // 1000) if end_ms else None)
+
+    def digests(self, start: str) -> list[str]:
+        """Letters whose id begins so, at most `MOST_FOUND`. Looks at every key of the server."""
+        top = self._keys.letter("")
+        keys = islice(self._client.scan_iter(f"{self._keys.letter(start)}*", count=_PAGE), MOST_FOUND)
+        return sorted({key.decode().removeprefix(top) for key in keys})
+
+    def event(self, entry: str) -> dict[str, Any] | None:
+        """The event of a published letter; None if its entry was trimmed."""
+        rows = cast("Any", self._client.xrange(self._keys.determinations, entry, entry))
+        return cast("dict[str, Any]", orjson.loads(rows[0][1][b"data"])) if rows else None
+
+    def decisions(self, digest: str, entry: str) -> list[dict[str, Any]]:
+        """Decisions about a letter, oldest first, as far as they stand after the entry of its dead letter."""
+        found = (orjson.loads(data) for data in self._after(entry) if digest.encode() in data)
+        return [one["data"] for one in found if "action" in one.get("data", {}) and one["id"].startswith(digest)]
+
+    def _after(self, entry: str) -> Iterator[bytes]:
+        start = entry
+        for _ in range(_MOST_ENTRIES // _PAGE):
+            rows = cast("Any", self._client.xrange(self._keys.dead_letters, f"({start}", "+", _PAGE))
+            for entry_id, fields in rows:
+                start = entry_id.decode()
+                yield fields.get(b"data", b"")
+            if len(rows) < _PAGE:
+                return
+
+    def reports(self) -> list[ProducerReport]:
+        """What producers that run said last."""
+        return producer_reports(self._client, self._keys)

@@ -1,0 +1,82 @@
+"""A file in the inbox: what it waits for, and what will become of it, from how it looks and who holds the intake."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import Literal
+
+from worker.contract.junk import MAX_DEPTH, junk_rule
+from worker.dead_letters import READING
+
+State = Literal["ignored", "too deep", "settling", "held", "waiting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What decides about files in the inbox; see the settings of the same names."""
+
+    settle_s: float
+    scan_s: float
+    max_letter_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a file in the inbox waits for."""
+
+    state: State
+    waits_for: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+    """What will come of it, where that is no publication."""
+
+
+def judge(path: str, status: os.stat_result, now_s: float, holds: tuple[str, ...], rules: Rules) -> Waiting:
+    """What the file at `path` (relative to the inbox) waits for; `holds` is what keeps producers from claiming."""
+    rule = junk_rule(path)
+    if rule is not None:
+        return Waiting("ignored", (f"a name of its own: {rule} means that it is no letter; rename it to have it read",))
+    if path.count("/") > MAX_DEPTH:
+        return Waiting("too deep", (f"a place less deep: folders below the {MAX_DEPTH}th are not looked into",))
+    settling, warnings = _settling(status, now_s, rules), _warnings(status, rules)
+    if settling:
+        return Waiting("settling", (settling, *holds), warnings)
+    if holds:
+        return Waiting("held", holds, warnings)
+    soon = f"a producer to claim it: now, or at its next scan (IMR_SCAN_SECONDS is {rules.scan_s:g})"
+    return Waiting("waiting", (soon,), warnings)
+
+
+def written_s(status: os.stat_result) -> float:
+    """When the file was written to or came to be where it is, in seconds since 1970, as its file system tells."""
+    return max(status.st_mtime, status.st_ctime)
+
+
+def _settling(status: os.stat_result, now_s: float, rules: Rules) -> str:
+    """That it is written to, or was until a moment ago; empty if it was not. A file renamed in need not wait."""
+    age_s = now_s - status.st_mtime
+    if age_s >= rules.settle_s:
+        return ""
+    when = f"it was written to {max(age_s, 0):.1f} s ago"
+    if age_s < -1:
+        when = f"its time is {-age_s:.0f} s ahead of ours, which changes nothing"
+    return f"{rules.settle_s:g} s without a change (IMR_SETTLE_SECONDS); {when}"
+
+
+def _warnings(status: os.stat_result, rules: Rules) -> tuple[str, ...]:
+    code = _refusal(status, rules)
+    return (f"it will go to review as `{code}`: {READING[code]}",) if code else ()
+
+
+def _refusal(status: os.stat_result, rules: Rules) -> str:
+    """The code with which a worker will refuse it; empty if its looks say nothing against it."""
+    if stat.S_ISLNK(status.st_mode):
+        return "symbolic_link"
+    if not stat.S_ISREG(status.st_mode):
+        return "not_a_regular_file"
+    if status.st_nlink > 1:
+        return "hard_link"
+    if status.st_size > rules.max_letter_bytes:
+        return "too_large"
+    return "empty" if status.st_size == 0 else ""

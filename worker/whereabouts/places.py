@@ -1,0 +1,168 @@
+"""Places in a share: what a path says about the file that lies there, and where a file of a name or claim lies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any, Final, Literal
+
+import orjson
+
+from worker.contract.claim_ids import arrival_day, split_claimed_name
+from worker.contract.names import (
+    ARCHIVE,
+    CLAIMED,
+    COMPANIONS,
+    DISCARDED,
+    DUPLICATES,
+    ERROR_SUFFIX,
+    EXTRACTED_SUFFIX,
+    INBOX,
+    REVIEW,
+)
+from worker.spool import Spool, files_below
+
+Where = Literal["inbox", "claimed", "archive", "review", "discarded", "duplicates"]
+
+_BESIDE: Final = (*COMPANIONS, EXTRACTED_SUFFIX)
+_DAY_PARTS: Final = 3
+"""`archive/YYYY/MM/DD/`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file in the share, as far as its path tells."""
+
+    where: Where
+    path: str
+    """Relative to the share."""
+    folder: str
+    """The inbox sub-folder it came from; `''` for the inbox itself."""
+    name: str
+    """The name it had in the inbox, or a shortened one."""
+    claim_id: str | None
+    """None in the inbox, and in `review/` where the letter has its own name."""
+
+
+def place_of(path: str) -> Place | None:
+    """The place of a path relative to the share; None for one that holds no letters. What lies beside a letter counts
+    as the letter."""
+    path = _letter_of(path)
+    top, _, rest = path.partition("/")
+    folder, _, stored = rest.rpartition("/")
+    if not stored:
+        return None
+    claim_id, name = split_claimed_name(stored) or (None, stored)
+    if top == INBOX:
+        return Place("inbox", path, folder, stored, None)
+    if top == CLAIMED and claim_id is not None:
+        return Place("claimed", path, folder, name, claim_id)
+    if top == ARCHIVE and claim_id is not None:
+        return _archived(path, folder, name, claim_id)
+    return _reviewed(path, folder, stored, name, claim_id) if top == REVIEW else None
+
+
+def _letter_of(path: str) -> str:
+    # Files beside letters have the letter's name with ours behind it; a letter of that kind of name is never claimed.
+    suffix = next((one for one in _BESIDE if path.endswith(one)), "")
+    return path.removesuffix(suffix) if not path.startswith(f"{INBOX}/") else path
+
+
+def _archived(path: str, folder: str, name: str, claim_id: str) -> Place | None:
+    parts = folder.split("/")
+    if len(parts) < _DAY_PARTS:
+        return None
+    inner = parts[_DAY_PARTS:]
+    if inner[:1] == [DUPLICATES]:
+        return Place("duplicates", path, "/".join(inner[1:]), name, claim_id)
+    return Place("archive", path, "/".join(inner), name, claim_id)
+
+
+def _reviewed(path: str, folder: str, stored: str, name: str, claim_id: str | None) -> Place:
+    top, _, inner = folder.partition("/")
+    # A letter from an inbox folder named `discarded` is not discarded: those carry their claim id.
+    if claim_id is not None and top == DISCARDED:
+        return Place("discarded", path, inner, name, claim_id)
+    if claim_id is not None and top == DUPLICATES:
+        return Place("duplicates", path, inner, name, claim_id)
+    return Place("review", path, folder, name if claim_id is not None else stored, claim_id)
+
+
+class Finder:
+    """Finds files of one share."""
+
+    def __init__(self, spool: Spool, zone: tzinfo) -> None:
+        self._spool = spool
+        self._zone = zone
+
+    def at(self, given: str) -> str | None:
+        """The path in the share of a file that is there, from a path as people give it; None if there is none.
+
+        Absolute, or relative to the current folder, the share or the inbox.
+        """
+        root = os.path.realpath(self._spool.root)
+        whole = os.path.abspath(given)
+        folder = os.path.realpath(os.path.dirname(whole))
+        for base in (os.path.abspath(self._spool.root), root):
+            if whole.startswith(base + os.sep):
+                return self._if_there(whole[len(base) + 1 :])
+        if (folder + os.sep).startswith(root + os.sep):
+            return self._if_there(os.path.relpath(os.path.join(folder, os.path.basename(whole)), root))
+        if os.path.isabs(given):
+            return None
+        inside = os.path.normpath(given)
+        return self._if_there(inside) or self._if_there(f"{INBOX}/{inside}")
+
+    def _if_there(self, path: str) -> str | None:
+        full = os.path.join(self._spool.root, path)
+        is_file = os.path.lexists(full) and (os.path.islink(full) or not os.path.isdir(full))
+        return path if is_file and not path.startswith("..") else None
+
+    def of_claim(self, claim_id: str) -> list[Place]:
+        """The file of a claim, wherever it lies by now."""
+        day = arrival_day(claim_id, self._zone).strftime("%Y/%m/%d")
+        tops = (CLAIMED, f"{ARCHIVE}/{day}", REVIEW)
+        found = [place for top in tops for place in self._below(top) if place.claim_id == claim_id]
+        return found or [one for one in self._below(REVIEW) if self.told(one).get("claim_id") == claim_id]
+
+    def of_name(self, given: str) -> list[Place]:
+        """Files that had this name, or this path below the inbox, when they were dropped."""
+        folder, name = os.path.split(_below_inbox(os.path.normpath(given)))
+        tops = (INBOX, CLAIMED, REVIEW, ARCHIVE)
+        return [
+            place
+            for top in tops
+            for place in self._below(top)
+            if place.name == name and (not folder or place.folder == folder or place.folder.endswith(f"/{folder}"))
+        ]
+
+    def _below(self, top: str) -> Iterator[Place]:
+        """Every letter below a folder of the share; none if there is no such folder."""
+        try:
+            for folder, stored in files_below(os.path.join(self._spool.root, top)):
+                path = "/".join(part for part in (top, folder, stored) if part)
+                place = place_of(path)
+                if place is not None and place.path == path:
+                    yield place
+        except FileNotFoundError:
+            return
+
+    def told(self, place: Place) -> dict[str, Any]:
+        """What the `.error.json` beside a dead letter says; empty if there is none."""
+        try:
+            told = orjson.loads(self._spool.read(place.path + ERROR_SUFFIX))
+        except (OSError, ValueError):
+            return {}
+        return told if isinstance(told, dict) else {}
+
+    def told_of(self, digest_start: str) -> list[Place]:
+        """Dead letters whose id begins so, by what lies beside them."""
+        found = (place_of(path) for path in self._spool.error_files())
+        return [one for one in found if one is not None and str(self.told(one).get("id")).startswith(digest_start)]
+
+
+def _below_inbox(given: str) -> str:
+    """What follows the last `inbox/` of a path: where a file was dropped that is there no more."""
+    return given.rpartition(f"{INBOX}/")[2]
