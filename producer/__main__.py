@@ -14,16 +14,18 @@ from redis.exceptions import AuthenticationError
 
 from producer.admission import Limits
 from producer.chores import Chore
+from producer.doubting import Doubts
 from producer.reaping import RedisLeases
 from producer.reporting import RedisGauges
 from producer.service import Producer, Timing
 from producer.waking import Wake
-from worker.contract.names import TRIM_TASK, Keys
+from worker.contract.names import RECONCILE_TASK, TRIM_TASK, Keys
 from worker.contract.narration import narrate
 from worker.contract.redis_client import connect
 from worker.contract.server import broker_of, redis_url, require_server
 from worker.contract.settings import Settings, SettingsError, load_settings
 from worker.contract.share import Problem, StartRefused, prepare
+from worker.contract.trust import Trust
 from worker.hints import Hints, make_app
 
 log = logging.getLogger("imr.producer")
@@ -31,6 +33,10 @@ log = logging.getLogger("imr.producer")
 EXIT_REFUSED = 3
 RETRY_S = 2.0
 """How often a Redis that is not there yet is asked again."""
+
+
+RECONCILE_EVERY_S = 6.0
+"""A little longer than one task checks letters."""
 
 
 class Stop:
@@ -87,7 +93,7 @@ def run(settings: Settings) -> None:
     keys = Keys(settings.prefix)
     hints = Hints(make_app(broker_of(settings, url), settings.prefix))
     gauges = _gauges(settings, client, keys)
-    producer = _producer(settings, hints, RedisLeases(client, keys), gauges)
+    producer = _producer(settings, hints, RedisLeases(client, keys), gauges, _chores(settings, client, keys))
     stop.also(producer)
     log.info("watching %s", settings.share)
     producer.run()
@@ -133,7 +139,17 @@ def _gauges(settings: Settings, client: redis.Redis, keys: Keys) -> RedisGauges:
     )
 
 
-def _producer(settings: Settings, hints: Hints, leases: RedisLeases, gauges: RedisGauges) -> Producer:
+def _chores(settings: Settings, client: redis.Redis, keys: Keys) -> list[Chore]:
+    doubts = Doubts(Trust(client, keys), os.path.abspath(settings.share), settings.lease_seconds)
+    return [
+        Chore(RECONCILE_TASK, RECONCILE_EVERY_S, doubts.is_check_wanted),
+        Chore(TRIM_TASK, settings.trim_seconds, is_wanted=lambda: True),
+    ]
+
+
+def _producer(
+    settings: Settings, hints: Hints, leases: RedisLeases, gauges: RedisGauges, chores: list[Chore]
+) -> Producer:
     return Producer(
         share=os.path.abspath(settings.share),
         hints=hints,
@@ -153,12 +169,8 @@ def _producer(settings: Settings, hints: Hints, leases: RedisLeases, gauges: Red
         batch_letters=settings.batch_letters,
         wall_clock_ms=_now_ms,
         monotonic_s=time.monotonic,
-        chores=_chores(settings),
+        chores=chores,
     )
-
-
-def _chores(settings: Settings) -> list[Chore]:
-    return [Chore(TRIM_TASK, settings.trim_seconds, is_wanted=lambda: True)]
 
 
 def _now_ms() -> int:

@@ -19,15 +19,17 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_shutdown, worker_ready, worker_shutdown
 
 from worker.contract.messages import BadHint, read_hint
-from worker.contract.names import LETTERS_TASK, TRIM_TASK, Keys
+from worker.contract.names import LETTERS_TASK, RECONCILE_TASK, TRIM_TASK, Keys
 from worker.contract.narration import narrate
 from worker.contract.redis_client import connect
 from worker.contract.server import broker_of, redis_url
 from worker.contract.settings import Settings, load_settings
+from worker.contract.trust import Trust
 from worker.determining import Determiner, load_rules
 from worker.hints import make_app
 from worker.pipeline import Pipeline
 from worker.reading import Reader, ReadLimits
+from worker.reconciling import make_reconciler, reconcile
 from worker.records.model import RecordsUnavailable
 from worker.records.redis import RedisRecords
 from worker.spool import Spool
@@ -76,6 +78,18 @@ def trim(**_: object) -> None:
     else:
         for one in trimmed:
             log.info("trimmed stream=%s entries=%d", one.stream, one.removed)
+
+
+@app.task(name=RECONCILE_TASK)  # type: ignore[untyped-decorator]
+def reconcile_letters(**_: object) -> None:
+    """Go on checking what was filed away, if Redis may have lost it. Never raises: the producer asks again."""
+    keys, days, zone = Keys(settings.prefix), settings.reconcile_days, settings.zone
+    try:
+        with contextlib.closing(connect(redis_url(settings))) as client:
+            reconciler = make_reconciler(settings, RedisRecords(client, keys))
+            reconcile(reconciler, Trust(client, keys), days=days, zone=zone, monotonic_s=time.monotonic)
+    except Exception as error:  # noqa: BLE001 - a MemoryError that escapes ends the worker
+        log.warning("check put off (%s): it goes on from where it was", type(error).__name__)
 
 
 def make_pipeline(settings: Settings, client: redis.Redis, reader: Reader) -> Pipeline:

@@ -110,6 +110,14 @@ class Spool:
         """Whether anything has that name, a dangling link included."""
         return os.path.lexists(os.path.join(self.root, path))
 
+    def identity(self, path: str) -> tuple[int, int] | None:
+        """Tells a file from another one of its name; None if there is none. Raises OSError."""
+        try:
+            found = os.lstat(os.path.join(self.root, path))
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_ctime_ns
+
     def is_empty(self, path: str) -> bool:
         """Whether the file has no bytes, now. Raises OSError."""
         return os.lstat(os.path.join(self.root, path)).st_size == 0

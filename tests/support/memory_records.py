@@ -195,6 +195,10 @@ class MemoryRecords:
             digest, one.state, one.claim_id, one.attempts, one.revision, one.decisions, one.entry, one.named, one.code
         )
 
+    def records(self, digests: Sequence[str]) -> list[Record | None]:
+        """See `Records.records`."""
+        return [self.record(digest) for digest in digests]
+
     def holder(self, digest: str) -> tuple[str, str] | None:
         """(claim id, token) of whoever holds the letter."""
         one = self._letters.get(digest)

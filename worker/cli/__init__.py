@@ -23,9 +23,21 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; every failure ends in a sentence and an exit code, never in a traceback."""
-    from worker.cli import checking, looking, parsing, pausing, reviewing, schemas, services, streams, whereabouts
+    from worker.cli import (
+        checking,
+        looking,
+        parsing,
+        pausing,
+        reconciling,
+        reviewing,
+        schemas,
+        services,
+        streams,
+        whereabouts,
+    )
 
-    for module in (services, pausing, whereabouts, parsing, looking, streams, checking, reviewing, schemas):
+    told = (services, pausing, whereabouts, parsing, looking, streams, checking, reviewing, reconciling, schemas)
+    for module in told:
         module.register(app)
     try:
         app()

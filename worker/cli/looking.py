@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+from datetime import UTC, datetime
 from typing import Annotated
 
 import orjson
@@ -21,6 +22,7 @@ from worker.contract.redis_client import connect
 from worker.contract.reports import ProducerReport
 from worker.contract.server import redis_url
 from worker.contract.settings import Settings, load_settings
+from worker.contract.trust import Doubt, Loss, Trust
 from worker.records.redis import RedisRecords
 from worker.spool import Spool
 
@@ -75,11 +77,18 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="Figures as JSON
     client = connect(redis_url(settings))
     keys = Keys(settings.prefix)
     account = take_account(Spool(settings.share), RedisRecords(client, keys), client, keys)
+    doubt, loss = Trust(client, keys).doubt(), Trust(client, keys).loss()
     if json:
-        more = {"unexplained": account.unexplained, "pause": read_pause(settings.share)}
+        more = {
+            "unexplained": account.unexplained,
+            "pause": read_pause(settings.share),
+            "checking": doubt,
+            "lost": loss,
+        }
         write_line(orjson.dumps({**dataclasses.asdict(account), **more}, option=orjson.OPT_UTC_Z))
     else:
         _show(account)
+        _show_doubt(doubt, loss)
         _show_pause(settings)
     raise typer.Exit(Exit.OK if account.closes else Exit.FAILED)
 
@@ -119,6 +128,21 @@ def _show_pause(settings: Settings) -> None:
     pause = read_pause(settings.share)
     if pause is not None:
         out.print(f"paused {told(pause)}; `imr resume` opens the intake", style="yellow", markup=False)
+
+
+def _show_doubt(doubt: Doubt | None, loss: Loss | None) -> None:
+    if doubt is not None:
+        what = f"Redis was started anew or lost data (noticed {_minute(doubt.noticed_ms)})"
+        progress = f"{doubt.checked:,} letters checked so far, {doubt.lost:,} of them to be published again"
+        out.print(f"{what}: filed letters are held against their records, {progress}", style="yellow")
+    if loss is not None:
+        what = f"Redis lost the records of {loss.letters:,} letters (noticed {_minute(loss.noticed_ms)})"
+        out.print(f"{what}; they were read again and published under the ids they had.", style="bold red")
+        out.print("     -> `imr reconcile` finds nothing missing any more and ends this message; see the runbook")
+
+
+def _minute(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 _NOTES = {

@@ -18,6 +18,7 @@ Keys, all below one prefix (`imr`):
     imr:review-names     hash    SHA-256 of a path in review/ -> digest of the letter that has it
     imr:producers        hash    producer -> its last report (waiting, ignored, what holds it); expires with them
     imr:trimmed          hash    '<stream> below' -> first id that trimming kept, '<stream> entries' -> how many went
+    imr:server           hash    which server is trusted, and the check of one that is not; see `contract.trust`
     imr:determinations   stream  results
     imr:dead-letters     stream  dead letters and decisions about them
     imr:celery:*                 the queue of hints; whatever Celery needs, nothing else
@@ -45,6 +46,7 @@ COMPANIONS = (ERROR_SUFFIX, NOTE_SUFFIX)
 LETTERS_QUEUE = "letters"
 LETTERS_TASK = "imr.letters"
 TRIM_TASK = "imr.trim"
+RECONCILE_TASK = "imr.reconcile"
 
 TAIL_GROUP = "imr-tail"
 """Consumer group of a person who looks at the streams; what only it has acknowledged counts as read by nobody."""
@@ -103,6 +105,11 @@ class Keys:
     def trimmed(self) -> str:
         """Hash: what trimming has taken from each stream; what else is missing there was deleted by other hands."""
         return f"{self.prefix}:trimmed"
+
+    @property
+    def server(self) -> str:
+        """Hash: the server process that is known to have everything, and its last beat."""
+        return f"{self.prefix}:server"
 
     @property
     def broker(self) -> str:

@@ -130,6 +130,9 @@ class Settings(BaseSettings):
     appeal): a reader that lost what it had can read everything again that still matters."""
     trim_seconds: Seconds = 3_600.0
     """How often the producer has a worker trim the streams."""
+    reconcile_days: Count = 30
+    """How far back letters are checked after Redis lost everything, by day of arrival; older ones by
+    `imr reconcile --all`. After a mere restart those filed since its last sign of life are."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much the services say on standard error."""

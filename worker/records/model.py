@@ -143,6 +143,9 @@ class Records(Protocol):
     def record(self, digest: str) -> Record | None:
         """What is known of a letter; None if nothing is."""
 
+    def records(self, digests: Sequence[str]) -> list[Record | None]:
+        """The same for many letters, in one round trip."""
+
     def dead_letter_event(self, entry: str) -> bytes | None:
         """The event of an entry of the dead-letter stream; None if it was trimmed."""
 

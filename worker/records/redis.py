@@ -112,10 +112,15 @@ class RedisRecords:
 
     def record(self, digest: str) -> Record | None:
         """See `Records.record`."""
-        with _reaching():
-            fields = cast("dict[bytes, bytes]", self._client.hgetall(self._keys.letter(digest)))
-        known = {name.decode(): value.decode() for name, value in fields.items()}
-        return _record(digest, known) if known else None
+        return self.records([digest])[0]
+
+    def records(self, digests: Sequence[str]) -> list[Record | None]:
+        """See `Records.records`."""
+        with _reaching(), self._client.pipeline(transaction=False) as pipe:
+            for digest in digests:
+                pipe.hgetall(self._keys.letter(digest))
+            found = cast("list[dict[bytes, bytes]]", pipe.execute() if digests else [])
+        return [_record(digest, fields) for digest, fields in zip(digests, found, strict=True)]
 
     def dead_letter_event(self, entry: str) -> bytes | None:
         """See `Records.dead_letter_event`."""
@@ -211,7 +216,10 @@ def _resolved(reply: list[Any]) -> Resolved:
     return Resolved(verdict.decode(), _state(state), int(revision), int(decisions), _naming(named))
 
 
-def _record(digest: str, known: dict[str, str]) -> Record:
+def _record(digest: str, fields: dict[bytes, bytes]) -> Record | None:
+    known = {name.decode(): value.decode() for name, value in fields.items()}
+    if not known:
+        return None
     return Record(
         digest=digest,
         state=cast("State", known.get("state", "waiting")),

@@ -109,7 +109,7 @@ class ReviewDesk:
         if self.record(item) is not None:
             self._decide(item, "redrive", reason)
         # Without a record (Redis was lost) there is nothing to decide against: the letter starts from the beginning.
-        self._back_to_claimed(item)
+        self.back_to_claimed(item)
         return item.file.claim_id
 
     def discard(self, item: DeadItem, reason: str) -> None:
@@ -170,7 +170,7 @@ class ReviewDesk:
             self._put(item, item.file.review_path(record.named))
             yield f"{item.digest[:12]}: was restored; moved back to {REVIEW}/"
         elif record.state == "waiting" and self._spool.exists(item.path):
-            self._back_to_claimed(item)
+            self.back_to_claimed(item)
             yield f"{item.digest[:12]}: was to be redriven; moved to claimed/"
         elif record.state == "dead" and self._spool.exists(item.file.path):
             return  # a worker is filing it: the error file is written first, the letter follows
@@ -178,10 +178,15 @@ class ReviewDesk:
             companions.take_away(self._spool, item.path)
             yield f"{item.digest[:12]}: an error file without its letter; removed"
 
-    def _back_to_claimed(self, item: DeadItem) -> None:
+    def back_to_claimed(self, item: DeadItem) -> bool:
+        """Have the letter read again: whether it is in `claimed/`. Raises OSError; may be repeated."""
         # The letter first: an error file without its letter is swept, a letter without its error file is a riddle.
-        self._spool.move(item.path, item.file.path)
-        companions.take_away(self._spool, item.path)
+        # A worker may have it back here already: companions that it laid are of its verdict, and stay.
+        stale = self._spool.identity(item.error_path)
+        moved = self._spool.move(item.path, item.file.path)
+        if self._spool.identity(item.error_path) == stale:
+            companions.take_away(self._spool, item.path)
+        return moved
 
     def _put(self, item: DeadItem, target: str) -> None:
         self._spool.move(item.path, target)

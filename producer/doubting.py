@@ -1,0 +1,49 @@
+"""Noticing that Redis may have lost something: the producer beats while the server that it knows answers.
+
+See `worker.contract.trust` for what a beat says. While there is doubt the producer asks for the chore that checks what
+was filed away, and goes on with its own work: new letters need nothing that may be missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from producer.scanning import walk
+from worker.contract.names import ARCHIVE, CLAIMED, REVIEW
+from worker.contract.trust import Trust
+
+log = logging.getLogger("imr.producer")
+
+
+class Doubts:
+    """The beat of one share, and the doubts that keep it still."""
+
+    def __init__(self, trust: Trust, share: str, lease_s: float) -> None:
+        self._trust = trust
+        self._share = share
+        self._lease_ms = lease_s * 1000
+        self._told: str | None = None
+
+    def is_check_wanted(self) -> bool:
+        """Beat; whether letters have to be held against their records. Raises redis.RedisError.
+
+        Not before a lease has passed since the doubt was noticed: a worker that had its answer from the server that
+        was lost may still be filing its letters away, and the check would pass them by.
+        """
+        doubt = self._trust.beat(self._is_empty)
+        run_id = doubt.run_id if doubt is not None else None
+        if run_id != self._told and doubt is not None:
+            what = "a server with no memory of letters" if doubt.beat_ms is None else "another server process"
+            log.warning("%s answers as Redis: letters filed since its last beat are checked", what)
+        self._told = run_id
+        return doubt is not None and doubt.now_ms - doubt.noticed_ms >= self._lease_ms
+
+    def _is_empty(self) -> bool:
+        """Whether the share holds no letter that Redis could have known."""
+        try:
+            return not any(
+                True for folder in (CLAIMED, ARCHIVE, REVIEW) for _ in walk(os.path.join(self._share, folder))
+            )
+        except OSError:
+            return False

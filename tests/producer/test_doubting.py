@@ -1,0 +1,77 @@
+"""When the producer wants the filed letters checked: another server answers, or one without a memory; not at once."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from producer.doubting import Doubts
+from tests.producer.doubles import Share
+from tests.support.servers import Server
+from worker.contract.names import Keys
+from worker.contract.trust import Trust
+
+KEYS = Keys("imr")
+
+
+@pytest.fixture
+def client(redis_server: Server) -> Iterator[redis.Redis]:
+    with contextlib.closing(redis_server.client()) as client:
+        yield client
+
+
+def doubts_of(client: redis.Redis, share: Share, lease_s: float = 0.0) -> Doubts:
+    return Doubts(Trust(client, KEYS), str(share.root), lease_s)
+
+
+def archive_a_letter(share: Share) -> None:
+    (share.root / "archive" / "2024" / "06" / "09").mkdir(parents=True)
+    (share.root / "archive" / "2024" / "06" / "09" / "01j00000000000000000~letter.pdf").touch()
+
+
+def test_a_new_installation_trusts_its_server_at_once(client: redis.Redis, share: Share) -> None:
+    assert not doubts_of(client, share).is_check_wanted()
+    assert client.hget(KEYS.server, "run_id") == str(client.info("server")["run_id"]).encode()
+
+
+def test_the_beat_goes_on_while_the_same_server_answers(client: redis.Redis, share: Share) -> None:
+    doubts = doubts_of(client, share)
+    doubts.is_check_wanted()
+    archive_a_letter(share)
+    client.hset(KEYS.server, "at_ms", "1")
+    assert not doubts.is_check_wanted()
+    assert int(client.hget(KEYS.server, "at_ms") or 0) > 1
+
+
+@pytest.mark.parametrize("known", [{}, {"run_id": "another", "at_ms": "17"}], ids=["flushed", "restarted"])
+def test_a_check_is_wanted_and_the_beat_stands_still(
+    client: redis.Redis, share: Share, known: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    archive_a_letter(share)
+    for name, value in known.items():
+        client.hset(KEYS.server, name, value)
+    doubts = doubts_of(client, share)
+    assert doubts.is_check_wanted()
+    assert doubts.is_check_wanted()
+    doubt = Trust(client, KEYS).doubt()
+    assert doubt is not None
+    assert doubt.beat_ms == (17 if known else None)
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(told) == 1, "said once"
+
+
+def test_not_before_the_leases_of_the_lost_server_have_run_out(client: redis.Redis, share: Share) -> None:
+    archive_a_letter(share)
+    doubts = doubts_of(client, share, lease_s=3600)
+    assert not doubts.is_check_wanted()
+    client.hincrby(KEYS.server, "noticed_ms", -3_600_001)
+    assert doubts.is_check_wanted()
+
+
+def test_a_share_that_cannot_be_listed_is_not_taken_for_empty(client: redis.Redis, share: Share) -> None:
+    (share.root / "archive").rmdir()
+    assert doubts_of(client, share).is_check_wanted()
