@@ -8,6 +8,7 @@ does the work, on its first hint.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import threading
 import time
@@ -124,6 +125,8 @@ def _pipeline() -> Pipeline:
     if not hasattr(_mine, "pipeline"):
         _mine.reader = make_reader(settings)
         _mine.pipeline = make_pipeline(settings, connect(redis_url(settings)), _mine.reader)
+        # What is imported and made by now stays until the end: collections need not walk over it again and again.
+        gc.freeze()
     pipeline: Pipeline = _mine.pipeline
     return pipeline
 

@@ -78,7 +78,7 @@ class ClaimedFile:
         return stated[-1] if stated and stated[-1] <= arrived else arrived
 
     def _day(self, zone: tzinfo) -> str:
-        return arrival_day(self.claim_id, zone).strftime("%Y/%m/%d")
+        return arrival_day(self.claim_id, zone).isoformat().replace("-", "/")
 
 
 class Spool:

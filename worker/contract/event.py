@@ -41,7 +41,7 @@ RESOLUTION_SCHEMA = "urn:imr-intake:schema:resolution:1.0"
 _DOCUMENTED: dict[str, object] = {"use_attribute_docstrings": True, "extra": "forbid"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DeadLetter:
     """A letter that could not be published, and everything a person needs to understand why."""
 
@@ -71,7 +71,7 @@ class DeadLetter:
     """Version of the parser that tried."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resolution:
     """A person's decision about a dead letter."""
 
@@ -91,7 +91,7 @@ class Resolution:
     """The letter's revision after the decision."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Event:
     """One CloudEvent."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from functools import lru_cache
 
 _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s"
 
@@ -12,16 +13,34 @@ _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s"
 class _OneLine(logging.Formatter):
     converter = staticmethod(time.gmtime)
 
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
+        """The time to the second; worked out once for all records of that second."""
+        return _second(int(record.created), datefmt or "")
+
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line: what a share's names could smuggle in stays printable."""
         line = super().format(record)
         return line if line.isprintable() else line.encode("unicode_escape").decode()
 
 
+@lru_cache(maxsize=4)
+def _second(at_s: int, form: str) -> str:
+    return time.strftime(form, time.gmtime(at_s))
+
+
+def _record_no_more_than_is_told() -> None:
+    """Where a line was written, by which thread and task: looked up for every record, and never part of a line."""
+    logging._srcfile = None  # documented under "Optimization" in logging's HOWTO
+    logging.logThreads = False
+    logging.logProcesses = False
+    logging.logMultiprocessing = False
+
+
 def narrate(level: str) -> None:
     """Send this program's narration to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S"))
+    _record_no_more_than_is_told()
     root = logging.getLogger("imr")
     root.handlers[:] = [handler]
     root.setLevel(level)

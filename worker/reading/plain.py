@@ -17,6 +17,8 @@ _MARKS = (
 _CONTROLS = re.compile("[\x01-\x08\x0e-\x1f\x7f-\x9f]")
 """Characters that no text has: all controls but tab, the line ends, vertical tab and form feed."""
 
+_CONTROL_BYTES = bytes(code for code in range(0x80) if _CONTROLS.match(chr(code)) or code == 0)
+
 _MAX_CONTROLS_SHARE = 0.01
 """A stray control (a DOS end of file, an escape of a terminal log) is for the parser to judge; more of them than one
 in a hundred is a program's data that happens to decode."""
@@ -50,6 +52,8 @@ def _decode(content: bytes) -> str:
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return _strictly(content[len(mark) :], encoding, _MAX_CONTROLS_SHARE)
+    if content.isascii() and len(content.translate(None, _CONTROL_BYTES)) == len(content):
+        return content.decode("ascii")  # nearly every letter, and nothing in it to be judged
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
