@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import redis
+from billiard.common import terminate_handler_fired
 from celery import Celery
 from celery.signals import setup_logging, worker_process_shutdown, worker_ready, worker_shutdown
 
@@ -113,6 +114,7 @@ def make_pipeline(settings: Settings, client: redis.Redis, reader: Reader) -> Pi
         ),
         wall_clock=lambda: datetime.now(UTC),
         monotonic_s=time.monotonic,
+        is_stopping=terminate_handler_fired,
     )
 
 

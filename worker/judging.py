@@ -41,6 +41,7 @@ class Judge:
         determine: Determine,
         policy: Policy,
         wall_clock: Callable[[], datetime],
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._spool = spool
         self._filing = filing
@@ -48,6 +49,7 @@ class Judge:
         self._determine = determine
         self._policy = policy
         self._now = wall_clock
+        self._is_stopping = is_stopping
 
     def verdict(self, work: Work) -> Verdict | Disposition:
         """The letter's determination or dead letter; a disposition if it has to wait for something else."""
@@ -69,7 +71,10 @@ class Judge:
             return self._published(work, work.taken)
         except (KeyboardInterrupt, GeneratorExit):
             raise
-        except BaseException as error:  # noqa: BLE001 - MemoryError and SystemExit would end the worker
+        except BaseException as error:
+            # MemoryError and SystemExit would end the worker; but a worker that is told to end has to.
+            if isinstance(error, SystemExit) and self._is_stopping():
+                raise
             return dispose(error)
 
     def _changed(self, work: Work) -> Disposition | None:

@@ -42,13 +42,21 @@ class Pipeline:
         policy: Policy,
         wall_clock: Callable[[], datetime],
         monotonic_s: Callable[[], float],
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`is_stopping`: whether a SystemExit means that this process was told to end, and not an error of a step."""
         self._spool = spool
         self._records = records
         self._policy = policy
         self._filing = Filing(spool, records, reader, policy.zone)
         self._judge = Judge(
-            spool=spool, filing=self._filing, reader=reader, determine=determine, policy=policy, wall_clock=wall_clock
+            spool=spool,
+            filing=self._filing,
+            reader=reader,
+            determine=determine,
+            policy=policy,
+            wall_clock=wall_clock,
+            is_stopping=is_stopping,
         )
         self._monotonic = monotonic_s
 
@@ -56,7 +64,8 @@ class Pipeline:
         """Take each claim as far as it goes.
 
         Raises `RecordsUnavailable` if the records cannot be reached, OSError if `claimed/` cannot be listed: then
-        every letter not yet finished is still in `claimed/`, and the reaper hints it again.
+        every letter not yet finished is still in `claimed/`, and the reaper hints it again. So it is with SystemExit,
+        when this process is told to end and gives back what it holds.
         """
         report = Report()
         files = self._spool.locate(claim_ids)
@@ -95,7 +104,7 @@ class Pipeline:
     def _run_chunk(self, chunk: Sequence[Work], report: Report, *, alone: bool = False) -> None:
         try:
             self._take_through(chunk, report, alone=alone)
-        except RecordsUnavailable:
+        except (RecordsUnavailable, SystemExit):
             # What is held must not wait for its lease to run out, nor pay with an attempt.
             with contextlib.suppress(RecordsUnavailable):
                 self._records.release([work.lease for work in chunk])

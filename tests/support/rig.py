@@ -88,8 +88,10 @@ class Rig:
             "determine": determine,
             **given,
         }
+        is_stopping = ports.pop("is_stopping", lambda: False)
         return Pipeline(
             **{name: watch(port) for name, port in ports.items()},
+            is_stopping=is_stopping,
             policy=Policy("site", PACIFIC, LEASE_S, MOST, 1_000_000),
             wall_clock=lambda: NOW + timedelta(seconds=self.now_s),
             monotonic_s=lambda: self.now_s,

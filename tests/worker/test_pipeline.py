@@ -242,6 +242,17 @@ class TestOneLettersFailureStaysItsOwn:
         assert "words of a letter" not in str(event)
         rig.assert_counts_close()
 
+    def test_a_worker_that_is_told_to_end_gives_back_what_it_holds(self, rig: Rig) -> None:
+        """Told in the middle of a letter, which is not its fault: it and the others wait for another worker."""
+        claims = [rig.claim(f"{text}.txt", text.encode()) for text in ("one", "broken", "two")]
+        stopped = rig.pipeline(determine=raising(SystemExit(-241)), is_stopping=lambda: True)
+        for _ in range(2 * MOST):
+            with pytest.raises(SystemExit):
+                stopped.run(claims)
+        assert (rig.published(), rig.dead(), rig.claimed()) == ([], [], claims)
+        assert rig.run(determine=raising(SystemExit(), "nowhere")).results == dict.fromkeys(claims, "published")
+        rig.assert_counts_close()
+
     def test_a_refusal_of_the_reader_is_a_dead_letter_with_its_code(self, rig: Rig) -> None:
         class Refusing(FakeReader):
             def to_text(self, content: bytes) -> Text:

@@ -1,0 +1,41 @@
+"""The worker's application, in which reading a letter takes for as long as a file exists: a task that is long.
+
+`celery -A tests.support.held_app worker`; IMR_TEST_HOLD names the file, IMR_TEST_GRACE_S how long a stop may last.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from worker import app as real
+from worker.contract.settings import Settings
+from worker.reading import Reader, Text
+
+_make_reader = real.make_reader
+
+
+class HeldReader:
+    """Reads when it is let."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def to_text(self, content: bytes) -> Text:
+        """See `Reader.to_text`."""
+        while os.path.exists(os.environ["IMR_TEST_HOLD"]):
+            time.sleep(0.01)
+        return self._reader.to_text(content)
+
+    def close(self) -> None:
+        """See `Reader.close`."""
+        self._reader.close()
+
+
+def _make_held_reader(settings: Settings) -> HeldReader:
+    return HeldReader(_make_reader(settings))
+
+
+real.make_reader = _make_held_reader  # type: ignore[assignment]
+app = real.app
+app.conf.worker_soft_shutdown_timeout = float(os.environ["IMR_TEST_GRACE_S"])
