@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shlex
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,12 +17,16 @@ from pathlib import Path
 import pytest
 
 from tests.docs.generate import PAGES, ROOT, rendered
+from tests.support.servers import IN_CI
 from tests.support.system import System, running_system
 from tests.support.waiting import eventually
 from worker.cli.supervising import drop_samples
 
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", README, re.DOTALL)
+READING = (ROOT / "docs" / "reading.md").read_text()
+_BLOCK = re.compile(r"```(sh|python)\n(.*?)```", re.DOTALL)
+BLOCKS = _BLOCK.findall(README)
+READERS = dict(_BLOCK.findall(READING))
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
 
@@ -75,6 +83,60 @@ def test_the_python_reader_of_the_readme_prints_every_letter(readme_system: Syst
     assert run.returncode == 0, run.stderr
     assert len(run.stdout.splitlines()) == 5
     assert readme_system.client().xpending("imr:determinations", "claims-desk")["pending"] == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "kept", "group"),
+    [
+        (["sh", "-c", READERS["sh"], "reader", "shell-1"], "seen.txt", "shell"),
+        ([sys.executable, "-c", READERS["python"]], "desk.db", "deadlines"),
+    ],
+    ids=["shell", "python"],
+)
+def test_a_reader_of_the_docs_handles_every_letter_once_though_it_is_killed(
+    readme_system: System, command: list[str], kept: str, group: str
+) -> None:
+    """kill -9 as soon as it has handled anything, then started again, then told to stop."""
+    if command[0] == "sh" and shutil.which("jq") is None and not IN_CI:
+        pytest.skip("jq is not installed")
+    file = readme_system.share.parent / kept
+    with _reader(command, file.parent):
+        eventually(lambda: _handled(file), f"anything in {kept}", timeout_s=60)
+    with _reader(command, file.parent) as process:
+        eventually(lambda: len(_handled(file)) >= 5, f"five events in {kept}", timeout_s=60)
+        eventually(lambda: _pending(readme_system, group) == 0, "every entry acknowledged", timeout_s=30)
+        process.terminate()
+        assert process.wait(30) == 0
+    assert sorted(_handled(file)) == sorted(event["id"] for event in readme_system.events("imr:determinations"))
+
+
+@contextlib.contextmanager
+def _reader(command: list[str], home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with (home / "reader.log").open("ab") as log:
+        process = subprocess.Popen(
+            command, cwd=home, env={**os.environ, "IDLE_MS": "200"}, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _handled(kept: Path) -> list[str]:
+    """The ids that a reader has written down."""
+    if kept.suffix == ".txt":
+        return kept.read_text().split() if kept.exists() else []
+    with contextlib.closing(sqlite3.connect(kept)) as database, contextlib.suppress(sqlite3.OperationalError):
+        rows = database.execute("SELECT event_id, (SELECT count(*) FROM deadlines) FROM handled").fetchall()
+        assert all(effects == len(rows) for _, effects in rows), rows
+        return [event_id for event_id, _ in rows]
+    return []
+
+
+def _pending(system: System, group: str) -> int:
+    return int(system.client().xpending("imr:determinations", group)["pending"])
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -20,6 +20,8 @@ class LossyProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}"
         self.marker = b""
+        self.is_silent = False
+        """Keep the connection open when a reply is lost, as a server does whose machine is gone."""
         self.lost = 0
         """Replies lost so far."""
         self._stopping = False
@@ -51,6 +53,8 @@ class LossyProxy:
                 reply = server.recv(_BUFFER)
                 if self.marker and self.marker in request:
                     self.lost += 1
+                    if self.is_silent:
+                        client.recv(_BUFFER)
                     return
                 client.sendall(reply)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
+import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -14,10 +16,11 @@ from rich.table import Table
 from worker.accounting import Account, take_account
 from worker.cli.console import err, out, write_line
 from worker.cli.exits import Exit
-from worker.cli.following import Group, line
+from worker.cli.following import line
 from worker.cli.pausing import told
-from worker.contract.names import Keys
+from worker.contract.names import TAIL_GROUP, Keys
 from worker.contract.pause import read_pause
+from worker.contract.reader import Entry, Handle, Reader
 from worker.contract.redis_client import connect
 from worker.contract.reports import ProducerReport
 from worker.contract.server import redis_url
@@ -25,9 +28,6 @@ from worker.contract.settings import Settings, load_settings
 from worker.contract.trust import Doubt, Loss, Trust
 from worker.records.redis import RedisRecords
 from worker.spool import Spool
-
-_BLOCK_MS = 1000
-"""How long one read waits for news; Ctrl-C is noticed in between."""
 
 
 def register(app: typer.Typer) -> None:
@@ -40,35 +40,39 @@ def tail(
     *,
     json: Annotated[bool, typer.Option("--json", help="Whole events, one JSON line each.")] = False,
     follow: Annotated[bool, typer.Option(help="Wait for more, or print what there is and exit.")] = True,
-    group: Annotated[str, typer.Option(help="Consumer group; each group gets every event once.")] = "imr-tail",
+    group: Annotated[
+        str, typer.Option(help="Consumer group; each gets every event. For a program of yours, name one of its own.")
+    ] = TAIL_GROUP,
 ) -> None:
     """Print results and dead letters as they come, resuming where this group stopped."""
     settings = load_settings()
     keys = Keys(settings.prefix)
-    reader = Group(
-        connect(redis_url(settings), timeout_s=None),
-        [keys.determinations, keys.dead_letters],
-        group,
-        socket.gethostname(),
+    reader = Reader(
+        redis_url(settings), [keys.determinations, keys.dead_letters], group=group, consumer=socket.gethostname()
     )
-    reader.create()
-    try:
-        _print_all(reader, json=json, follow=follow)
-    except KeyboardInterrupt:
-        err.print("stopped; the next `imr tail` goes on from here")
+    with reader:
+        try:
+            reader.drain(_printer(reader, json=json))
+            if follow:
+                reader.run(_printer(reader, json=json))
+        except KeyboardInterrupt:
+            err.print("stopped; the next `imr tail` goes on from here")
 
 
-def _print_all(reader: Group, *, json: bool, follow: bool) -> None:
-    while True:
-        found = reader.read(block_ms=_BLOCK_MS if follow else None)
-        for entry in found:
+def _printer(reader: Reader, *, json: bool) -> Handle:
+    def show(entry: Entry) -> None:
+        try:
             if json:
                 write_line(entry.data)
             else:
                 out.print(line(entry.event()))
-            reader.acknowledge(entry)
-        if not found and not follow:
-            return
+        except BrokenPipeError:
+            # The program that reads us has ended. This entry is shown the next time; nobody hears any more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            reader.stop()
+            raise
+
+    return show
 
 
 def status(*, json: Annotated[bool, typer.Option("--json", help="Figures as JSON.")] = False) -> None:

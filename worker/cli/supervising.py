@@ -30,7 +30,8 @@ from worker.accounting import Account, take_account
 from worker.cli.console import err, out
 from worker.cli.exits import Exit
 from worker.cli.failing import AlreadyRunning
-from worker.cli.following import entries, line
+from worker.cli.following import line
+from worker.contract.entries import entries_of
 from worker.contract.event import DEAD_LETTERED
 from worker.contract.names import INBOX, Keys
 from worker.contract.redis_client import connect
@@ -223,7 +224,7 @@ def drop_samples(share: Path) -> None:
 def _show_news(client: redis.Redis, position: dict[str, str]) -> bool:
     """Print the entries after `position` and move it on; whether there were any."""
     wanted: Any = position
-    found = list(entries(client.xread(wanted, count=100, block=_BLOCK_MS)))
+    found = list(entries_of(client.xread(wanted, count=100, block=_BLOCK_MS)))
     for entry in found:
         event = entry.event()
         out.print(line(event))
