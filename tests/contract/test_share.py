@@ -68,3 +68,14 @@ def test_folders_in_which_nothing_can_be_renamed(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "rename", refuse)
     assert "cannot be renamed from inbox/ to claimed/" in refused(tmp_path)
     assert os.listdir(tmp_path / "inbox") == []
+
+
+def test_what_a_killed_start_left_behind_is_removed_and_what_another_is_just_doing_is_not(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    hour_ago_s = (tmp_path / "inbox").stat().st_mtime - 3600
+    for folder in ("inbox", "claimed"):
+        (tmp_path / folder / ".imr-check-just-now").touch()
+        (tmp_path / folder / ".imr-check-left").touch()
+        os.utime(tmp_path / folder / ".imr-check-left", (hour_ago_s, hour_ago_s))
+    prepare(tmp_path)
+    assert [os.listdir(tmp_path / folder) for folder in ("inbox", "claimed")] == [[".imr-check-just-now"]] * 2

@@ -8,8 +8,13 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from worker.contract.names import CLAIMED, FOLDERS, INBOX
+
+PROBE_PREFIX: Final = ".imr-check-"
+PROBE_LEFT_NS: Final = 60 * 1_000_000_000
+"""A file of ours that is older was left by a service that was killed while it tried; trying takes milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +86,11 @@ def share_problems(share: Path) -> list[Problem]:
 
 def _rename_problems(share: Path) -> list[Problem]:
     """Try what a claim does, with a file of our own."""
-    name = f".imr-check-{secrets.token_hex(8)}"
+    name = f"{PROBE_PREFIX}{secrets.token_hex(8)}"
     made, moved = share / INBOX / name, share / CLAIMED / name
     try:
         made.touch(exist_ok=False)
+        _remove_left_probes(share, made.stat().st_mtime_ns)
         os.rename(made, moved)
     except OSError as error:
         return [
@@ -97,3 +103,13 @@ def _rename_problems(share: Path) -> list[Problem]:
         made.unlink(missing_ok=True)
         moved.unlink(missing_ok=True)
     return []
+
+
+def _remove_left_probes(share: Path, now_ns: int) -> None:
+    """Remove what a service that was killed while it tried has left; `now_ns` is the file server's time, as theirs."""
+    for folder in (INBOX, CLAIMED):
+        with os.scandir(share / folder) as entries:
+            for left in [one for one in entries if one.name.startswith(PROBE_PREFIX)]:
+                with contextlib.suppress(FileNotFoundError):
+                    if now_ns - left.stat().st_mtime_ns > PROBE_LEFT_NS:
+                        os.unlink(left.path)
