@@ -225,3 +225,29 @@ def test_a_queue_of_a_wrong_type_is_unavailable(hints: Hints, client: redis.Redi
     client.set("imr:celery:letters", "planted")
     fails_in_time(lambda hints: hints.send(IDS), hints)
     client.delete("imr:celery:letters")
+
+
+def test_a_hint_that_cannot_be_acknowledged_costs_a_worker_no_place(
+    redis_server: Server, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis does not answer the acknowledgement in time, twice; the third hint is taken all the same."""
+    app = make_app(redis_server.url, "imr")
+    hints = Hints(app, timeout_s=TIMEOUT_S)
+    with app.connection_for_read() as connection:
+        channel = connection.default_channel
+        channel.basic_qos(0, 1, False)
+        for settle in ("ack", "reject", "ack"):
+            hints.send(IDS[:1])
+            message = eventually(lambda: channel.basic_get("letters"), "a hint")
+            assert not channel.qos.can_consume()
+            with monkeypatch.context() as patched:
+                patched.setattr(channel.qos, "_remove_from_indices", too_late)
+                with pytest.raises(redis.TimeoutError):
+                    getattr(message, settle)()
+            assert channel.qos.can_consume(), f"no place left after {settle}"
+    hints.close()
+    client.flushall()
+
+
+def too_late(*_: object) -> None:
+    raise redis.TimeoutError
