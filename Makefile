@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run sample test lint types validate check lock docs bench bench-lock bench-parser fuzz clean
+.PHONY: help run sample test lint types validate check lock docs bench bench-lock bench-parser fuzz faults clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -74,6 +74,9 @@ bench-parser: $(DEV) ## Letters per second of the parser, against baselines in t
 
 fuzz: $(DEV) ## 100,000 mutated letters through the parser (SEED=n, CASES=n; about 10 minutes).
 	$(BIN)/python -m tests.letter.fuzz --cases $(or $(CASES),100000) --seed $(or $(SEED),1)
+
+faults: $(DEV) ## Every failpoint with every action, broken connections, a broken Redis (about 10 minutes; ARGS="--only text").
+	$(BIN)/python -m tests.faults.matrix $(ARGS)
 
 clean: ## Remove the environment and caches; never the share.
 	rm -rf $(VENV) .bench-venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

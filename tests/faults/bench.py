@@ -1,0 +1,233 @@
+"""A bench: one share, one Redis behind a proxy, producer and workers with failpoints, and what was dropped."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import orjson
+import redis
+
+from tests.faults.letters import Letter
+from tests.faults.nursery import Nursery, Service
+from tests.faults.proxy import Proxy, proxy
+from tests.faults.server import FaultyServer, faulty_server
+from tests.support.system import QUICK
+from tests.support.waiting import eventually
+from worker.contract.names import CLAIMED, FOLDERS, INBOX, Keys
+from worker.contract.redis_client import connect
+
+SOLO: Final = ("--pool", "solo")
+DONE_TIMEOUT_S: Final = 90.0
+"""Far beyond lease, hint timeout and reap interval, for machines that are busy with other things."""
+POLL_S: Final = 0.03
+
+OURS: Final = ".imr-"
+"""What we write ourselves under a temporary name."""
+
+
+class NotSettled(AssertionError):
+    """Letters wait that nobody works on."""
+
+
+class Bench:
+    """Keeps a system running whatever is done to it."""
+
+    def __init__(
+        self, folder: Path, nursery: Nursery, server: FaultyServer, before: Proxy, settings: Mapping[str, str]
+    ) -> None:
+        self.folder: Final = folder
+        self.share: Final = folder / "share"
+        self.nursery: Final = nursery
+        self.server: Final = server
+        self.proxy: Final = before
+        self.keys: Final = Keys("imr")
+        self.dropped: list[Letter] = []
+        self.services: dict[str, Service] = {}
+        self.ends: list[tuple[str, int]] = []
+        """(role, exit status) of every service that ended by itself."""
+        self.excused = 0
+        """Letters that were made to fail for reasons of ours; they must have been tried again by a person."""
+        self._settings = settings
+        self._arguments: dict[str, Sequence[str]] = {}
+        self._client = connect(server.url)
+        self._aside = itertools.count()
+        for name in FOLDERS:
+            (self.share / name).mkdir(parents=True)
+        left = self.share / INBOX / ".imr-check-left-behind"
+        left.touch()
+        os.utime(left, (0, 0))  # by a service that was killed long ago
+
+    def control(self, role: str) -> Path:
+        """The control folder of a service's failpoints."""
+        path = self.folder / "control" / role
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def environment(self, role: str) -> dict[str, str]:
+        """What a service is told."""
+        return {
+            **QUICK,
+            "IMR_SHARE": str(self.share),
+            "IMR_STATE_DIR": str(self.folder / "state"),
+            "IMR_REDIS_URL": self.proxy.url,
+            "IMR_MIN_FREE_DISK_BYTES": "1",
+            "IMR_FAULTS": str(self.control(role)),
+            **self._settings,
+        }
+
+    def start(self, name: str, arguments: Sequence[str] | None = None) -> Service:
+        """Start (again) a service by its name: `producer`, `worker`, or either with a number behind it."""
+        role = name.rstrip("0123456789")
+        if arguments is None:
+            arguments = self._arguments.get(name, SOLO if role == "worker" else ())
+        self._arguments[name] = arguments
+        log = self.folder / f"{name}.log"
+        self.services[name] = self.nursery.start(role, self.environment(name), self.folder, log, arguments)
+        return self.services[name]
+
+    def command(self, *arguments: str, name: str = "imr") -> tuple[int, str]:
+        """Run an `imr` command to its end: exit status and what it said."""
+        log = self.folder / f"{name}.out"
+        log.unlink(missing_ok=True)
+        service = self.nursery.start("imr", self.environment(name), self.folder, log, arguments)
+        status = service.wait(60)
+        return status, log.read_text(errors="replace")
+
+    def keep_running(self) -> None:
+        """Start again what has ended, as a supervisor does."""
+        for name, service in list(self.services.items()):
+            if not service.is_running():
+                self.ends.append((name, self.nursery.ended[service.pid]))
+                self.start(name)
+        if not self.server.is_running():
+            self.server.start()
+
+    def stop(self, name: str) -> int:
+        """Stop a service, which stays stopped."""
+        return self.services.pop(name).stop()
+
+    def drop(self, letters: Iterable[Letter]) -> None:
+        """Put letters into the inbox, written aside and renamed."""
+        for letter in letters:
+            target = self.share / INBOX / letter.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aside = self.share / f"aside-{next(self._aside)}"
+            aside.write_bytes(letter.content)
+            aside.rename(target)
+            self.dropped.append(letter)
+
+    def waiting(self) -> list[str]:
+        """Letters in inbox and claimed/."""
+        return [
+            os.path.join(folder, name)
+            for top in (INBOX, CLAIMED)
+            for folder, _, names in os.walk(self.share / top)
+            for name in names
+            if not name.startswith(OURS)
+        ]
+
+    def is_done(self) -> bool:
+        """Whether nothing waits any more."""
+        return not self.waiting()
+
+    def settle(self, timeout_s: float = DONE_TIMEOUT_S, meanwhile: Callable[[], None] | None = None) -> float:
+        """Wait until nothing waits, keeping the services running; how long it took, in seconds."""
+        began_s = time.monotonic()
+        while not self.is_done():
+            left = self.waiting()
+            waited_s = time.monotonic() - began_s
+            if waited_s > timeout_s:
+                raise NotSettled(f"waited {waited_s:.0f} s, {len(left)} files left")
+            self.keep_running()
+            if meanwhile is not None:
+                meanwhile()
+            time.sleep(POLL_S)
+        return time.monotonic() - began_s
+
+    def wait_for_producer(self) -> None:
+        """Wait until a producer reports."""
+        eventually(self._reports, "a report of the producer", timeout_s=60)
+
+    def _reports(self) -> bool:
+        self.keep_running()
+        with contextlib.suppress(redis.RedisError):
+            return bool(self._client.exists(self.keys.producers))
+        return False
+
+    def is_trusted(self) -> bool:
+        """Whether the producers know this Redis, and nothing is being held against its records any more."""
+        self.keep_running()
+        with contextlib.suppress(redis.RedisError):
+            known, run_id = self._client.hgetall(self.keys.server), self._client.info("server")["run_id"]
+            return {b"run_id": run_id.encode()}.items() <= known.items() and b"checking" not in known
+        return False
+
+    def recover(self) -> float:
+        """Wait until Redis is trusted and nothing waits; how long it took, in seconds."""
+        began_s = time.monotonic()
+        eventually(self.is_trusted, "a Redis that is trusted", timeout_s=DONE_TIMEOUT_S)
+        self.settle()
+        return time.monotonic() - began_s
+
+    def client(self) -> redis.Redis:
+        """A client past the proxy."""
+        return self._client
+
+    def logs(self) -> dict[str, str]:
+        """What everybody said."""
+        paths = [*self.folder.glob("*.log"), *self.folder.glob("*.out"), self.server.log]
+        return {path.name: path.read_text(errors="replace") for path in paths if path.exists()}
+
+    def story(self) -> str:
+        """What waits, and the ends of the logs, for a test that fails."""
+        waiting = [path.removeprefix(str(self.share)) for path in self.waiting()[:4]]
+        ends = [f"--- {name}\n{text[-500:]}" for name, text in self.logs().items() if name != "server.log"]
+        return "\n".join([f"waiting: {waiting}", *ends])
+
+    def redrive(self, code: str) -> int:
+        """Have a person try every dead letter of that code again; how many there were."""
+        status, said = self.command("dead-letters", "list", "--json")
+        assert status == 0, said
+        again = [one["id"] for one in map(orjson.loads, said.splitlines()) if one["code"] == code]
+        for identity in again:
+            status, said = self.command("dead-letters", "redrive", identity)
+            assert status == 0, said
+        return len(again)
+
+    def close(self) -> None:
+        """Stop every service; what stands still is woken first."""
+        for service in self.services.values():
+            service.signal(signal.SIGCONT)
+            service.signal(signal.SIGTERM)
+        for service in self.services.values():
+            with contextlib.suppress(AssertionError):
+                service.wait(15)
+            service.kill()
+        self._client.close()
+
+
+@contextlib.contextmanager
+def bench(
+    folder: Path,
+    nursery: Nursery,
+    *,
+    settings: Mapping[str, str] | None = None,
+    server: Mapping[str, str] | None = None,
+) -> Iterator[Bench]:
+    """A bench with nothing running but its Redis."""
+    with (
+        faulty_server(folder / "redis", **(server or {})) as redis_server,
+        proxy(str(redis_server.socket)) as before,
+    ):
+        made = Bench(folder, nursery, redis_server, before, settings or {})
+        try:
+            yield made
+        finally:
+            made.close()

@@ -1,0 +1,71 @@
+"""Every side effect in producer/ and worker/ has a failpoint that the harness passes, or a reason why it needs none."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.bench import Bench
+from tests.faults.letters import Letters
+from tests.faults.points import Arm, reached
+from tests.faults.scan import site_of, sites, unknown
+from tests.faults.striking import Strike, strike
+
+pytestmark = pytest.mark.services
+
+HARMLESS: dict[str, str] = {
+    "worker.cli.": "commands of a person and the supervisor: they start, show and ask, and change no letter",
+    "worker.embedded.": "the embedded server's own folder and socket, before any letter",
+    "worker.contract.pause.": "a note of the operator's; letters wait in the inbox whether it is whole or not",
+    "worker.contract.reader.": "for programs that read the streams: their own places in them, and no letter's",
+    "worker.contract.trust.Trust.forget_loss": "a figure that people are told until they have seen to it",
+    "worker.spool._rename_no_replace: os.rename": "where kernel or file system know no renameat2",
+}
+"""Side effects (by the beginning of their site) that no letter depends on."""
+
+
+def is_harmless(site: str) -> bool:
+    return any(site.startswith(one) for one in HARMLESS)
+
+
+@pytest.fixture(scope="module")
+def passed(toured: tuple[Bench, list[tuple[str, str]], Letters]) -> set[str]:
+    """The sites passed when letters go every way, are decided about by a person, and a disk is full."""
+    bench, points, letters = toured
+    full = "worker.filing.Filing._archive > worker.spool.Spool.write: file.write"
+    strike(bench, letters, Strike("worker", Arm(full, "before", "raise:ENOSPC")))
+    decide(bench, letters)
+    bench.server.restart()
+    bench.recover()
+    bench.stop("producer")
+    bench.start("producer")
+    found = [
+        *points,
+        *((role, point) for role in ("producer", "worker", "imr") for point in reached(bench.control(role))),
+    ]
+    return {site_of(point) for _, point in found}
+
+
+def decide(bench: Bench, letters: Letters) -> None:
+    """A dead letter given up, taken back and tried again."""
+    broken = letters.make("broken")
+    bench.drop([broken])
+    bench.settle()
+    wanted = broken.digest[:12]
+    for arguments in (("discard", wanted, "--reason", "not ours"), ("discard", wanted, "--undo"), ("redrive", wanted)):
+        status, said = bench.command("dead-letters", *arguments)
+        assert status == 0, said
+    bench.settle()
+
+
+def test_every_side_effect_has_a_failpoint(passed: set[str]) -> None:
+    missed = [f"{where}  {site}" for site, where in sites().items() if site not in passed and not is_harmless(site)]
+    told = "\n".join(missed)
+    assert not missed, f"the harness strikes none of these: have a letter pass them here, or say above why not\n{told}"
+
+
+def test_no_call_of_the_system_is_unknown() -> None:
+    assert unknown() == [], "say in tests/faults whether these change something"
+
+
+def test_what_is_called_harmless_exists() -> None:
+    assert [one for one in HARMLESS if not any(site.startswith(one) for site in sites())] == []

@@ -1,0 +1,56 @@
+"""A quick selection of the matrix, for every run of the suite; `make faults` runs all of it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.faults.matrix import run
+from tests.faults.nursery import Nursery
+from tests.faults.points import Arm
+from tests.faults.striking import Strike
+
+pytestmark = pytest.mark.services
+
+SEND = "producer.enqueueing.Outbox.send > worker.hints.Hints.send: redis LPUSH"
+CLAIM = "producer.intake.Intake.claim > producer.claiming.Claimer._claim: os.rename"
+FINISH = "worker.pipeline.Pipeline._finish > worker.records.redis.RedisRecords._send: redis script finish"
+BEGIN = "worker.pipeline.Pipeline._begin > worker.records.redis.RedisRecords._send: redis script begin"
+ARCHIVE = "worker.filing.Filing._archive > worker.spool.Spool.move: rename_no_replace"
+WRITE = "worker.filing.Filing._archive > worker.spool.Spool.write: file.write"
+ACK = "worker.hints._ForgivingQoS.ack: redis ZREM"
+PARSE = "worker.pipeline.Pipeline._verdicts > worker.judging.Judge._published: Determiner.__call__"
+
+SELECTION = [
+    Strike("producer", Arm(CLAIM, "after", "kill")),
+    Strike("producer", Arm(SEND, "after", "kill")),
+    Strike("producer", Arm(CLAIM, "before", "raise:ENOSPC")),
+    Strike("producer", Arm(SEND, "before", "pause")),
+    Strike("worker", Arm("celery: brpop read", "after", "kill")),
+    Strike("worker", Arm(BEGIN, "after", "kill")),
+    Strike("worker", Arm(PARSE, "before", "kill")),
+    Strike("worker", Arm(FINISH, "before", "pause")),
+    Strike("worker", Arm(FINISH, "after", "kill")),
+    Strike("worker", Arm(FINISH, "after", "raise:connection")),
+    Strike("worker", Arm(WRITE, "before", "raise:ENOSPC")),
+    Strike("worker", Arm(ARCHIVE, "before", "raise:EROFS")),
+    Strike("worker", Arm(ARCHIVE, "after", "raise:EIO")),
+    Strike("worker", Arm(PARSE, "before", "stop")),
+    Strike("worker", Arm(ACK, "before", "raise:timeout", times=3)),
+    Strike("worker", Arm(FINISH, "before", "pause"), "restart"),
+    Strike("worker", Arm(FINISH, "after", "kill"), "restart"),
+    Strike("worker", Arm(FINISH, "before", "pause"), "forget_scripts"),
+    Strike("worker", Arm(BEGIN, "after", "pause"), "out_of_memory"),
+    Strike("worker", Arm(FINISH, "before", "pause"), "read_only"),
+    *(Strike("proxy", Arm(one, "before", action)) for one in ("finish", "LPUSH") for action in ("cut", "drop")),
+]
+
+
+def test_a_strike_at_each_kind_of_step_loses_and_doubles_nothing(nest: Nursery) -> None:
+    with tempfile.TemporaryDirectory(prefix="imr-faults-") as folder:
+        result = run(SELECTION, nest, Path(folder), lanes=7)
+    assert result.is_clean, result.report()
+    assert [str(one.strike) for one in result.outcomes if not one.fired] == []
+    assert result.letters >= 5 * len(SELECTION), "fewer letters than promised"
