@@ -6,6 +6,10 @@ A letter that is not claimed lies safely in the inbox, where anybody can see it;
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+MAX_UNFILED_LETTERS: Final = 20_000
+"""Finished letters are filed within seconds; so many are there only if they cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,7 @@ class Load:
     """The figures; None for one that cannot be had, which holds the intake."""
 
     claimed_letters: int | None
+    """Files in `claimed/`."""
     free_disk_bytes: int | None
     redis_used_bytes: int | None
     redis_max_bytes: int | None
@@ -20,6 +25,8 @@ class Load:
     redis_writable: bool
     paused: bool = False
     """Whether an operator holds the intake."""
+    finished_letters: int = 0
+    """Files in `claimed/` whose letters are finished, and wait for Redis' disk before they are filed away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,12 @@ def admit(load: Load, limits: Limits) -> Admission:
     reason = _obstacle(load, limits)
     if reason is not None or load.claimed_letters is None:
         return Admission(0, reason)
-    room = limits.max_claimed_letters - load.claimed_letters
+    unfiled = MAX_UNFILED_LETTERS - load.finished_letters
+    if unfiled <= 0:
+        what = f"{MAX_UNFILED_LETTERS:,} finished letters wait to be filed away"
+        return Admission(0, f"{what}: Redis' disk or the share is behind")
+    unfinished = max(0, load.claimed_letters - load.finished_letters)
+    room = min(limits.max_claimed_letters - unfinished, unfiled)
     if room <= 0:
         what = f"{limits.max_claimed_letters:,} letters are claimed and unfinished (IMR_MAX_CLAIMED_LETTERS)"
         return Admission(0, f"{what}: the workers are behind")

@@ -56,14 +56,16 @@ class RedisGauges:
             int(info.get("maxmemory", 0)),
             redis_writable=takes_writes(info),
             paused=paused,
+            finished_letters=int(info["finished"]),
         )
 
     def _info(self) -> dict[str, Any]:
         with self._client.pipeline(transaction=False) as pipe:
             for section in ("memory", "replication", "persistence"):
                 pipe.info(section)
-            sections: list[dict[str, Any]] = cast("Any", pipe.execute())
-        return {name: value for section in sections for name, value in section.items()}
+            pipe.hlen(self._keys.finished)
+            *sections, finished = cast("Any", pipe.execute())
+        return {"finished": finished, **{name: value for section in sections for name, value in section.items()}}
 
     def _free_disk_bytes(self) -> int | None:
         try:

@@ -59,9 +59,8 @@ def take_account(spool: Spool, records: Records, client: redis.Redis, keys: Keys
     claimed = {file.claim_id for file in spool.claimed()}
     # A letter finished since the counts were read has left both; one that is still open must have its file.
     lost = len((counts.open_claims - claimed) & records.counts().open_claims)
-    # Most of these were claimed and wait for a worker; one that was finished this moment and is about to be filed is
-    # counted on both sides.
-    not_begun = len(claimed - counts.open_claims)
+    # What is finished and not filed away yet is counted by its outcome; the rest waits for a worker.
+    not_begun = len(claimed - counts.open_claims - counts.finished_claims)
     reports = producer_reports(client, keys)
     return Account(
         seen=counts.seen + not_begun + waiting + ignored,

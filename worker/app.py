@@ -28,10 +28,12 @@ from worker.contract.server import broker_of, redis_url
 from worker.contract.settings import Settings, load_settings
 from worker.contract.trust import Trust
 from worker.determining import Determiner, load_rules
+from worker.filer import Filer, Files, FilingThread
 from worker.hints import make_app
 from worker.pipeline import Pipeline
 from worker.reading import Reader, ReadLimits
 from worker.reconciling import make_reconciler, reconcile
+from worker.records.durability import RedisDurability
 from worker.records.model import RecordsUnavailable
 from worker.records.redis import RedisRecords
 from worker.spool import Spool
@@ -94,11 +96,19 @@ def reconcile_letters(**_: object) -> None:
         log.warning("check put off (%s): it goes on from where it was", type(error).__name__)
 
 
-def make_pipeline(settings: Settings, client: redis.Redis, reader: Reader) -> Pipeline:
+def make_filing(settings: Settings, client: redis.Redis) -> FilingThread:
+    """What files away the letters of one pipeline, with a client of its own."""
+    durability = RedisDurability(client, Keys(settings.prefix))
+    filer = Filer(spool=Spool(settings.share.absolute()), durability=durability, monotonic_s=time.monotonic)
+    return FilingThread(filer)
+
+
+def make_pipeline(settings: Settings, client: redis.Redis, reader: Reader, files: Files) -> Pipeline:
     """The pipeline of one process."""
     return Pipeline(
         spool=Spool(settings.share.absolute()),
         records=RedisRecords(client, Keys(settings.prefix)),
+        files=files,
         reader=reader,
         determine=Determiner(
             read_parties=settings.read_parties,
@@ -125,8 +135,10 @@ def make_reader(settings: Settings) -> Reader:
 
 def _pipeline() -> Pipeline:
     if not hasattr(_mine, "pipeline"):
+        url = redis_url(settings)
         _mine.reader = make_reader(settings)
-        _mine.pipeline = make_pipeline(settings, connect(redis_url(settings)), _mine.reader)
+        _mine.filing = make_filing(settings, connect(url))
+        _mine.pipeline = make_pipeline(settings, connect(url), _mine.reader, _mine.filing)
         # What is imported and made by now stays until the end: collections need not walk over it again and again.
         gc.freeze()
     pipeline: Pipeline = _mine.pipeline
@@ -148,6 +160,9 @@ def _say_ready(**_: object) -> None:
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]
 @worker_shutdown.connect  # type: ignore[untyped-decorator]
 def _close(**_: object) -> None:
+    filing = getattr(_mine, "filing", None)
+    if filing is not None:
+        filing.close()
     reader = getattr(_mine, "reader", None)
     if reader is not None:
         reader.close()

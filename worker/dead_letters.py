@@ -117,6 +117,22 @@ def make_dead_letter(
     )
 
 
+def remade(
+    *, code: str, attempts: int, claim_id: str, received_on: date, failed_at: datetime, size_bytes: int | None
+) -> DeadLetter:
+    """A dead letter as far as its record tells, for one whose entry was trimmed: what it broke, but no places."""
+    texts = {one.code: one.sentence for one in catalogue()}
+    why = Disposition("review", code, texts.get(code, "The letter could not be published."))
+    return make_dead_letter(
+        why,
+        attempts=attempts,
+        claim_id=claim_id,
+        received_on=received_on,
+        failed_at=failed_at,
+        size_bytes=size_bytes,
+    )
+
+
 def _most_telling(violations: tuple[Violation, ...]) -> tuple[Violation, ...]:
     more = len(violations) - MAX_VIOLATIONS
     if more <= 0:

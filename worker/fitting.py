@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from worker.contract.event import MAX_EVENT_BYTES, Event, encode
+from worker.contract.event import MAX_EVENT_BYTES, SUPERSEDES_BYTES, Event, encode
 from worker.letter.model import Determination, Finding, Issue
 
 LEFT_OUT = "left_out"
@@ -13,7 +13,7 @@ LEFT_OUT = "left_out"
 Reduction = Callable[[Determination], Determination]
 
 
-def encode_within(event: Event, max_bytes: int = MAX_EVENT_BYTES) -> bytes:
+def encode_within(event: Event, max_bytes: int = MAX_EVENT_BYTES - SUPERSEDES_BYTES) -> bytes:
     """The event as JSON, at most `max_bytes` long if leaving out parts of its determination can make it so.
 
     Parts go in the order of how easily they are had elsewhere: spans, documents, summary, rationales, guidelines.

@@ -8,6 +8,7 @@ whose file is gone is skipped, a letter that is finished is only filed away.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,12 +16,15 @@ from datetime import datetime
 from typing import Final
 
 from worker import dead_letters
-from worker.filing import Filing, Reads
+from worker.departing import Departure, Departures, Reads
+from worker.filer import Files
+from worker.filing import Filing
 from worker.judging import Determine, Judge
 from worker.reading import take
 from worker.records.model import Begun, Finished, Lease, RecordDamaged, Records, RecordsUnavailable
 from worker.retrying import Disposition, dispose
 from worker.spool import ClaimedFile, Spool
+from worker.superseding import Superseding
 from worker.work import Policy, Report, Verdict, Work, digest_of_unread
 
 log = logging.getLogger("imr.worker")
@@ -37,6 +41,7 @@ class Pipeline:
         *,
         spool: Spool,
         records: Records,
+        files: Files,
         reader: Reads,
         determine: Determine,
         policy: Policy,
@@ -47,11 +52,13 @@ class Pipeline:
         """`is_stopping`: whether a SystemExit means that this process was told to end, and not an error of a step."""
         self._spool = spool
         self._records = records
+        self._files = files
         self._policy = policy
-        self._filing = Filing(spool, records, reader, policy.zone)
+        self._departures = Departures(records, reader, policy)
+        self._superseding = Superseding(records, policy, wall_clock)
         self._judge = Judge(
             spool=spool,
-            filing=self._filing,
+            filing=Filing(spool),
             reader=reader,
             determine=determine,
             policy=policy,
@@ -113,15 +120,17 @@ class Pipeline:
     def _take_through(self, chunk: Sequence[Work], report: Report, *, alone: bool) -> None:
         begun = self._begin(chunk, report, alone=alone)
         going = [work for work, answer in begun if self._goes(work, answer, report)]
-        finished = self._finish(list(self._verdicts(going, report)), report)
-        self._file_what_was_done(begun, report)
+        leaving: list[Departure] = []
+        finished = self._finish(list(self._verdicts(going, report)), report, leaving)
+        superseded = self._what_was_done(begun, report, leaving)
+        self._files.submit(leaving)
 
         for work, answer in begun:
             if answer.verdict == "alone":
                 self._run_chunk([work], report, alone=True)
         copies = [work for work, answer in begun if answer.verdict == "held" and work.lease.digest in finished]
-        if copies:
-            self._run_chunk(copies, report)
+        if copies or superseded:
+            self._run_chunk([*copies, *superseded], report)
 
     def _begin(self, chunk: Sequence[Work], report: Report, *, alone: bool) -> list[tuple[Work, Begun]]:
         answers = self._records.begin(
@@ -163,8 +172,8 @@ class Pipeline:
                 self._give_back(work, verdict, report)
                 held = [one for one in held if one is not work]
 
-    def _finish(self, verdicts: list[Verdict], report: Report) -> set[str]:
-        """Publish, then file away; the digests of the letters whose outcome stands."""
+    def _finish(self, verdicts: list[Verdict], report: Report, leaving: list[Departure]) -> set[str]:
+        """Publish; the digests of the letters whose outcome stands. Those of ours are added to `leaving`."""
         finished: set[str] = set()
         again: list[Verdict] = []
         answers = self._records.finish([one.finish() for one in verdicts])
@@ -174,13 +183,24 @@ class Pipeline:
                 self._give_back(work, dispose(answer), report)
             elif answer.verdict == "taken" and work.failed is not None:
                 # Another letter has that name in review/: with the claim id before it, it is free.
-                again.append(self._judge.dead(work, work.failed, named="claim"))
+                renamed = self._judge.dead(work, work.failed, named="claim")
+                again.append(dataclasses.replace(renamed, earlier=verdict.earlier))
+            elif answer.verdict == "earlier":
+                again += self._settled(verdict, answer, report)
             else:
-                self._after(verdict, answer, report)
+                self._after(verdict, answer, report, leaving)
                 finished |= {work.lease.digest} if answer.verdict != "fenced" else set()
-        return finished | (self._finish(again, report) if again else set())
+        return finished | (self._finish(again, report, leaving) if again else set())
 
-    def _after(self, verdict: Verdict, answer: Finished, report: Report) -> None:
+    def _settled(self, verdict: Verdict, answer: Finished, report: Report) -> list[Verdict]:
+        """The verdict about a file that was told of as other bytes, once those are superseded."""
+        try:
+            return [self._superseding.settled(verdict, answer.entry)]
+        except RecordDamaged as error:
+            self._give_back(verdict.work, dispose(error), report)
+            return []
+
+    def _after(self, verdict: Verdict, answer: Finished, report: Report, leaving: list[Departure]) -> None:
         work = verdict.work
         if answer.verdict == "fenced":
             # Another worker has the letter since our lease ran out: it answers for it, and our result is dropped.
@@ -190,22 +210,51 @@ class Pipeline:
         if answer.verdict == "done":
             # Another worker finished it under this claim: what it found out stands.
             report.results[work.file.claim_id] = "filed"
-            self._filing.file(work, answer.state, answer.named, answer.entry)
+            self._see_off(work, answer, leaving)
             return
         log.info("%s claim=%s code=%s attempt=%d", verdict.outcome, work.file.claim_id, verdict.code, work.attempts)
         report.results[work.file.claim_id] = verdict.outcome
-        self._filing.file(work, answer.state, answer.named, answer.entry, verdict.event)
+        self._see_off(work, answer, leaving, verdict.event)
 
-    def _file_what_was_done(self, begun: Sequence[tuple[Work, Begun]], report: Report) -> None:
-        """File letters whose outcome stands since an earlier attempt, and further copies of finished ones."""
+    def _see_off(
+        self, work: Work, answer: Begun | Finished, leaving: list[Departure], event: bytes | None = None
+    ) -> None:
+        """Have the letter leave `claimed/`; what it cannot take along now it can when it is hinted again."""
+        try:
+            if answer.verdict == "duplicate":
+                leaving.append(self._departures.of_copy(work, answer.state, answer.entry))
+            else:
+                leaving.append(self._departures.of_letter(work, answer.state, answer.named, answer.entry, event))
+        except (RecordsUnavailable, OSError) as error:
+            log.warning("filing waits claim=%s (%s)", work.file.claim_id, type(error).__name__)
+
+    def _what_was_done(
+        self, begun: Sequence[tuple[Work, Begun]], report: Report, leaving: list[Departure]
+    ) -> list[Work]:
+        """Letters whose outcome stands since an earlier attempt, and further copies of finished ones, leave too.
+
+        Those whose file was told of as other bytes are returned: they are asked about again, that being superseded.
+        """
+        again = []
         for work, answer in begun:
-            if answer.verdict == "done":
-                report.results[work.file.claim_id] = "filed"
-                self._filing.file(work, answer.state, answer.named, answer.entry)
-            elif answer.verdict == "duplicate":
+            if answer.verdict not in ("done", "duplicate"):
+                continue
+            if answer.earlier:
+                again += self._superseded(work, answer, report)
+                continue
+            if answer.verdict == "duplicate":
                 log.info("duplicate claim=%s", work.file.claim_id)
-                report.results[work.file.claim_id] = "duplicate"
-                self._filing.file_duplicate(work, answer.state, answer.entry)
+            report.results[work.file.claim_id] = "filed" if answer.verdict == "done" else "duplicate"
+            self._see_off(work, answer, leaving)
+        return again
+
+    def _superseded(self, work: Work, answer: Begun, report: Report) -> list[Work]:
+        try:
+            self._superseding.supersede(answer.earlier, work.lease, work.file)
+        except RecordDamaged as error:
+            self._leave(work, dispose(error), report)
+            return []
+        return [work]
 
     def _give_back(self, work: Work, why: Disposition, report: Report) -> None:
         """Not the letter's fault: the attempt is taken back, the file stays, the reaper hints it again."""

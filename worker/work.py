@@ -58,6 +58,8 @@ class Verdict:
     code: str
     event: bytes
     named: Naming = "plain"
+    earlier: str = ""
+    """Event of what the file was before it was written to, once that is settled."""
 
     def finish(self) -> Finish:
         """The verdict as the records take it."""
@@ -70,6 +72,7 @@ class Verdict:
             event=self.event,
             named=self.named,
             review_path=path,
+            earlier=self.earlier,
         )
 
 

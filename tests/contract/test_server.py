@@ -15,6 +15,7 @@ from worker.contract.server import (
     _version,
     broker_of,
     embedded_socket,
+    filing_waits,
     redis_url,
     require_server,
     server_problems,
@@ -69,11 +70,22 @@ class TestServerProblems:
         assert fatal
         assert "snapshots" in what
 
-    @pytest.mark.parametrize("fsync", ["everysec", "no"])
-    def test_one_that_syncs_late_is_worth_a_warning(self, trusted: Server, fsync: str) -> None:
-        ((what, fatal),) = problems(trusted, appendfsync=fsync)
-        assert not fatal
-        assert fsync in what
+    def test_one_that_syncs_every_second_is_waited_for(self, trusted: Server) -> None:
+        assert problems(trusted, appendfsync="everysec") == []
+
+    def test_one_that_never_syncs_is_refused(self, trusted: Server) -> None:
+        ((what, fatal),) = problems(trusted, appendfsync="no")
+        assert fatal
+        assert "no letter would ever be filed away" in what
+
+    @pytest.mark.parametrize("fsync", ["always", "everysec"])
+    def test_what_letters_wait_for_is_said(self, trusted: Server, fsync: str) -> None:
+        with contextlib.closing(trusted.client()) as client:
+            client.config_set("appendfsync", fsync)
+            told = filing_waits(client)
+            client.config_set("appendfsync", "always")
+        late = "WAITAOF)" if trusted.name == "valkey" else "no WAITAOF"
+        assert ("at once" if fsync == "always" else late) in told
 
     def test_every_problem_is_told_at_once(self, trusted: Server) -> None:
         assert len(problems(trusted, **{"appendonly": "no", "maxmemory-policy": "allkeys-lru"})) == 2

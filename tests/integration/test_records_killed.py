@@ -19,7 +19,7 @@ import redis
 
 from tests.support.failpoints import Failpoints, When
 from tests.support.letters import digest
-from tests.support.rig import LEASE_S, MOST, Rig
+from tests.support.rig import LEASE_S, MOST, Rig, on_disk_at_once
 from tests.support.servers import Server
 from worker import spool
 from worker.contract.names import Keys
@@ -75,7 +75,8 @@ def run_in_child(rig: Rig, server: Server, failpoints: Failpoints) -> int:
                 patched.setattr(os, name, watched(failpoints, name, getattr(os, name)))
             rename = spool._rename_no_replace
             patched.setattr(spool, "_rename_no_replace", watched(failpoints, "rename", rename))
-            rig.run(failpoints=failpoints, records=RedisRecords(mine, Keys("imr")))
+            records = RedisRecords(mine, Keys("imr"))
+            rig.run(failpoints=failpoints, records=records, durability=on_disk_at_once(records))
         (rig.share.parent / "calls").write_text("\n".join(failpoints.calls))
 
     return in_a_child(work)

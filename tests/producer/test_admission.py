@@ -17,6 +17,9 @@ IDLE = Load(claimed_letters=0, free_disk_bytes=10**9, redis_used_bytes=50, redis
     [
         pytest.param(IDLE, 100, id="nothing claimed"),
         pytest.param(replace(IDLE, claimed_letters=99), 1, id="room for one"),
+        pytest.param(replace(IDLE, claimed_letters=150, finished_letters=60), 10, id="finished ones do not count"),
+        pytest.param(replace(IDLE, claimed_letters=3, finished_letters=5), 100, id="some were filed meanwhile"),
+        pytest.param(replace(IDLE, claimed_letters=19_990, finished_letters=19_990), 10, id="many wait to be filed"),
         pytest.param(replace(IDLE, free_disk_bytes=1_000_000), 100, id="disk exactly at the limit"),
         pytest.param(replace(IDLE, redis_used_bytes=90), 100, id="memory exactly at the limit"),
         pytest.param(replace(IDLE, redis_used_bytes=10**15, redis_max_bytes=0), 100, id="a Redis without a limit"),
@@ -44,6 +47,10 @@ def test_it_admits_up_to_the_limit_of_claimed_letters(load: Load, letters: int) 
         (
             {"claimed_letters": 100},
             "100 letters are claimed and unfinished (IMR_MAX_CLAIMED_LETTERS): the workers are behind",
+        ),
+        (
+            {"claimed_letters": 20_000, "finished_letters": 20_000},
+            "20,000 finished letters wait to be filed away: Redis' disk or the share is behind",
         ),
         (
             {"claimed_letters": 250},

@@ -10,7 +10,7 @@ import redis
 
 from worker.contract import names
 
-_LINE = re.compile(r"^ {4}imr:(?P<key>\S+)(?: +(?P<kind>hash|zset|stream)\b)?", re.MULTILINE)
+_LINE = re.compile(r"^ {4}imr:(?P<key>\S+)(?: +(?P<kind>hash|zset|stream|string)\b)?", re.MULTILINE)
 
 
 def listed_keys() -> dict[str, str | None]:

@@ -33,16 +33,22 @@ def lease(content: str, claim_id: str) -> Lease:
     return Lease(digest(content), claim_id, f"token-{next(_tokens)}")
 
 
-def publishing(one: Lease, revision: int = 1, event: bytes = b'{"an":"event"}') -> Finish:
+def publishing(one: Lease, revision: int = 1, event: bytes = b'{"an":"event"}', earlier: str = "") -> Finish:
     """FINISH of a letter that is published."""
-    return Finish(one, revision, "published", "", event)
+    return Finish(one, revision, "published", "", event, earlier=earlier)
 
 
 def burying(
-    one: Lease, path: str = "review/letter.txt", *, revision: int = 1, named: Naming = "plain", code: str = "empty"
+    one: Lease,
+    path: str = "review/letter.txt",
+    *,
+    revision: int = 1,
+    named: Naming = "plain",
+    code: str = "empty",
+    earlier: str = "",
 ) -> Finish:
     """FINISH of a dead letter that wants `path` in review."""
-    return Finish(one, revision, "dead", code, b'{"a":"dead letter"}', named, path)
+    return Finish(one, revision, "dead", code, b'{"a":"dead letter"}', named, path, earlier)
 
 
 def deciding(
@@ -54,5 +60,15 @@ def deciding(
     path: str = "review/letter.txt",
     named: Naming = "plain",
 ) -> Resolve:
-    """RESOLVE by a person who saw that revision and that many decisions."""
-    return Resolve(action, digest(content), revision, decisions, path, b'{"a":"decision"}', named)
+    """RESOLVE by a person who saw that revision and that many decisions; each call is a decision of its own."""
+    token = f"decision-{next(_tokens)}"
+    return Resolve(action, digest(content), revision, decisions, path, b'{"a":"decision"}', named, token)
+
+
+def superseding(
+    content: str, by: Lease, *, revision: int = 1, decisions: int = 0, path: str = "review/letter.txt"
+) -> Resolve:
+    """RESOLVE by a worker that found the file of that letter to be another one."""
+    token = f"supersede:{by.claim_id}:{revision}"
+    event = b'{"a":"letter gave way"}'
+    return Resolve("supersede", digest(content), revision, decisions, path, event, "plain", token, by)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -48,15 +49,22 @@ class LossyProxy:
     def _serve(self, client: socket.socket) -> None:
         with client, socket.socket(socket.AF_UNIX) as server, contextlib.suppress(OSError):
             server.connect(self._server_socket)
-            while request := client.recv(_BUFFER):
-                server.sendall(request)
-                reply = server.recv(_BUFFER)
-                if self.marker and self.marker in request:
-                    self.lost += 1
-                    if self.is_silent:
-                        client.recv(_BUFFER)
-                    return
-                client.sendall(reply)
+            is_lost = False
+            while True:
+                for ready in select.select([client, server], [], [])[0]:
+                    data = ready.recv(_BUFFER)
+                    if not data:
+                        return
+                    if ready is client:
+                        is_lost = is_lost or (bool(self.marker) and self.marker in data)
+                        server.sendall(data)
+                    elif is_lost:
+                        self.lost += 1
+                        if self.is_silent:
+                            client.recv(_BUFFER)
+                        return
+                    else:
+                        client.sendall(data)
 
 
 @contextlib.contextmanager

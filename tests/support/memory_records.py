@@ -5,9 +5,11 @@ It says the rules a second time, differently: where the scripts keep counters, t
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from worker.records.model import (
     Begun,
@@ -21,16 +23,19 @@ from worker.records.model import (
     Resolve,
     Resolved,
     State,
+    copy_outcome,
+    own_outcome,
 )
 
 BegunVerdict = Literal["go", "alone", "poison", "held", "done", "duplicate"]
-ResolvedVerdict = Literal["resolved", "conflict", "taken"]
+ResolvedVerdict = Literal["resolved", "conflict", "taken", "stands"]
 
 DONE: Final[tuple[State, ...]] = ("published", "dead", "discarded")
 _ALLOWED: Final[dict[str, tuple[State, ...]]] = {
     "redrive": ("dead", "discarded"),
     "discard": ("dead",),
     "restore": ("discarded",),
+    "supersede": DONE,
 }
 
 
@@ -47,6 +52,8 @@ class _Letter:
     entry: str = ""
     named: Naming = "plain"
     code: str = ""
+    superseded: str = ""
+    decided: str = ""
     copies: set[str] = field(default_factory=set)
 
     def is_done(self) -> bool:
@@ -64,12 +71,22 @@ class MemoryRecords:
         self._letters: dict[str, _Letter] = {}
         self._open: dict[str, str] = {}
         """Claim id -> digest."""
+        self.finished: dict[str, str] = {}
+        """Claim id -> what it was finished as, until it is filed away."""
         self._review_names: dict[str, str] = {}
         self._entries = 0
         self.determinations: list[bytes] = []
         """Events published, in order."""
         self.dead_letters: dict[str, bytes] = {}
         """Entry -> event of a dead letter or of a decision, in order."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that is there, apart from the clock."""
+        return copy.deepcopy({name: value for name, value in vars(self).items() if name != "_now_ms"})
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Have what was there at that time, and nothing else."""
+        vars(self).update(snapshot)
 
     def begin(
         self, leases: Sequence[Lease], *, lease_ms: int, max_attempts: int, alone: bool = False
@@ -80,11 +97,7 @@ class MemoryRecords:
     def _begin(self, lease: Lease, lease_ms: int, most: int, *, alone: bool) -> Begun:
         letter = self._letters.get(lease.digest)
         if letter is not None and letter.is_done():
-            self._open.pop(lease.claim_id, None)
-            if letter.claim_id == lease.claim_id:
-                return _begun("done", letter)
-            letter.copies.add(lease.claim_id)
-            return _begun("duplicate", letter)
+            return self._begin_done(lease, letter)
         if letter is not None and letter.lease_ends_ms > self._now_ms():
             return _begun("held", letter)
         if letter is not None and letter.attempts and not alone:
@@ -97,6 +110,21 @@ class MemoryRecords:
         letter.state, letter.token, letter.lease_ends_ms = "working", lease.token, self._now_ms() + lease_ms
         verdict: BegunVerdict = "go" if letter.counted else "poison"
         return Begun(verdict, before, letter.revision, letter.attempts, letter.entry, letter.named)
+
+    def _begin_done(self, lease: Lease, letter: _Letter) -> Begun:
+        self._open.pop(lease.claim_id, None)
+        own = letter.claim_id == lease.claim_id
+        if not own:
+            letter.copies.add(lease.claim_id)
+        earlier = self._earlier(lease)
+        if not earlier:
+            outcome = own_outcome(lease.digest, letter.revision) if own else copy_outcome(lease.digest)
+            self.finished[lease.claim_id] = outcome
+        return dataclasses.replace(_begun("done" if own else "duplicate", letter), earlier=earlier)
+
+    def _earlier(self, lease: Lease) -> str:
+        told = self.finished.get(lease.claim_id, "")
+        return "" if told.partition(":")[0] in ("", "copy", lease.digest) else told
 
     def _take_over(self, letter: _Letter, lease: Lease) -> None:
         if self._open.get(letter.claim_id) == lease.digest and letter.claim_id != lease.claim_id:
@@ -116,11 +144,16 @@ class MemoryRecords:
             return Finished("done", letter.entry, letter.state, letter.named)
         if letter.state != "working" or letter.token != one.lease.token or not same:
             return Finished("fenced", "", letter.state if letter.claim_id else None, "plain")
+        earlier = self._earlier(one.lease)
+        if earlier and earlier != one.earlier:
+            return Finished("earlier", earlier, letter.state, "plain")
         if not self._grant(one.review_path, one.named, one.lease.digest):
             return Finished("taken", "", letter.state, "plain")
         letter.entry = self._append(one.event, dead=one.outcome == "dead")
         letter.state, letter.code, letter.named = one.outcome, one.code, one.named
         letter.let_go()
+        letter.superseded = ""
+        self.finished[one.lease.claim_id] = own_outcome(one.lease.digest, one.revision)
         if self._open.get(one.lease.claim_id) == one.lease.digest:
             del self._open[one.lease.claim_id]
         return Finished("finished", letter.entry, letter.state, letter.named)
@@ -162,27 +195,48 @@ class MemoryRecords:
     def resolve(self, decision: Resolve) -> Resolved:
         """See `Records.resolve`."""
         one, letter = decision, self._letters.get(decision.digest)
-        if letter is None:
-            return Resolved("conflict", None, 1, 0, "plain")
-        seen = (letter.revision, letter.decisions)
-        if letter.state not in _ALLOWED[one.action] or seen != (one.revision, one.decisions):
+        if letter is not None and one.token and letter.decided == one.token:
+            return _resolved("resolved", letter)
+        if not self._still(one, letter):
+            self._let_go_of_earlier(one)
+            return _resolved("conflict", letter) if letter else Resolved("conflict", None, 1, 0, "plain")
+        assert letter is not None
+        if letter.decisions != one.decisions:
             return _resolved("conflict", letter)
+        self._let_go_of_earlier(one)
+        if one.action == "supersede" and letter.state == "published" and letter.copies:
+            return _resolved("stands", letter)
+        return self._decide(one, letter)
+
+    def _still(self, one: Resolve, letter: _Letter | None) -> bool:
+        return letter is not None and letter.state in _ALLOWED[one.action] and letter.revision == one.revision
+
+    def _let_go_of_earlier(self, one: Resolve) -> None:
+        if one.by is not None and one.by.claim_id not in self._open:
+            self.finished.pop(one.by.claim_id, None)
+
+    def _decide(self, one: Resolve, letter: _Letter) -> Resolved:
         if one.action == "restore":
             if not self._grant(one.review_path, one.named, one.digest):
                 return _resolved("taken", letter)
         elif one.named == "plain" and self._review_names.get(one.review_path) == one.digest:
             del self._review_names[one.review_path]
-        self._append(one.event, dead=True)
+        if letter.state != "published":
+            self._append(one.event, dead=True)
         self._apply(one, letter)
         return _resolved("resolved", letter)
 
     def _apply(self, one: Resolve, letter: _Letter) -> None:
         letter.decisions += 1
-        letter.named = one.named
-        if one.action == "redrive":
+        letter.named, letter.decided = one.named, one.token
+        if one.by is not None:
+            letter.superseded = one.by.digest
+        if one.action in ("redrive", "supersede"):
             letter.state, letter.revision, letter.decisions = "waiting", letter.revision + 1, 0
             letter.attempts, letter.entry, letter.code = 0, "", ""
-            self._open.setdefault(letter.claim_id, one.digest)
+            if one.action == "redrive" and letter.claim_id not in self._open:
+                self._open[letter.claim_id] = one.digest
+                self.finished.pop(letter.claim_id, None)
         else:
             letter.state = "discarded" if one.action == "discard" else "dead"
 
@@ -191,9 +245,8 @@ class MemoryRecords:
         one = self._letters.get(digest)
         if one is None:
             return None
-        return Record(
-            digest, one.state, one.claim_id, one.attempts, one.revision, one.decisions, one.entry, one.named, one.code
-        )
+        told = (one.entry, one.named, one.code, one.superseded)
+        return Record(digest, one.state, one.claim_id, one.attempts, one.revision, one.decisions, *told)
 
     def records(self, digests: Sequence[str]) -> list[Record | None]:
         """See `Records.records`."""
@@ -220,6 +273,7 @@ class MemoryRecords:
             discarded=done["discarded"],
             duplicate=duplicate,
             open_claims=frozenset(self._open),
+            finished_claims=frozenset(self.finished),
         )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -14,14 +14,18 @@ import orjson
 from tests.support.determinations import NOW, determination
 from tests.support.failpoints import Failpoints
 from tests.support.letters import NOON_2024_MS
+from tests.support.memory_durability import MemoryDurability
 from tests.support.memory_records import MemoryRecords
 from worker.contract.claim_ids import SEPARATOR, new_claim_id
 from worker.contract.names import CLAIMED, COMPANIONS, EXTRACTED_SUFFIX, FOLDERS, stored_name
+from worker.filer import Filer
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
 from worker.pipeline import Pipeline
 from worker.reading import Text
-from worker.records.model import Records
+from worker.records.durability import RedisDurability
+from worker.records.model import Durability, Records
+from worker.records.redis import RedisRecords
 from worker.spool import Spool
 from worker.work import Policy, Report
 
@@ -49,16 +53,34 @@ def determine(text: Text, received_on: date) -> Determination:
     return determination()
 
 
+class OnDiskAtOnce(RedisDurability):
+    """Takes whatever a server keeps for safe; what servers lose is tested with servers that have a disk."""
+
+    def now(self, outcomes: Mapping[str, str]) -> Collection[str]:
+        """See `Durability.now`."""
+        found = cast("list[bytes | None]", self._client.hmget(self._keys.finished, list(outcomes)))
+        return {one for (one, told), stands in zip(outcomes.items(), found, strict=True) if stands == told.encode()}
+
+
+def on_disk_at_once(records: Records) -> OnDiskAtOnce | None:
+    """The durability that belongs to records in Redis; None for the twin."""
+    return OnDiskAtOnce(records._client, records._keys) if isinstance(records, RedisRecords) else None
+
+
 class Rig:
     """One share, its records, and as many workers after one another as a test needs."""
 
-    def __init__(self, folder: Path, records: Records | None = None) -> None:
+    def __init__(
+        self, folder: Path, records: Records | None = None, durability: Durability | None = None, *, always: bool = True
+    ) -> None:
         self.share = folder / "share"
         for name in FOLDERS:
             (self.share / name).mkdir(parents=True)
         self.now_s = 0.0
         self.memory = MemoryRecords(lambda: int(self.now_s * 1000))
         self.records: Records = records or self.memory
+        self.disk = MemoryDurability(self.memory, always=always)
+        self.durability: Durability = durability or on_disk_at_once(self.records) or self.disk
         self._claims = 0
 
     def claim(self, name: str, content: bytes, folder: str = "") -> str:
@@ -86,11 +108,15 @@ class Rig:
             "records": self.records,
             "reader": FakeReader(),
             "determine": determine,
+            "durability": self.durability,
             **given,
         }
         is_stopping = ports.pop("is_stopping", lambda: False)
+        watched = {name: watch(port) for name, port in ports.items()}
+        self.filer = Filer(spool=watched["spool"], durability=watched.pop("durability"), monotonic_s=lambda: self.now_s)
         return Pipeline(
-            **{name: watch(port) for name, port in ports.items()},
+            **watched,
+            files=self.filer,
             is_stopping=is_stopping,
             policy=Policy("site", PACIFIC, LEASE_S, MOST, 1_000_000),
             wall_clock=lambda: NOW + timedelta(seconds=self.now_s),
@@ -99,7 +125,9 @@ class Rig:
 
     def run(self, *claim_ids: str, **given: Any) -> Report:
         """Have a new worker run these claims, or all that are there."""
-        return self.pipeline(**given).run(claim_ids or self.claimed())
+        report = self.pipeline(**given).run(claim_ids or self.claimed())
+        self.filer.round()
+        return report
 
     def claimed(self) -> list[str]:
         """The ids that a reaper would hint."""

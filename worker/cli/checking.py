@@ -14,7 +14,7 @@ from worker.cli.console import out
 from worker.cli.exits import Exit
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
-from worker.contract.server import redis_url, server_problems
+from worker.contract.server import filing_waits, redis_url, server_problems
 from worker.contract.settings import Settings, SettingsError, load_settings
 from worker.contract.share import Problem, StartRefused, share_problems
 from worker.determining import load_rules
@@ -48,6 +48,7 @@ def check(
         out.print(f"     -> {problem.remedy}", markup=False)
     if not problems:
         out.print("share and Redis are fit for letters", style="green")
+        out.print(filing_waits(connect(redis_url(settings))), markup=False)
     raise typer.Exit(Exit.FAILED if any(fatal for _, fatal in problems) else Exit.OK)
 
 

@@ -20,6 +20,8 @@ from worker.letter.model import Determination
 CONTENT_TYPE = "application/cloudevents+json"
 MAX_EVENT_BYTES = 64 * 1024
 """An event stays below this size or says in `findings` what was left out: Event Grid's and Kafka's usual limits."""
+SUPERSEDES_BYTES = 128
+"""Room that is kept for the attribute `supersedes`, which is found out last."""
 
 PUBLISHED: Literal["imr.determination.published"] = "imr.determination.published"
 CORRECTED: Literal["imr.determination.corrected"] = "imr.determination.corrected"
@@ -32,7 +34,7 @@ EventType = Literal[
     "imr.letter.dead-lettered",
     "imr.letter.resolved",
 ]
-Action = Literal["redrive", "discard", "restore"]
+Action = Literal["redrive", "discard", "restore", "supersede"]
 
 DETERMINATION_SCHEMA = "urn:imr-intake:schema:determination:1.0"
 DEAD_LETTER_SCHEMA = "urn:imr-intake:schema:dead-letter:1.0"
@@ -73,18 +75,19 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class Resolution:
-    """A person's decision about a dead letter."""
+    """A decision about a dead letter: a person's, or of a worker whose file of it was written to afterwards."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = _DOCUMENTED
 
     schema_version: Literal["1.0"]
     """Version of this shape."""
     action: Action
-    """`redrive`: tried again as the next revision; `discard`: given up, the file kept; `restore`: a discard undone."""
+    """`redrive`: tried again as the next revision; `discard`: given up, the file kept; `restore`: a discard undone;
+    `supersede`: the file was written to since, and is another letter now."""
     reason: str | None
-    """The person's reason; a discard always has one."""
+    """The person's reason; a discard always has one, and `supersede` names the letter that the file is now."""
     decided_by: str
-    """Who decided, as the operating system names them."""
+    """Who decided, as the operating system names them; `imr-worker` for `supersede`."""
     decided_at: datetime
     """When."""
     revision: int
@@ -120,6 +123,8 @@ class Event:
     """The letter's file, relative to the share, as a URI reference (percent-encoded)."""
     data: Determination | DeadLetter | Resolution
     """What the letter says, why it could not be published, or what was decided."""
+    supersedes: str | None = None
+    """Only where the file was written to after its letter was told of: id of that event, which this one replaces."""
 
 
 _SCHEMAS: dict[type, str] = {
@@ -167,4 +172,10 @@ def make_event(
 
 def encode(event: Event) -> bytes:
     """The event as JSON in UTF-8."""
-    return orjson.dumps(event, option=orjson.OPT_UTC_Z)
+    told = {name: value for name, value in vars(event).items() if value is not None}
+    return orjson.dumps(told, option=orjson.OPT_UTC_Z)
+
+
+def superseding(event: bytes, earlier: str) -> bytes:
+    """The encoded event, saying that it replaces the one with the id `earlier`."""
+    return orjson.dumps({**orjson.loads(event), "supersedes": earlier})

@@ -14,6 +14,8 @@ Keys, all below one prefix (`imr`):
     imr:letter:<digest>  hash    what became of a letter; drawn in `worker.records`
     imr:open             zset    claim id -> end of its lease (ms, 0 while it waits); begun and not finished
     imr:open-letters     hash    claim id -> digest of the letter it is open for
+    imr:finished         hash    claim id -> `<digest>:<revision>` or `copy:<digest>`; finished and not filed away yet
+    imr:barrier          string  written before each wait for the disk; its value means nothing; expires
     imr:counts           hash    seen, published, dead, discarded, duplicate
     imr:review-names     hash    SHA-256 of a path in review/ -> digest of the letter that has it
     imr:producers        hash    producer -> its last report (waiting, ignored, what holds it); expires with them
@@ -85,6 +87,16 @@ class Keys:
     def open_letters(self) -> str:
         """Hash: claim id of each begun and unfinished letter -> the letter's digest."""
         return f"{self.prefix}:open-letters"
+
+    @property
+    def finished(self) -> str:
+        """Hash: claim id of each letter that is finished and not yet filed away -> what it was finished as."""
+        return f"{self.prefix}:finished"
+
+    @property
+    def barrier(self) -> str:
+        """String: the write that a wait for the disk waits for."""
+        return f"{self.prefix}:barrier"
 
     @property
     def counts(self) -> str:

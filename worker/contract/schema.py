@@ -17,6 +17,7 @@ def event_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of one event of either stream; which `data` it has is tied to its `type`."""
     schema = TypeAdapter(Event).json_schema(mode="serialization")
     schema["$schema"] = _DIALECT
+    schema["properties"]["supersedes"] = _never_null(schema["properties"]["supersedes"])
     schema["allOf"] = [_data_by_type(kind) for kind in schema["properties"]["type"]["enum"]]
     return _strict(schema)
 
@@ -36,9 +37,14 @@ def _data_by_type(kind: str) -> dict[str, Any]:
     }
 
 
+def _never_null(optional: dict[str, Any]) -> dict[str, Any]:
+    """What is left out where it would be null."""
+    return {"type": "string", **{name: optional[name] for name in ("title", "description")}}
+
+
 def _strict(schema: dict[str, Any]) -> dict[str, Any]:
-    """Every property is always written, so every property is required: defaults are for the code alone."""
+    """Every property but one is always written, so it is required: defaults are for the code alone."""
     for part in (schema, *schema.get("$defs", {}).values()):
         if "properties" in part:
-            part["required"] = list(part["properties"])
+            part["required"] = [name for name in part["properties"] if name != "supersedes"]
     return schema

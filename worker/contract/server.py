@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -14,6 +15,8 @@ from worker.contract.share import Problem, StartRefused
 
 OLDEST_VERSION: Final = (6, 2)
 """ZMSCORE and XAUTOCLAIM appeared in Redis 6.2."""
+WAITAOF_VERSION: Final = (7, 2)
+"""WAITAOF appeared in Redis 7.2, from which Valkey came."""
 _MAX_SOCKET_PATH: Final = 100
 """Addresses of unix sockets have 108 bytes on Linux, 104 on macOS."""
 
@@ -66,16 +69,20 @@ def server_problems(client: redis.Redis) -> list[tuple[Problem, bool]]:
 def _config(client: redis.Redis) -> dict[str, str]:
     """Configuration as far as this user may read it; managed servers forbid CONFIG."""
     try:
-        return cast("dict[str, str]", client.config_get("append*")) | cast("dict[str, str]", client.config_get("save"))
+        return cast("dict[str, str]", client.config_get("*append*")) | cast("dict[str, str]", client.config_get("save"))
     except redis.ResponseError:
         return {}
 
 
 def _version(info: dict[str, Any]) -> list[tuple[Problem, bool]]:
-    text = str(info.get("redis_version", "0"))
-    if tuple(int(part) for part in text.split(".")[:2] if part.isdigit()) >= OLDEST_VERSION:
+    if _number(info) >= OLDEST_VERSION:
         return []
+    text = str(info.get("redis_version", "0"))
     return [(Problem(f"Redis {text} is too old", "use Redis 6.2 or later, or Valkey"), True)]
+
+
+def _number(info: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(int(part) for part in str(info.get("redis_version", "0")).split(".")[:2] if part.isdigit())
 
 
 def _role(info: dict[str, Any]) -> list[tuple[Problem, bool]]:
@@ -94,13 +101,32 @@ def _eviction(info: dict[str, Any]) -> list[tuple[Problem, bool]]:
 
 def _persistence(info: dict[str, Any], config: dict[str, str]) -> list[tuple[Problem, bool]]:
     if int(info.get("aof_enabled", 0)):
-        fsync = config.get("appendfsync")
-        if fsync in (None, "always"):
+        if not syncs_never(config):
             return []
-        what = f"Redis syncs its append-only file with `{fsync}`: a power cut can lose its last seconds"
-        return [(Problem(what, "CONFIG SET appendfsync always, or accept it"), False)]
+        what = "Redis never syncs its append-only file (`appendfsync no`): no letter would ever be filed away"
+        return [(Problem(what, "CONFIG SET appendfsync everysec (or always), and write it to redis.conf"), True)]
     remedy = "CONFIG SET appendonly yes, and write it to redis.conf"
     if config.get("save"):
         what = "Redis only takes snapshots: a crash loses the records since the last one"
         return [(Problem(what, remedy), True)]
     return [(Problem("Redis keeps nothing on disk: a restart loses every record and result", remedy), True)]
+
+
+def syncs_always(config: Mapping[str, str]) -> bool:
+    """Whether that configuration means that whatever the server has answered is on its disk."""
+    wanted = {"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no"}
+    return all(config.get(name) == value for name, value in wanted.items())
+
+
+def syncs_never(config: Mapping[str, str]) -> bool:
+    """Whether that configuration leaves it to the operating system when what was answered comes to the disk."""
+    return config.get("appendonly") == "no" or config.get("appendfsync") == "no"
+
+
+def filing_waits(client: redis.Redis) -> str:
+    """What a finished letter waits for before its file leaves `claimed/`. Raises redis.RedisError."""
+    if syncs_always(_config(client)):
+        return "letters are filed away at once: Redis syncs before it answers (appendfsync always)"
+    if _number(client.info("server")) >= WAITAOF_VERSION:
+        return "letters are filed away once Redis says that they are on its disk (WAITAOF): in about a second"
+    return "letters are filed away once Redis must have synced (it has no WAITAOF): after 3 to 6 seconds"

@@ -1,15 +1,18 @@
 -- BEGIN: take a letter to work on, with the attempt counted before any work is done.
---   KEYS  1 letter (hash)   2 open (zset)   3 counts (hash)   4 open letters (hash)
+--   KEYS  1 letter (hash)   2 open (zset)   3 counts (hash)   4 open letters (hash)   5 finished (hash)
 --   ARGV  1 claim id   2 token   3 lease ms   4 most attempts   5 'batch' or 'alone'   6 digest
---   -> {verdict, state, revision, attempts, entry, named}
+--   -> {verdict, state, revision, attempts, entry, named, earlier}
 --        go         the letter is yours: attempt counted, lease granted
 --        alone      it was tried before: ask again with 'alone', so that a killer letter spends only its own attempts
 --        poison     attempts are used up: yours, for its dead letter only
 --        held       somebody works on it
 --        done       finished under this claim: file it away
 --        duplicate  the same bytes were finished under another claim; counted once per claim
+--      earlier: with done and duplicate, the event of what this file was before it was written to; else ''. It has to
+--      be superseded before the file is filed away (RESOLVE), and the letter asked about again.
 -- Killed before: nothing happened. Killed after, or the reply lost: the lease runs out, the next attempt counts on.
 local wrong = expect(KEYS[1], 'hash') or expect(KEYS[2], 'zset') or expect(KEYS[3], 'hash') or expect(KEYS[4], 'hash')
+  or expect(KEYS[5], 'hash')
 if wrong then return wrong end
 
 local claim, token, lease_ms, most, mode = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
@@ -20,8 +23,8 @@ local attempts, lease = tonumber(known[3] or '0'), tonumber(known[4] or '0')
 local revision, entry, named = tonumber(known[5] or '1'), known[6] or '', known[7] or ''
 local now = now_ms()
 
-local function answer(verdict)
-  return {verdict, state or '', revision, attempts, entry, named}
+local function answer(verdict, earlier)
+  return {verdict, state or '', revision, attempts, entry, named, earlier or ''}
 end
 
 if is_done(state) then
@@ -29,7 +32,11 @@ if is_done(state) then
   local copies = owner == claim and 0 or redis.call('HSETNX', KEYS[1], 'copy:' .. claim, now)
   count(KEYS[3], 'duplicate', copies)
   count(KEYS[3], 'seen', copies - was_open)
-  return answer(owner == claim and 'done' or 'duplicate')
+  local earlier = earlier_result(KEYS[5], claim, digest)
+  if earlier == '' then
+    redis.call('HSET', KEYS[5], claim, owner == claim and digest .. ':' .. revision or 'copy:' .. digest)
+  end
+  return answer(owner == claim and 'done' or 'duplicate', earlier)
 end
 if lease > now then return answer('held') end
 if attempts > 0 and mode == 'batch' then return answer('alone') end

@@ -1,17 +1,21 @@
 -- FINISH: the stream entry and the letter's state in one step, once per letter and revision.
 --   KEYS  1 letter (hash)   2 open (zset)   3 counts (hash)   4 stream   5 review names (hash)
---         6 open letters (hash)
+--         6 open letters (hash)   7 finished (hash)
 --   ARGV  1 claim id   2 token   3 revision   4 'published' or 'dead'   5 code
 --         6 hash of the path wanted in review/, or '' for one that nobody else can want: it has the claim id in it
 --         7 'plain' or 'claim'   8 content type   9 event   10 digest
+--         11 event of what this file was before it was written to, if the caller has settled that; else ''
 --   -> {verdict, entry, state, named}
 --        finished   the entry was added now
 --        done       it was added before, by this claim: the same entry
 --        fenced     the lease went to somebody else: drop the result, they answer for the letter
 --        taken      another letter has that name in review/: ask again with the other name
+--        earlier    the file was finished as other bytes, as the event that stands in place of the entry: supersede it
+--                   (RESOLVE), and ask again with the event that says so
 -- Killed before: nothing happened. Killed after, or the reply lost: the same call answers 'done'.
 local wrong = expect(KEYS[1], 'hash') or expect(KEYS[2], 'zset') or expect(KEYS[3], 'hash')
   or expect(KEYS[4], 'stream') or expect(KEYS[5], 'hash') or expect(KEYS[6], 'hash')
+  or expect(KEYS[7], 'hash')
 if wrong then return wrong end
 
 local claim, token, revision, outcome, code = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -24,14 +28,17 @@ end
 if state ~= 'working' or known[3] ~= token or known[4] ~= revision then
   return {'fenced', '', state or '', ''}
 end
+local earlier = earlier_result(KEYS[7], claim, ARGV[10])
+if earlier ~= ARGV[11] and earlier ~= '' then return {'earlier', earlier, state, ''} end
 if ARGV[6] ~= '' and redis.call('HSETNX', KEYS[5], ARGV[6], ARGV[10]) == 0
   and redis.call('HGET', KEYS[5], ARGV[6]) ~= ARGV[10] then
   return {'taken', '', state, ''}
 end
 local entry = redis.call('XADD', KEYS[4], '*', 'content-type', ARGV[8], 'data', ARGV[9])
 redis.call('HSET', KEYS[1], 'state', outcome, 'entry', entry, 'code', code, 'named', ARGV[7])
-redis.call('HDEL', KEYS[1], 'token', 'lease', 'counted')
+redis.call('HDEL', KEYS[1], 'token', 'lease', 'counted', 'superseded')
 local was_open = redis.call('HGET', KEYS[6], claim) == ARGV[10] and leave_open(KEYS[2], KEYS[6], claim) or 0
+redis.call('HSET', KEYS[7], claim, ARGV[10] .. ':' .. revision)
 count(KEYS[3], 'seen', 1 - was_open)
 count(KEYS[3], outcome, 1)
 return {'finished', entry, outcome, ARGV[7]}

@@ -11,6 +11,9 @@
 --   revision   from 1; a redrive begins the next one
 --   decisions  decisions taken about this revision
 --   entry      id of the stream entry that told the outcome
+--   superseded digest of the letter that the file became after this one was finished; it is none any more until its
+--              bytes come again
+--   decided    token of the last decision, so that a repeated call is told from somebody else's
 --   named      how the file is named in review/: plain (its own name) or claim (with the claim id before it)
 --   code       why it is dead
 --   copy:<id>  ms when a duplicate was counted under that claim
@@ -38,6 +41,15 @@ end
 
 local function count(counts, name, more)
   if more ~= 0 then redis.call('HINCRBY', counts, name, more) end
+end
+
+-- What a claim was finished as, while its file is not filed away: `<digest>:<revision>`, the id of the event, or
+-- `copy:<digest>`. The result of an earlier content of the same file: it has another digest. '' if there is none.
+local function earlier_result(finished, claim, digest)
+  local value = redis.call('HGET', finished, claim) or ''
+  local was = string.match(value, '^(.*):')
+  if not was or was == 'copy' or was == digest then return '' end
+  return value
 end
 
 local function is_done(state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -10,6 +10,19 @@ State = Literal["waiting", "working", "published", "dead", "discarded"]
 Outcome = Literal["published", "dead"]
 Naming = Literal["plain", "claim"]
 """How a file is named in `review/`: by its own name, or with its claim id before it because that name is taken."""
+
+
+COPY = "copy"
+
+
+def own_outcome(digest: str, revision: int) -> str:
+    """What a claim was finished as whose file is that letter: the id of its event."""
+    return f"{digest}:{revision}"
+
+
+def copy_outcome(digest: str) -> str:
+    """What a claim was finished as whose file is a copy of that letter."""
+    return f"{COPY}:{digest}"
 
 
 class RecordsUnavailable(Exception):
@@ -39,6 +52,8 @@ class Begun:
     attempts: int
     entry: str
     named: Naming
+    earlier: str = ""
+    """With `done` and `duplicate`: event of what the file was before it was written to, still to be superseded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,36 +68,43 @@ class Finish:
     named: Naming = "plain"
     review_path: str | None = None
     """Path wanted in `review/`, relative to the share; None for a published letter."""
+    earlier: str = ""
+    """Event of what the file was before it was written to, once that is settled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The answer to FINISH; see finish.lua for the verdicts."""
 
-    verdict: Literal["finished", "done", "fenced", "taken"]
+    verdict: Literal["finished", "done", "fenced", "taken", "earlier"]
     entry: str
+    """Id of the stream entry; with `earlier`, of the event that has to be superseded first."""
     state: State | None
     named: Naming
 
 
 @dataclass(frozen=True, slots=True)
 class Resolve:
-    """What RESOLVE is asked to do, and what the person saw when they decided."""
+    """What RESOLVE is asked to do, and what whoever decided saw when they did."""
 
-    action: Literal["redrive", "discard", "restore"]
+    action: Literal["redrive", "discard", "restore", "supersede"]
     digest: str
     revision: int
     decisions: int
     review_path: str
     event: bytes
     named: Naming = "plain"
+    token: str = ""
+    """Of this decision: a call that is repeated with it gets the first one's answer. None is nobody's."""
+    by: Lease | None = None
+    """To supersede: the letter that the file is now, and its claim."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """The answer to RESOLVE; see resolve.lua for the verdicts."""
 
-    verdict: Literal["resolved", "conflict", "taken"]
+    verdict: Literal["resolved", "conflict", "taken", "stands"]
     state: State | None
     revision: int
     decisions: int
@@ -102,11 +124,13 @@ class Record:
     entry: str
     named: Naming
     code: str
+    superseded: str = ""
+    """Digest of the letter that its file became after it was finished."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The counters, and the claims that are begun and not finished."""
+    """The counters, the claims that are begun and not finished, and those finished and not filed away."""
 
     seen: int
     published: int
@@ -114,6 +138,7 @@ class Counts:
     discarded: int
     duplicate: int
     open_claims: frozenset[str]
+    finished_claims: frozenset[str] = frozenset()
 
 
 class Records(Protocol):
@@ -138,7 +163,7 @@ class Records(Protocol):
         """Give letters back untried."""
 
     def resolve(self, decision: Resolve) -> Resolved:
-        """Take a person's decision about a dead letter."""
+        """Take a decision about a finished letter."""
 
     def record(self, digest: str) -> Record | None:
         """What is known of a letter; None if nothing is."""
@@ -151,3 +176,22 @@ class Records(Protocol):
 
     def counts(self) -> Counts:
         """The counters behind `imr status`."""
+
+
+class Durability(Protocol):
+    """What the store has on disk. Every method raises `RecordsUnavailable`, and is safe to repeat."""
+
+    def now(self, outcomes: Mapping[str, str]) -> Collection[str] | None:
+        """The claims of these that stand as finished so, if whatever the store answers is on disk already.
+
+        `outcomes`: claim id -> what it was finished as. None if the store does not sync before it answers.
+        """
+
+    def later(self, outcomes: Mapping[str, str]) -> Collection[str] | None:
+        """The claims of these that stand as finished so, after waiting until that is on disk; None if it is not yet."""
+
+    def filed(self, claim_ids: Collection[str]) -> None:
+        """These are filed away."""
+
+    def finished(self) -> Collection[str]:
+        """All claims that are finished and not known to be filed away."""

@@ -61,16 +61,16 @@ class RedisRecords:
         keys, mode = self._keys, "alone" if alone else "batch"
         commands: list[Command] = [
             (
-                [keys.letter(lease.digest), keys.open, keys.counts, keys.open_letters],
+                [keys.letter(lease.digest), keys.open, keys.counts, keys.open_letters, keys.finished],
                 [lease.claim_id, lease.token, lease_ms, max_attempts, mode, lease.digest],
             )
             for lease in leases
         ]
-        return [_each(reply, _begun) for reply in self._run("begin", commands)]
+        return [each(reply, _begun) for reply in self._run("begin", commands)]
 
     def finish(self, finishes: Sequence[Finish]) -> list[Finished | RecordDamaged]:
         """See `Records.finish`."""
-        return [_each(reply, _finished) for reply in self._run("finish", [self._finish(one) for one in finishes])]
+        return [each(reply, _finished) for reply in self._run("finish", [self._finish(one) for one in finishes])]
 
     def _finish(self, one: Finish) -> Command:
         keys, lease = self._keys, one.lease
@@ -78,19 +78,23 @@ class RedisRecords:
         wanted = _wanted(one.review_path, one.named)
         who = (lease.claim_id, lease.token, one.revision)
         return (
-            [keys.letter(lease.digest), keys.open, keys.counts, stream, keys.review_names, keys.open_letters],
-            [*who, one.outcome, one.code, wanted, one.named, CONTENT_TYPE, one.event, lease.digest],
+            [*self._about(lease.digest, stream), keys.finished],
+            [*who, one.outcome, one.code, wanted, one.named, CONTENT_TYPE, one.event, lease.digest, one.earlier],
         )
+
+    def _about(self, digest: str, stream: str) -> list[str]:
+        keys = self._keys
+        return [keys.letter(digest), keys.open, keys.counts, stream, keys.review_names, keys.open_letters]
 
     def prolong(self, leases: Sequence[Lease], *, lease_ms: int) -> list[bool]:
         """See `Records.prolong`."""
         replies = self._run("prolong", [self._of(lease, [lease_ms]) for lease in leases])
-        return [_each(reply, bool) is True for reply in replies]
+        return [each(reply, bool) is True for reply in replies]
 
     def release(self, leases: Sequence[Lease]) -> None:
         """See `Records.release`."""
         for reply in self._run("release", [self._of(lease, []) for lease in leases]):
-            _each(reply, bool)
+            each(reply, bool)
 
     def _of(self, lease: Lease, more: list[Any]) -> Command:
         keys = self._keys
@@ -101,11 +105,12 @@ class RedisRecords:
         """See `Records.resolve`. Raises `RecordDamaged` too."""
         keys, one = self._keys, decision
         seen, path = (one.revision, one.decisions), _wanted(one.review_path, one.named)
+        now = (one.by.claim_id, one.by.digest) if one.by is not None else ("", "")
         command: Command = (
-            [keys.letter(one.digest), keys.open, keys.counts, keys.dead_letters, keys.review_names, keys.open_letters],
-            [one.action, *seen, path, one.named, CONTENT_TYPE, one.event, one.digest],
+            [*self._about(one.digest, keys.dead_letters), keys.finished],
+            [one.action, *seen, path, one.named, CONTENT_TYPE, one.event, one.digest, one.token, *now],
         )
-        answer = _each(self._run("resolve", [command])[0], _resolved)
+        answer = each(self._run("resolve", [command])[0], _resolved)
         if isinstance(answer, RecordDamaged):
             raise answer
         return answer
@@ -116,7 +121,7 @@ class RedisRecords:
 
     def records(self, digests: Sequence[str]) -> list[Record | None]:
         """See `Records.records`."""
-        with _reaching(), self._client.pipeline(transaction=False) as pipe:
+        with reaching(), self._client.pipeline(transaction=False) as pipe:
             for digest in digests:
                 pipe.hgetall(self._keys.letter(digest))
             found = cast("list[dict[bytes, bytes]]", pipe.execute() if digests else [])
@@ -124,25 +129,27 @@ class RedisRecords:
 
     def dead_letter_event(self, entry: str) -> bytes | None:
         """See `Records.dead_letter_event`."""
-        with _reaching():
+        with reaching():
             found = cast("Any", self._client.xrange(self._keys.dead_letters, entry, entry))
         return found[0][1].get(b"data") if found else None
 
     def counts(self) -> Counts:
         """See `Records.counts`."""
-        with _reaching(), self._client.pipeline(transaction=True) as pipe:
+        with reaching(), self._client.pipeline(transaction=True) as pipe:
             pipe.hgetall(self._keys.counts)
             pipe.zrange(self._keys.open, 0, -1)
-            fields, open_claims = pipe.execute()
+            pipe.hkeys(self._keys.finished)
+            fields, *claims = pipe.execute()
         numbers = {name.decode(): int(value) for name, value in fields.items()}
         names = ("seen", "published", "dead", "discarded", "duplicate")
         seen, published, dead, discarded, duplicate = (numbers.get(name, 0) for name in names)
-        return Counts(seen, published, dead, discarded, duplicate, frozenset(one.decode() for one in open_claims))
+        open_claims, finished = (frozenset(one.decode() for one in group) for group in claims)
+        return Counts(seen, published, dead, discarded, duplicate, open_claims, finished)
 
     def _run(self, name: str, commands: Sequence[Command]) -> list[Any]:
         """The replies of one script run for all commands in one round trip; an error reply stands in its place."""
         script = self._scripts[name]
-        with _reaching():
+        with reaching():
             replies = self._send(script, commands)
             if any(isinstance(reply, NoScriptError) for reply in replies):
                 # The server forgot its scripts (restart, SCRIPT FLUSH); what was refused so has not run.
@@ -171,7 +178,8 @@ def path_hash(path: str) -> str:
 
 
 @contextmanager
-def _reaching() -> Iterator[None]:
+def reaching() -> Iterator[None]:
+    """What Redis does not do, as `RecordsUnavailable`."""
     try:
         yield
     except RedisError as error:
@@ -179,7 +187,8 @@ def _reaching() -> Iterator[None]:
         raise RecordsUnavailable(f"Redis did not answer as expected ({type(error).__name__})") from error
 
 
-def _each(reply: Any, read: Callable[[Any], Answer]) -> Answer | RecordDamaged:
+def each(reply: Any, read: Callable[[Any], Answer]) -> Answer | RecordDamaged:
+    """The reply, read; raises `RecordsUnavailable` for one that is a refusal."""
     if isinstance(reply, ResponseError) and "WRONGKIND" in str(reply):
         return RecordDamaged(str(reply))
     if isinstance(reply, Exception):
@@ -202,8 +211,9 @@ def _state(raw: bytes) -> State | None:
 
 
 def _begun(reply: list[Any]) -> Begun:
-    verdict, state, revision, attempts, entry, named = reply
-    return Begun(verdict.decode(), _state(state), int(revision), int(attempts), entry.decode(), _naming(named))
+    verdict, state, revision, attempts, entry, named, earlier = reply
+    told = (entry.decode(), _naming(named), earlier.decode())
+    return Begun(verdict.decode(), _state(state), int(revision), int(attempts), *told)
 
 
 def _finished(reply: list[Any]) -> Finished:
@@ -230,4 +240,5 @@ def _record(digest: str, fields: dict[bytes, bytes]) -> Record | None:
         entry=known.get("entry", ""),
         named=_naming(known.get("named", "").encode()),
         code=known.get("code", ""),
+        superseded=known.get("superseded", ""),
     )

@@ -62,7 +62,8 @@ class Agreement(RuleBasedStateMachine):
         wanted = None if publish else path
         outcome: Any = "published" if publish else "dead"
         revision = data.draw(self._revision_of(one.digest))
-        asked = Finish(one, revision, outcome, "" if publish else "empty", b"{}", named, wanted)
+        earlier = self.twin.finished.get(one.claim_id, "") if data.draw(st.booleans()) else ""
+        asked = Finish(one, revision, outcome, "" if publish else "empty", b"{}", named, wanted, earlier)
         self._agree(self.adapter.finish([asked]), self.twin.finish([asked]))
 
     @rule(data=st.data(), lease_ms=lease_times_ms)
@@ -77,18 +78,34 @@ class Agreement(RuleBasedStateMachine):
         self.twin.release(batch)
 
     @rule(
-        data=st.data(),
         letter=st.sampled_from(LETTERS),
         action=st.sampled_from(["redrive", "discard", "restore"]),
         path=st.sampled_from(PATHS),
         named=namings,
         stale=st.sampled_from([0, 0, 0, 1]),
+        token=st.sampled_from(["", "one", "other"]),
     )
-    def resolve(self, data: st.DataObject, letter: str, action: Any, path: str, named: Any, stale: int) -> None:
+    def resolve(self, letter: str, action: Any, path: str, named: Any, stale: int, token: str) -> None:
         known = self.twin.record(letter)
         seen = (known.revision, known.decisions + stale) if known is not None else (1, 0)
-        asked = Resolve(action, letter, *seen, path, b"{}", named)
+        asked = Resolve(action, letter, *seen, path, b"{}", named, token)
         self._agree([self.adapter.resolve(asked)], [self.twin.resolve(asked)])
+
+    @rule(by=leases, path=st.sampled_from(PATHS), stale=st.sampled_from([0, 0, 0, 1]))
+    def supersede(self, by: Lease, path: str, stale: int) -> None:
+        digest, _, revision = self.twin.finished.get(by.claim_id, "").partition(":")
+        known = self.twin.record(digest) if revision.isdigit() and digest != by.digest else None
+        if known is None:
+            return
+        token = f"supersede:{by.claim_id}:{revision}"
+        seen = (int(revision), known.decisions + stale)
+        asked = Resolve("supersede", digest, *seen, path, b"{}", "plain", token, by)
+        self._agree([self.adapter.resolve(asked)], [self.twin.resolve(asked)])
+
+    @rule(claim_id=st.sampled_from(CLAIMS))
+    def file_away(self, claim_id: str) -> None:
+        self.client.hdel("imr:finished", claim_id)
+        self.twin.finished.pop(claim_id, None)
 
     @rule()
     def the_server_forgets_its_scripts(self) -> None:

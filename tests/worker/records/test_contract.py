@@ -6,6 +6,7 @@ After each test the counts must close (see `conftest.records`).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.support.letters import (
     digest,
     lease,
     publishing,
+    superseding,
 )
 from worker.contract.event import Action
 from worker.records.model import (
@@ -452,7 +454,8 @@ class TestAFileThatIsWrittenToMeanwhile:
         begin(records, final)
         assert finish(records, publishing(first)).verdict == "finished"
         assert counted(records) == {"seen": 2, "published": 1, "open": 1}
-        finish(records, publishing(final))
+        assert finish(records, publishing(final)) == Finished("earlier", f"{first.digest}:1", "working", "plain")
+        assert finish(records, publishing(final, earlier=f"{first.digest}:1")).verdict == "finished"
         assert counted(records) == {"seen": 2, "published": 2}
 
     def test_bytes_that_change_there_and_back(self, records: Records) -> None:
@@ -465,6 +468,143 @@ class TestAFileThatIsWrittenToMeanwhile:
         one = dead(records, "first bytes", claim())
         begin(records, lease("final bytes", one.claim_id))
         assert records.resolve(deciding("redrive", "first bytes")).verdict == "resolved"
+        assert counted(records) == {"seen": 1, "open": 1}
+
+
+def finished(records: Records) -> frozenset[str]:
+    return records.counts().finished_claims
+
+
+class TestFinishedAndNotFiled:
+    @pytest.mark.parametrize("make", [published, dead])
+    def test_a_claim_stands_there_from_its_outcome_on(self, records: Records, make: Callable[..., Lease]) -> None:
+        one = make(records, "a", claim())
+        assert finished(records) == {one.claim_id}
+
+    def test_what_is_worked_on_does_not(self, records: Records) -> None:
+        begin(records, lease("a", claim()))
+        assert finished(records) == set()
+
+    def test_a_copy_does_too(self, records: Records) -> None:
+        one, copy = published(records, "a", claim(1)), lease("a", claim(2))
+        begin(records, copy)
+        assert finished(records) == {one.claim_id, copy.claim_id}
+
+    def test_a_redriven_letter_is_open_again(self, records: Records) -> None:
+        dead(records, "a", claim())
+        records.resolve(deciding("redrive", "a"))
+        assert finished(records) == set()
+
+    def test_a_discarded_one_stays_until_it_is_filed(self, records: Records) -> None:
+        one = dead(records, "a", claim())
+        records.resolve(deciding("discard", "a"))
+        assert finished(records) == {one.claim_id}
+
+
+class TestSupersede:
+    """A file was written to after its letter was told of, and before it was filed away."""
+
+    @pytest.mark.parametrize("make", [published, dead])
+    def test_the_final_bytes_are_finished_once_the_earlier_ones_are_settled(
+        self, records: Records, make: Callable[..., Lease]
+    ) -> None:
+        one = make(records, "first", claim())
+        final = lease("final", one.claim_id)
+        assert begin(records, final) == Begun("go", None, 1, 1, "", "plain", "")
+        earlier = f"{one.digest}:1"
+        assert finish(records, publishing(final)) == Finished("earlier", earlier, "working", "plain")
+        assert records.resolve(superseding("first", final)) == Resolved("resolved", "waiting", 2, 0, "plain")
+        assert finish(records, publishing(final, earlier=earlier)).verdict == "finished"
+        assert counted(records) == {"seen": 1, "published": 1}
+        assert known(records, "first").superseded == final.digest
+
+    def test_a_repeated_call_is_the_first_one(self, records: Records) -> None:
+        one = dead(records, "first", claim())
+        final = lease("final", one.claim_id)
+        begin(records, final)
+        answers = [records.resolve(superseding("first", final)) for _ in range(3)]
+        assert answers == [Resolved("resolved", "waiting", 2, 0, "plain")] * 3
+        assert counted(records) == {"seen": 1, "open": 1}
+
+    def test_it_is_found_again_after_a_crash_at_any_point(self, records: Records) -> None:
+        one = published(records, "first", claim())
+        final, earlier = lease("final", one.claim_id), f"{one.digest}:1"
+        begin(records, final, lease_ms=RUN_OUT_MS)
+        for _ in range(MOST - 1):
+            final = lease("final", one.claim_id)
+            begin(records, final, lease_ms=RUN_OUT_MS, alone=True)
+            assert finish(records, publishing(final)).entry == earlier
+            assert records.resolve(superseding("first", final)).verdict == "resolved"
+        assert finish(records, publishing(final, earlier=earlier)).verdict == "finished"
+        assert finish(records, publishing(final, earlier=earlier)).verdict == "done"
+        assert counted(records) == {"seen": 1, "published": 1}
+
+    @pytest.mark.parametrize("make", [published, dead])
+    def test_its_bytes_are_the_next_revision_when_they_come_again(
+        self, records: Records, make: Callable[..., Lease]
+    ) -> None:
+        one = make(records, "first", claim(1))
+        final = lease("final", one.claim_id)
+        begin(records, final)
+        records.resolve(superseding("first", final))
+        again = lease("first", claim(2))
+        answer = begin(records, again)
+        assert (answer.verdict, answer.revision, answer.attempts) == ("go", 2, 1)
+        assert finish(records, publishing(again, revision=2)).verdict == "finished"
+        assert known(records, "first").superseded == ""
+        assert counted(records) == {"seen": 2, "published": 1, "open": 1}
+
+    def test_the_name_of_a_dead_letter_is_free_again(self, records: Records) -> None:
+        one = dead(records, "first", claim(1), "review/scan.pdf")
+        final = lease("final", one.claim_id)
+        begin(records, final)
+        records.resolve(superseding("first", final, path="review/scan.pdf"))
+        assert finish(records, burying(final, "review/scan.pdf", earlier=f"{one.digest}:1")).verdict == "finished"
+
+    def test_a_published_letter_with_copies_stands(self, records: Records) -> None:
+        one = published(records, "first", claim(1))
+        begin(records, lease("first", claim(2)))
+        final = lease("final", one.claim_id)
+        begin(records, final)
+        before = counted(records)
+        assert records.resolve(superseding("first", final)) == Resolved("stands", "published", 1, 0, "plain")
+        assert counted(records) == before
+        assert finish(records, publishing(final, earlier=f"{one.digest}:1")).verdict == "finished"
+
+    def test_final_bytes_that_are_a_copy_wait_until_the_earlier_ones_are_settled(self, records: Records) -> None:
+        published(records, "final", claim(1))
+        one = dead(records, "first", claim(2))
+        copy = lease("final", one.claim_id)
+        assert (begin(records, copy).verdict, begin(records, copy).earlier) == ("duplicate", f"{one.digest}:1")
+        records.resolve(superseding("first", copy))
+        answer = begin(records, copy)
+        assert (answer.verdict, answer.earlier) == ("duplicate", "")
+        assert one.claim_id in finished(records)
+        assert counted(records) == {"seen": 2, "published": 1, "duplicate": 1}
+
+    def test_a_copy_that_is_written_to_supersedes_nothing(self, records: Records) -> None:
+        published(records, "first", claim(1))
+        copy = lease("first", claim(2))
+        begin(records, copy)
+        final = lease("final", copy.claim_id)
+        begin(records, final)
+        assert finish(records, publishing(final)).verdict == "finished"
+
+    def test_what_is_no_more_is_let_go_of(self, records: Records) -> None:
+        published(records, "final", claim(1))
+        one = dead(records, "first", claim(2))
+        copy = lease("final", one.claim_id)
+        assert begin(records, copy).earlier == f"{one.digest}:1"
+        assert records.resolve(superseding("first", copy, revision=7)).verdict == "conflict"
+        assert begin(records, copy).earlier == ""
+
+    def test_what_a_person_decided_meanwhile_is_looked_at_again(self, records: Records) -> None:
+        one = dead(records, "first", claim())
+        final = lease("final", one.claim_id)
+        begin(records, final)
+        records.resolve(deciding("discard", "first"))
+        assert records.resolve(superseding("first", final)).verdict == "conflict"
+        assert records.resolve(superseding("first", final, decisions=1)).verdict == "resolved"
         assert counted(records) == {"seen": 1, "open": 1}
 
 
@@ -511,10 +651,30 @@ class TestResolve:
     @pytest.mark.parametrize("action", ["redrive", "discard"])
     def test_a_decision_whose_reply_was_lost_is_taken_once(self, records: Records, action: Action) -> None:
         dead(records, "a", claim())
+        decision = deciding(action, "a")
+        first = records.resolve(decision)
+        before = counted(records)
+        assert [records.resolve(decision) for _ in range(3)] == [first] * 3
+        assert first.verdict == "resolved"
+        assert counted(records) == before
+
+    @pytest.mark.parametrize("action", ["redrive", "discard"])
+    def test_the_same_decision_by_somebody_else_is_a_conflict(self, records: Records, action: Action) -> None:
+        dead(records, "a", claim())
         assert records.resolve(deciding(action, "a")).verdict == "resolved"
         before = counted(records)
         assert records.resolve(deciding(action, "a")).verdict == "conflict"
+        assert records.resolve(dataclasses.replace(deciding(action, "a"), token="")).verdict == "conflict"
         assert counted(records) == before
+
+    def test_a_decision_is_known_again_until_the_next_one(self, records: Records) -> None:
+        dead(records, "a", claim())
+        discard, restore = deciding("discard", "a"), deciding("restore", "a", decisions=1)
+        records.resolve(discard)
+        records.resolve(restore)
+        assert records.resolve(restore) == Resolved("resolved", "dead", 1, 2, "plain")
+        assert records.resolve(discard).verdict == "conflict"
+        assert counted(records) == {"seen": 1, "dead": 1}
 
     @pytest.mark.parametrize("action", ["redrive", "discard", "restore"])
     @pytest.mark.parametrize("state", [None, "working", "waiting", "published"])

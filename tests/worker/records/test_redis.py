@@ -100,7 +100,7 @@ def _resolve(records: RedisRecords) -> object:
 HELD = lease("held", claim(1))
 DEAD = lease("dead", claim(2))
 STEPS = {
-    _begin: [KEYS.letter(digest("new")), KEYS.open, KEYS.counts, KEYS.open_letters],
+    _begin: [KEYS.letter(digest("new")), KEYS.open, KEYS.counts, KEYS.open_letters, KEYS.finished],
     _finish_published: [
         KEYS.letter(HELD.digest),
         KEYS.open,
@@ -108,6 +108,7 @@ STEPS = {
         KEYS.determinations,
         KEYS.review_names,
         KEYS.open_letters,
+        KEYS.finished,
     ],
     _finish_dead: [KEYS.dead_letters],
     _prolong: [KEYS.letter(HELD.digest), KEYS.open, KEYS.open_letters],
@@ -119,6 +120,7 @@ STEPS = {
         KEYS.dead_letters,
         KEYS.review_names,
         KEYS.open_letters,
+        KEYS.finished,
     ],
 }
 PLANTS = [
@@ -351,7 +353,7 @@ class TestPrivacy:
         records.resolve(deciding("discard", "b", path=path))
         records.resolve(deciding("restore", "b", decisions=1, path=path))
         shown = _shown_outside_the_streams(client)
-        assert len(shown) == 7
+        assert len(shown) == 8
         assert not [key for key, value in shown.items() if CANARY in key or CANARY in value]
 
     def test_an_entry_has_the_two_fields_of_the_contract(self, records: RedisRecords, client: redis.Redis) -> None:

@@ -1,0 +1,136 @@
+"""What of the records is on the server's disk: asked before a file leaves `claimed/`.
+
+A server may lose what it has answered: the tail of its append-only file that was not synced when it was killed. Then a
+letter's record and its stream entry are gone together, and its file must still lie in `claimed/` to be published again.
+
+| the server                              | what is waited for                                                      |
+|-----------------------------------------|-------------------------------------------------------------------------|
+| `appendfsync always`                    | nothing: it syncs before it answers                                     |
+| has WAITAOF (Redis 7.2, Valkey)         | its word that a write of this connection is synced; 0.1 to 2 s          |
+| has not (6.2, 7.0)                      | `GRACE_S`, and that it is the same process and has no sync under way    |
+| `appendfsync no`, or no append-only file| nothing helps: the letter stays in `claimed/`                           |
+
+Nothing is remembered of a server but that it does not sync always: each wait asks it anew, so one that is restarted,
+replaced or configured while we run is taken for what it is. Which outcomes stand is read on the connection that waits,
+before its write: an outcome that a restart took away is not there, and its file is left alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, cast
+
+import redis
+from redis.exceptions import NoPermissionError, ResponseError
+
+from worker.contract.names import Keys
+from worker.contract.server import syncs_always, syncs_never
+from worker.records.model import RecordDamaged, RecordsUnavailable
+from worker.records.redis import each, reaching
+
+WAIT_MS: Final = 5000
+"""A sync that takes longer is a disk in trouble; Redis itself stops taking writes after two seconds of it."""
+GRACE_S: Final = 3.0
+"""With `everysec` Redis holds a write back for at most 2 s while a sync is under way, and begins the next sync within
+1 s. Whether that one has ended is asked then."""
+BARRIER_TTL_S: Final = 86_400
+"""The key goes by itself once nothing has been filed for a day."""
+
+
+class RedisDurability:
+    """`Durability` on a Redis client of its own."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._client = client
+        self._keys = keys
+        self._sleep = sleep
+        self._always: bool | None = None
+
+    def now(self, outcomes: Mapping[str, str]) -> Collection[str] | None:
+        """See `Durability.now`."""
+        if self._always is False:
+            return None  # `later` finds out if that changes
+        with reaching(), self._client.pipeline(transaction=False) as pipe:
+            pipe.config_get("*append*")
+            pipe.hmget(self._keys.finished, list(outcomes))
+            config, found = pipe.execute(raise_on_error=False)
+        self._always = syncs_always(_config(config))
+        return _standing(outcomes, found) if self._always else None
+
+    def later(self, outcomes: Mapping[str, str]) -> Collection[str] | None:
+        """See `Durability.later`."""
+        with reaching(), self._client.pipeline(transaction=False) as pipe:
+            pipe.config_get("*append*")
+            self._look_and_write(pipe, outcomes)
+            pipe.waitaof(1, 0, WAIT_MS)
+            config, found, *written, waited = pipe.execute(raise_on_error=False)
+        told = _config(config)
+        self._always = syncs_always(told)
+        _require_written(written)
+        if _has_no_waitaof(waited):
+            return self._after_grace(outcomes, told)
+        synced = each(waited, lambda reply: int(reply[0])) == 1
+        return _standing(outcomes, found) if synced else None
+
+    def _look_and_write(self, pipe: Any, outcomes: Mapping[str, str]) -> None:
+        """Which outcomes stand, and a write after that; EXPIRE is one that a server out of memory still takes."""
+        pipe.hmget(self._keys.finished, list(outcomes))
+        pipe.set(self._keys.barrier, 1)
+        pipe.expire(self._keys.barrier, BARRIER_TTL_S)
+
+    def _after_grace(self, outcomes: Mapping[str, str], config: Mapping[str, str]) -> Collection[str] | None:
+        if syncs_never(config):
+            return None
+        with reaching(), self._client.pipeline(transaction=False) as pipe:
+            pipe.info("server")
+            self._look_and_write(pipe, outcomes)
+            before, found, *written = pipe.execute(raise_on_error=False)
+        _require_written(written)
+        self._sleep(GRACE_S)
+        with reaching():
+            after = self._client.info()
+        same = each(before, lambda info: info["run_id"]) == after["run_id"]
+        return _standing(outcomes, found) if same and _has_synced(after, config) else None
+
+    def filed(self, claim_ids: Collection[str]) -> None:
+        """See `Durability.filed`."""
+        if claim_ids:
+            with reaching():
+                self._client.hdel(self._keys.finished, *claim_ids)
+
+    def finished(self) -> Collection[str]:
+        """See `Durability.finished`."""
+        with reaching():
+            return [one.decode() for one in cast("list[bytes]", self._client.hkeys(self._keys.finished))]
+
+
+def _config(reply: Any) -> dict[str, str]:
+    """The configuration; empty where this user may not read it."""
+    return reply if isinstance(reply, dict) else {}
+
+
+def _require_written(replies: list[Any]) -> None:
+    if all(isinstance(reply, Exception) for reply in replies):
+        each(replies[0], bool)
+
+
+def _has_no_waitaof(reply: Any) -> bool:
+    unknown = isinstance(reply, ResponseError) and "unknown command" in str(reply).lower()
+    return unknown or isinstance(reply, NoPermissionError)
+
+
+def _has_synced(info: Mapping[str, Any], config: Mapping[str, str]) -> bool:
+    """Whether a server that syncs every second has no sync under way, so that the one after the write has ended."""
+    child = int(info.get("aof_rewrite_in_progress", 0)) or int(info.get("rdb_bgsave_in_progress", 0))
+    if child and config.get("no-appendfsync-on-rewrite") != "no":
+        return False
+    enabled, pending = int(info.get("aof_enabled", 0)), int(info.get("aof_pending_bio_fsync", 0))
+    return enabled == 1 and pending == 0 and info.get("aof_last_write_status", "ok") == "ok"
+
+
+def _standing(outcomes: Mapping[str, str], reply: Any) -> Collection[str]:
+    found = each(reply, list)
+    if isinstance(found, RecordDamaged):
+        raise RecordsUnavailable(str(found))
+    return {one for (one, told), stands in zip(outcomes.items(), found, strict=True) if stands == told.encode()}
