@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Callable
 from typing import Final
 
@@ -49,7 +50,11 @@ class Claimer:
         for _ in range(_TRIES):
             with contextlib.suppress(FileNotFoundError):
                 os.rename(name, renamed, src_dir_fd=source)
-                return claim_id
+                if _is_file(renamed):
+                    return claim_id
+                # A folder took the file's place in this very moment. In claimed/ nobody would look into it.
+                os.rename(renamed, name, dst_dir_fd=source)
+                return None
             if not _is_in(source, name):
                 return None
             # The folder in claimed/ is made on first use.
@@ -73,6 +78,14 @@ def _open_folder(inbox: str, folder: str) -> int | None:
         finally:
             os.close(outer)
     return opened
+
+
+def _is_file(path: str) -> bool:
+    """Whether it is no folder; links are not followed. What a worker has filed away already was none."""
+    try:
+        return not stat.S_ISDIR(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return True
 
 
 def _is_in(folder: int, name: str) -> bool:

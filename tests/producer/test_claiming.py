@@ -130,6 +130,25 @@ def test_a_folder_that_became_a_link_leads_nowhere(share: Share, claimer: Claime
     assert share.claimed() == {}
 
 
+def test_a_folder_that_takes_the_place_of_a_link_in_that_moment_stays_in_the_inbox(
+    share: Share, claimer: Claimer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rename moves whatever has the name; a folder in claimed/ would hide the letters in it for ever."""
+    (share.inbox / "swapped").symlink_to("nowhere")
+    real = os.rename
+
+    def swapped_before(old: str, new: str, **kwargs: int) -> None:
+        if (share.inbox / "swapped").is_symlink():
+            (share.inbox / "swapped").unlink()
+            share.write("swapped/letter.pdf")
+        real(old, new, **kwargs)
+
+    monkeypatch.setattr(os, "rename", swapped_before)
+    assert claimer.claim("swapped") is None
+    assert share.waiting_paths() == ["swapped/letter.pdf"]
+    assert os.listdir(share.root / "claimed") == []
+
+
 def test_a_fifo_is_claimed_without_being_opened(share: Share, claimer: Claimer) -> None:
     os.mkfifo(share.inbox / "fifo.pdf")
     claim_id = claimer.claim("fifo.pdf")

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -36,8 +36,10 @@ QUICK: Final = {
 class System:
     """One `imr up`; started, killed and stopped by its process id."""
 
-    def __init__(self, share: Path, settings: Mapping[str, str] = QUICK) -> None:
+    def __init__(self, share: Path, settings: Mapping[str, str] = QUICK, prefix: Sequence[str] = ()) -> None:
+        """`prefix` stands before the command, to start it with fewer rights for example."""
         self.share: Final = share
+        self._prefix = tuple(prefix)
         self.state: Final = Path(settings.get("IMR_STATE_DIR", share / ".imr"))
         self.environment: Final = {
             **{name: value for name, value in os.environ.items() if not name.startswith("IMR_")},
@@ -50,7 +52,7 @@ class System:
     def start(self, *arguments: str) -> None:
         """Start it and wait until a producer reports."""
         self._process = subprocess.Popen(
-            [IMR, "up", "--workers", "2", *arguments],
+            [*self._prefix, IMR, "up", "--workers", "2", *arguments],
             env=self.environment,
             cwd=self.share.parent,
             stdin=subprocess.DEVNULL,
@@ -133,12 +135,12 @@ class System:
 
 
 @contextlib.contextmanager
-def running_system(share: Path, settings: Mapping[str, str] = QUICK) -> Iterator[System]:
+def running_system(share: Path, settings: Mapping[str, str] = QUICK, prefix: Sequence[str] = ()) -> Iterator[System]:
     """A system that runs while the block does."""
     share.mkdir(parents=True, exist_ok=True)
     for folder in FOLDERS:
         (share / folder).mkdir(exist_ok=True)
-    system = System(share, settings)
+    system = System(share, settings, prefix)
     try:
         system.start()
         yield system
