@@ -37,6 +37,8 @@ from worker.records.durability import RedisDurability
 from worker.records.model import RecordsUnavailable
 from worker.records.redis import RedisRecords
 from worker.spool import Spool
+from worker.streams.diagnosis import limits_of, problems_of
+from worker.streams.state import read_states
 from worker.streams.trimming import Trimmer
 from worker.work import Policy
 
@@ -74,14 +76,18 @@ def letters(version: object = None, claim_ids: object = None, **unknown: Any) ->
 @app.task(name=TRIM_TASK)  # type: ignore[untyped-decorator]
 def trim(**_: object) -> None:
     """Trim the streams. Never raises: what is not trimmed now is trimmed when a producer asks the next time."""
+    keys = Keys(settings.prefix)
     try:
         with contextlib.closing(connect(redis_url(settings))) as client:
-            trimmed = Trimmer(client, Keys(settings.prefix), settings.keep_acknowledged_days).trim()
+            trimmed = Trimmer(client, keys, settings.keep_acknowledged_days).trim()
+            problems = problems_of(read_states(client, keys), keys, limits_of(settings), lost={})
     except Exception as error:  # noqa: BLE001 - a MemoryError that escapes ends the worker
         log.warning("not trimmed (%s): tried again in %g s", type(error).__name__, settings.trim_seconds)
     else:
         for one in trimmed:
             log.info("trimmed stream=%s entries=%d", one.stream, one.removed)
+        for problem in problems:  # names of groups and consumers are their owners': the command tells them
+            log.warning("%s stream=%s count=%d: see `imr stream check`", problem.code, problem.stream, problem.count)
 
 
 @app.task(name=RECONCILE_TASK)  # type: ignore[untyped-decorator]

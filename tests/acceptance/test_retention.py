@@ -32,6 +32,13 @@ def test_streams_are_trimmed_by_themselves_of_what_their_readers_have(tmp_path: 
         assert client.xlen(stream) == 1
         assert system.status()["published"] == 3
 
+        assert "every reader gets everything" in system.imr("stream", "check")
+        assert system.status()["stream_problems"] == []
+        client.xtrim(stream, maxlen=0, approximate=False)  # what nobody should do: one entry is unread
+        told = json.loads(system.imr("stream", "check", "--json", code=1))
+        assert [(one["code"], one["group"], one["count"]) for one in told["problems"]] == [("lost_entries", "desk", 1)]
+        assert "-> find who runs XTRIM" in system.imr("stream", "check", code=1)
+
 
 def acknowledge_first(system: System, count: int) -> None:
     client, stream = system.client(), system.keys.determinations

@@ -28,6 +28,8 @@ from worker.contract.settings import Settings, load_settings
 from worker.contract.trust import Doubt, Loss, Trust
 from worker.records.redis import RedisRecords
 from worker.spool import Spool
+from worker.streams.diagnosis import limits_of, problems_of
+from worker.streams.state import read_states
 
 
 def register(app: typer.Typer) -> None:
@@ -81,6 +83,7 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="Figures as JSON
     client = connect(redis_url(settings))
     keys = Keys(settings.prefix)
     account = take_account(Spool(settings.share), RedisRecords(client, keys), client, keys)
+    problems = problems_of(read_states(client, keys), keys, limits_of(settings), lost={})
     doubt, loss = Trust(client, keys).doubt(), Trust(client, keys).loss()
     if json:
         more = {
@@ -88,12 +91,15 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="Figures as JSON
             "pause": read_pause(settings.share),
             "checking": doubt,
             "lost": loss,
+            "stream_problems": problems,
         }
         write_line(orjson.dumps({**dataclasses.asdict(account), **more}, option=orjson.OPT_UTC_Z))
     else:
         _show(account)
         _show_doubt(doubt, loss)
         _show_pause(settings)
+        for problem in problems:
+            out.print(f"{problem.what} (`imr stream check`)", style="yellow", markup=False)
     raise typer.Exit(Exit.OK if account.closes else Exit.FAILED)
 
 

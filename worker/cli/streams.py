@@ -1,18 +1,24 @@
-"""`imr stream`: trim the two streams by hand."""
+"""`imr stream`: look after the two streams and their readers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
 import orjson
 import typer
+from rich.table import Table
 
 from worker.cli.console import out, write_line
+from worker.cli.exits import Exit
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
 from worker.contract.server import redis_url
 from worker.contract.settings import load_settings
+from worker.streams.diagnosis import limits_of, problems_of
+from worker.streams.lost import lost_entries
+from worker.streams.state import StreamState, read_states
 from worker.streams.trimming import Trimmed, Trimmer
 
 group = typer.Typer(help="The two streams: are they read, and what may be deleted from them.", no_args_is_help=True)
@@ -42,6 +48,42 @@ def trim(
             out.print(
                 f"{one.stream}: {one.removed:,} {verb}; {_why(one, settings.keep_acknowledged_days)}", markup=False
             )
+
+
+@group.command()
+def check(
+    *, json: Annotated[bool, typer.Option("--json", help="State and problems as one JSON object.")] = False
+) -> None:
+    """Say whether every reader gets everything, and what to do if not. Exits with 1 if there is a problem."""
+    settings = load_settings()
+    client, keys = connect(redis_url(settings)), Keys(settings.prefix)
+    states = read_states(client, keys)
+    lost = {state.stream: lost_entries(client, keys, state) for state in states}
+    problems = problems_of(states, keys, limits_of(settings), lost)
+    if json:
+        told = {"streams": [asdict(one) for one in states], "problems": [asdict(one) for one in problems]}
+        write_line(orjson.dumps(told))
+    else:
+        _show(states)
+        for problem in problems:
+            out.print(f"problem: {problem.what}", style="bold red", markup=False)
+            if problem.ids:
+                out.print(f"     {', '.join(problem.ids)}", markup=False)
+            out.print(f"     -> {problem.remedy}", markup=False)
+        if not problems:
+            out.print("every reader gets everything", style="green")
+    raise typer.Exit(Exit.FAILED if problems else Exit.OK)
+
+
+def _show(states: Sequence[StreamState]) -> None:
+    table = Table("stream", "group", "entries", "lag", "pending", "consumers", box=None, padding=(0, 1))
+    for state in states:
+        size = f" ({state.memory_bytes / 1_000_000:,.1f} MB)" if state.memory_bytes is not None else ""
+        table.add_row(state.stream, "", f"{state.entries:,}{size}", "", "", "")
+        for one in state.groups:
+            lag = "unknown" if one.lag is None else f"{one.lag:,}"
+            table.add_row("", one.name, "", lag, f"{one.pending:,}", str(len(one.consumers)))
+    out.print(table)
 
 
 def _why(one: Trimmed, keep_days: float) -> str:

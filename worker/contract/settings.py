@@ -130,6 +130,11 @@ class Settings(BaseSettings):
     appeal): a reader that lost what it had can read everything again that still matters."""
     trim_seconds: Seconds = 3_600.0
     """How often the producer has a worker trim the streams."""
+    unread_warn_days: Annotated[float, Field(gt=0)] = 2.0
+    """An entry that a reader has not acknowledged after so long is told by `imr status`, `imr stream check` and the
+    log. An overturned decision binds within 5 working days, so two leave time to act. Nothing is deleted."""
+    stream_warn_bytes: Bytes = 400_000_000
+    """The same for a stream that takes more memory than this (33,000 letters). Nothing is deleted."""
     reconcile_days: Count = 30
     """How far back letters are checked after Redis lost everything, by day of arrival; older ones by
     `imr reconcile --all`. After a mere restart those filed since its last sign of life are."""
