@@ -61,14 +61,14 @@ def flood(rig: Rig, kind: Kind, first: int, count: int) -> Flood:
 
 def _flood(rig: Rig, client: redis.Redis, paths: Sequence[Path]) -> Flood:
     there = client.xlen(STREAM)
-    before = _used(rig)
+    before = used(rig)
     began_ms = time.time_ns() / 1e6
     _rename(paths, rig)
     _wait_for(client, rig, there + len(paths))
-    after = _used(rig)
+    after = used(rig)
     ended_ms = float(_last_entry(client).partition(b"-")[0])
-    used = {name: after[name].since(before[name]) for name in after}
-    return Flood(len(paths), (ended_ms - began_ms) / 1000, used)
+    during = {name: after[name].since(before[name]) for name in after}
+    return Flood(len(paths), (ended_ms - began_ms) / 1000, during)
 
 
 def steady(rig: Rig, first: int, count: int, per_second: float) -> Steady:
@@ -139,5 +139,6 @@ def _last_entry(client: redis.Redis) -> bytes:
     return bytes(newest[0][0])
 
 
-def _used(rig: Rig) -> dict[str, Usage]:
+def used(rig: Rig) -> dict[str, Usage]:
+    """What each process and the server have used so far."""
     return {process.name: usage(process.popen.pid) for process in rig.processes} | {"server": usage(rig.server.pid)}
