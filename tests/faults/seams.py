@@ -154,5 +154,5 @@ def script_names() -> dict[str, str]:
     from worker.records.redis import _Script
 
     files = [entry.name for entry in resources.files("worker.records").iterdir() if entry.name.endswith(".lua")]
-    names = [name.removesuffix(".lua") for name in files if name != "keys_and_types.lua"]
+    names = [name.removesuffix(".lua") for name in files if name not in ("keys_and_types.lua", "batch.lua")]
     return {_Script(name).sha: name for name in names}

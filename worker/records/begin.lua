@@ -41,23 +41,21 @@ end
 if lease > now then return answer('held') end
 if attempts > 0 and mode == 'batch' then return answer('alone') end
 
-if not state then
-  redis.call('HSET', KEYS[1], 'revision', 1)
-elseif owner ~= claim and redis.call('HGET', KEYS[4], owner) == digest then
+if state and owner ~= claim and redis.call('HGET', KEYS[4], owner) == digest then
   -- A copy takes over. The owner's file is a copy from now on, and is counted as one when it comes.
   leave_open(KEYS[2], KEYS[4], owner)
   count(KEYS[3], 'seen', -1)
 end
-if redis.call('HDEL', KEYS[1], 'copy:' .. claim) == 1 then
+if state and redis.call('HDEL', KEYS[1], 'copy:' .. claim) == 1 then
   count(KEYS[3], 'duplicate', -1)
   count(KEYS[3], 'seen', -1)
 end
-if redis.call('HEXISTS', KEYS[4], claim) == 0 then count(KEYS[3], 'seen', 1) end
 
 local counted = attempts < most and 1 or 0
 attempts = attempts + counted
 redis.call('HSET', KEYS[1], 'state', 'working', 'claim', claim, 'attempts', attempts, 'counted', counted,
-  'token', token, 'lease', now + lease_ms)
+  'token', token, 'lease', now + lease_ms, 'revision', revision)
 redis.call('ZADD', KEYS[2], now + lease_ms, claim)
-redis.call('HSET', KEYS[4], claim, digest)
+-- 1 if the claim was open for no letter yet.
+count(KEYS[3], 'seen', redis.call('HSET', KEYS[4], claim, digest))
 return answer(counted == 1 and 'go' or 'poison')

@@ -20,17 +20,25 @@
 --
 -- The counts close because `seen` counts claims, each once, wherever it stands: in `open`, as the claim of a finished
 -- letter, or as a copy. A claim can change its letter: its file was written to after it was read, and is other bytes now.
+local seen = {}
 local function expect(key, kind)
+  -- Nobody else writes while a script runs: what was of a type, or not there, is of the type that we gave it.
+  if seen[key] then return nil end
   local found = redis.call('TYPE', key)['ok']
   if found ~= 'none' and found ~= kind then
     return redis.error_reply('WRONGKIND ' .. key .. ' is a ' .. found .. ', expected a ' .. kind)
   end
+  seen[key] = true
   return nil
 end
 
+local asked_ms
 local function now_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+  if not asked_ms then
+    local time = redis.call('TIME')
+    asked_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  return asked_ms
 end
 
 -- A claim stands in `open` and in `open letters` together; 1 if it did, for this letter or for any.
