@@ -160,6 +160,7 @@ def _producer(
             scan_s=settings.scan_seconds,
             reap_s=settings.reap_seconds,
             hint_timeout_s=settings.hint_timeout_seconds,
+            retry_max_s=settings.retry_max_seconds,
         ),
         limits=Limits(
             max_claimed_letters=settings.max_claimed_letters,

@@ -5,7 +5,7 @@ A letter that is not claimed lies safely in the inbox, where anybody can see it;
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 MAX_UNFILED_LETTERS: Final = 20_000
@@ -47,13 +47,15 @@ class Admission:
 
     letters: int
     reason: str | None
+    is_hindrance: bool = field(default=False, compare=False)
+    """Whether it is in the way of workers too: share, disk, Redis."""
 
 
 def admit(load: Load, limits: Limits) -> Admission:
     """How many letters may be claimed under that load."""
     reason = _obstacle(load, limits)
     if reason is not None or load.claimed_letters is None:
-        return Admission(0, reason)
+        return Admission(0, reason, is_hindrance=not load.paused)
     unfiled = MAX_UNFILED_LETTERS - load.finished_letters
     if unfiled <= 0:
         what = f"{MAX_UNFILED_LETTERS:,} finished letters wait to be filed away"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from producer.chores import AsksForChores
@@ -30,6 +31,14 @@ class Queue(SendsHints, AsksForChores, Protocol):
     """All that the producer wants of the queue."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hinted:
+    """The last hint of a claim, on the monotonic clock, and how many it had so far."""
+
+    at_s: float
+    times: int
+
+
 class Outbox:
     """Claims that wait for a hint, and when each claim had its last one."""
 
@@ -38,7 +47,7 @@ class Outbox:
         self._now_s = monotonic_s
         self._batch_letters = batch_letters
         self._waiting: dict[str, None] = {}
-        self.hinted_at_s: dict[str, float] = {}
+        self.hinted: dict[str, Hinted] = {}
 
     def add(self, claim_ids: Sequence[str]) -> None:
         """These claims want a hint."""
@@ -61,7 +70,7 @@ class Outbox:
             log.warning("hint not sent letters=%d: %s; the reaper repeats it", len(batch), error)
             return False
         now_s = self._now_s()
-        self.hinted_at_s.update((claim_id, now_s) for claim_id in batch)
+        self.hinted.update((one, Hinted(now_s, self._times(one) + 1)) for one in batch)
         log.info("hinted letters=%d first=%s", len(batch), batch[0])
         return bool(self._waiting)
 
@@ -69,9 +78,16 @@ class Outbox:
         """Whether the claim has yet to be hinted."""
         return claim_id in self._waiting
 
+    def begin_anew(self) -> None:
+        """Whatever kept letters from being done is gone: no claim has to sit out its pause."""
+        self.hinted.clear()
+
+    def _times(self, claim_id: str) -> int:
+        return self.hinted[claim_id].times if claim_id in self.hinted else 0
+
     def keep_only(self, claim_ids: set[str]) -> None:
         """Forget claims whose files have left `claimed/`."""
-        for claim_id in [one for one in self.hinted_at_s if one not in claim_ids]:
-            del self.hinted_at_s[claim_id]
+        for claim_id in [one for one in self.hinted if one not in claim_ids]:
+            del self.hinted[claim_id]
         for claim_id in [one for one in self._waiting if one not in claim_ids]:
             del self._waiting[claim_id]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from producer.admission import Admission, Limits, admit
@@ -50,6 +51,11 @@ class Intake:
         """What keeps files in the inbox; None if nothing does."""
         return self._admission.reason
 
+    @property
+    def is_hindered(self) -> bool:
+        """Whether what keeps files in the inbox keeps workers from theirs too."""
+        return self._admission.is_hindrance
+
     def claim(self) -> list[str]:
         """Claim complete files in order of arrival; the claim ids."""
         if not self._inbox.has_complete():
@@ -82,7 +88,7 @@ class Intake:
 
     def _count(self, claimed: int, failed: Counter[int | None]) -> None:
         self.claimed += claimed
-        self._admission = Admission(self._admission.letters - claimed, self._admission.reason)
+        self._admission = replace(self._admission, letters=self._admission.letters - claimed)
         for errno, letters in failed.items():
             # Still in the inbox: permission, a sharing violation, a full disk. The next scan finds them again.
             log.warning("not claimed letters=%d (errno=%s); they stay in the inbox and are tried again", letters, errno)

@@ -1,8 +1,9 @@
 """Finding claims that nobody works on: the one place that repeats hints.
 
 A hint can be lost anywhere between here and a worker, a worker can die, a step can wait for something else. Whatever
-the cause, the file still lies in `claimed/`, and has no lease; after the hint timeout it is hinted again. Doubled
-hints cost nothing; still, none are sent into a deep queue, where the first ones are waiting.
+the cause, the file still lies in `claimed/`, and has no lease; after a pause it is hinted again (`producer.pausing`
+says how long), at once if what went wrong was seen to be right again. Doubled hints cost nothing; still, none are sent
+into a deep queue, where the first ones are waiting.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
 import redis
 
 from producer.enqueueing import Outbox, SendsHints
+from producer.pausing import Pauses
 from producer.scanning import walk
 from worker.contract.claim_ids import split_claimed_name
 from worker.contract.names import CLAIMED, Keys
@@ -26,11 +29,21 @@ SHALLOW_MESSAGES: Final = 4
 """With more messages than this on the queue a letter's first hint is most likely among them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What workers say of claims; one that is in neither was not begun, or not under that server."""
+
+    held: frozenset[str] = frozenset()
+    """A worker holds it now."""
+    given_back: frozenset[str] = frozenset()
+    """A worker began it and gave it back: something other than the letter was in the way."""
+
+
 class Leases(Protocol):
     """Who is being worked on."""
 
-    def leased(self, claim_ids: Sequence[str]) -> set[str]:
-        """Those of the claims that a worker holds now. Raises redis.RedisError."""
+    def standing(self, claim_ids: Sequence[str]) -> Standing:
+        """How these claims stand now. Raises redis.RedisError."""
 
 
 class RedisLeases:
@@ -40,16 +53,20 @@ class RedisLeases:
         self._client = client
         self._keys = keys
 
-    def leased(self, claim_ids: Sequence[str]) -> set[str]:
-        """See `Leases.leased`."""
+    def standing(self, claim_ids: Sequence[str]) -> Standing:
+        """See `Leases.standing`."""
         if not claim_ids:
-            return set()
+            return Standing()
         with self._client.pipeline(transaction=False) as pipe:
             pipe.time()
             pipe.zmscore(self._keys.open, list(claim_ids))
             (seconds, micros), ends = cast("Any", pipe.execute())
         now_ms = seconds * 1000 + micros // 1000
-        return {one for one, end in zip(claim_ids, ends, strict=True) if end is not None and end > now_ms}
+        ended = [(one, end) for one, end in zip(claim_ids, ends, strict=True) if end is not None]
+        return Standing(
+            held=frozenset(one for one, end in ended if end > now_ms),
+            given_back=frozenset(one for one, end in ended if end == 0),
+        )
 
 
 class Reaper:
@@ -62,34 +79,51 @@ class Reaper:
         outbox: Outbox,
         hints: SendsHints,
         leases: Leases,
-        hint_timeout_s: float,
+        pauses: Pauses,
         monotonic_s: Callable[[], float],
     ) -> None:
         self._share = share
         self._outbox = outbox
         self._hints = hints
         self._leases = leases
-        self._hint_timeout_s = hint_timeout_s
+        self._pauses = pauses
         self._now_s = monotonic_s
+        self._was_hindered = False
 
     def reap(self) -> None:
         """Put orphaned claims into the outbox; never raises, what is not reaped now is at the next time."""
         try:
             self._reap()
         except OSError as error:
+            self._was_hindered = True
             log.error("claimed/ cannot be listed (errno=%s); letters in it wait until it can", error.errno)
         except (QueueUnavailable, redis.RedisError) as error:
+            self._was_hindered = True
             log.warning("not reaped (%s); tried again", type(error).__name__)
 
     def _reap(self) -> None:
         claimed = claimed_ids(self._share)
         self._outbox.keep_only(set(claimed))
-        late = orphans(claimed, self._outbox, self._now_s(), self._hint_timeout_s)
-        if late and self._hints.depth() <= SHALLOW_MESSAGES:
-            leased = self._leases.leased(late)
-            again = [one for one in late if one not in leased]
+        depth = self._hints.depth()
+        if self._was_hindered:
+            self._leases.standing(claimed[:1])  # raises if Redis is still away
+            self._was_hindered = False
+            self._outbox.begin_anew()
+        late = orphans(claimed, self._outbox, self._now_s(), self._pauses)
+        if late and depth <= SHALLOW_MESSAGES:
+            standing = self._leases.standing(late)
+            again = [one for one in late if self._is_due(one, standing)]
             self._outbox.add(again)
-            log.info("reaped letters=%d leased=%d", len(again), len(leased))
+            if again:
+                log.info("reaped letters=%d leased=%d", len(again), len(standing.held))
+
+    def _is_due(self, claim_id: str, standing: Standing) -> bool:
+        hinted = self._outbox.hinted.get(claim_id)
+        if claim_id in standing.held or hinted is None:
+            return claim_id not in standing.held
+        is_given_back = claim_id in standing.given_back
+        pause_s = self._pauses.after(hinted.times, claim_id, given_back=is_given_back)
+        return self._now_s() - hinted.at_s >= pause_s
 
 
 def claimed_ids(share: str) -> list[str]:
@@ -98,10 +132,12 @@ def claimed_ids(share: str) -> list[str]:
     return sorted(split[0] for split in splits if split is not None)
 
 
-def orphans(claimed: Sequence[str], outbox: Outbox, now_s: float, hint_timeout_s: float) -> list[str]:
-    """Claims whose last hint is older than the timeout, or that this producer never hinted (before its start)."""
+def orphans(claimed: Sequence[str], outbox: Outbox, now_s: float, pauses: Pauses) -> list[str]:
+    """Claims that may be due: not hinted for the shortest pause at least, or never (before this producer's start)."""
+    last = outbox.hinted
+    waiting_s = pauses.shortest_s
     return [
         one
         for one in claimed
-        if not outbox.is_waiting(one) and now_s - outbox.hinted_at_s.get(one, float("-inf")) >= hint_timeout_s
+        if not outbox.is_waiting(one) and (one not in last or now_s - last[one].at_s >= waiting_s)
     ]

@@ -19,6 +19,7 @@ from producer.claiming import Claimer
 from producer.enqueueing import Outbox, Queue
 from producer.inbox import Inbox
 from producer.intake import HELD_POLL_S, Intake
+from producer.pausing import Pauses
 from producer.reaping import Leases, Reaper
 from producer.reporting import Gauges
 from producer.waking import Wake
@@ -40,6 +41,7 @@ class Timing:
     scan_s: float
     reap_s: float
     hint_timeout_s: float
+    retry_max_s: float = 60.0
     report_s: float = REPORT_S
 
     def of_each(self) -> dict[str, float]:
@@ -81,11 +83,12 @@ class Producer:
             outbox=self._outbox,
             hints=hints,
             leases=leases,
-            hint_timeout_s=timing.hint_timeout_s,
+            pauses=Pauses(timing.hint_timeout_s, timing.retry_max_s),
             monotonic_s=monotonic_s,
         )
         self._more_to_send = False
         self._told_hold: str | None = None
+        self._was_hindered = False
         self._every_s = timing.of_each()
         self._done_s = dict.fromkeys(self._every_s, NEVER_S)
 
@@ -162,6 +165,9 @@ class Producer:
         if hold != self._told_hold:
             log.log(logging.WARNING if hold else logging.INFO, "intake %s", f"held: {hold}" if hold else "open")
         self._told_hold = hold
+        if self._was_hindered and not self._intake.is_hindered:
+            self._outbox.begin_anew()
+        self._was_hindered = self._intake.is_hindered
 
     def _is_due(self, what: str) -> bool:
         """Whether it is time for that; if so it counts as done."""

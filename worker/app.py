@@ -127,6 +127,7 @@ def make_pipeline(settings: Settings, client: redis.Redis, reader: Reader, files
             lease_seconds=settings.lease_seconds,
             max_attempts=settings.max_attempts,
             max_letter_bytes=settings.max_letter_bytes,
+            incomplete_seconds=settings.incomplete_seconds,
         ),
         wall_clock=lambda: datetime.now(UTC),
         monotonic_s=time.monotonic,

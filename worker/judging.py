@@ -57,23 +57,25 @@ class Judge:
         if isinstance(verdict, Disposition) and verdict.kind in ("retry", "gone"):
             return verdict
         changed = self._changed(work)
-        if changed is not None or isinstance(verdict, Verdict):
+        if changed is not None or isinstance(verdict, Verdict) or verdict.kind == "unwhole":
             return changed or verdict
         if verdict.kind == "ours":
             log.error("letter failed claim=%s code=%s kind=%s", work.file.claim_id, verdict.code, verdict.message)
-        work.failed = verdict
-        return self.dead(work, verdict)
+        return self.refused(work, verdict)
+
+    def refused(self, work: Work, why: Disposition) -> Verdict:
+        """The letter's dead letter, once nothing is waited for any more."""
+        work.failed = why
+        return self.dead(work, why)
 
     def _determined(self, work: Work) -> Verdict | Disposition:
         if work.failed is not None or work.taken is None:
             return work.failed or dispose(RuntimeError())
         try:
             return self._published(work, work.taken)
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
         except BaseException as error:
-            # MemoryError and SystemExit would end the worker; but a worker that is told to end has to.
-            if isinstance(error, SystemExit) and self._is_stopping():
+            # Whatever ends here would end the worker; but a worker that is told to end has to.
+            if isinstance(error, SystemExit | KeyboardInterrupt) and self._is_stopping():
                 raise
             return dispose(error)
 

@@ -103,7 +103,7 @@ class Pipeline:
         token = secrets.token_hex(8)
         try:
             taken = take(self._spool.root, file.path, max_bytes=self._policy.max_letter_bytes)
-        except Exception as error:  # noqa: BLE001 - every error has a disposition
+        except BaseException as error:  # noqa: BLE001 - every error has a disposition
             unread = digest_of_unread(file.claim_id)
             return Work(file, Lease(unread, file.claim_id, token), failed=dispose(error))
         return Work(file, Lease(taken.digest, file.claim_id, token), taken=taken)
@@ -165,12 +165,19 @@ class Pipeline:
                 # Those that are through wait for the others: they are finished together.
                 self._records.prolong([one.lease for one in held], lease_ms=self._policy.lease_ms)
                 prolonged_at = self._monotonic()
-            verdict = self._judge.verdict(work)
+            verdict = self._out_of_patience(work, self._judge.verdict(work))
             if isinstance(verdict, Verdict):
                 yield verdict
             else:
                 self._give_back(work, verdict, report)
                 held = [one for one in held if one is not work]
+
+    def _out_of_patience(self, work: Work, verdict: Verdict | Disposition) -> Verdict | Disposition:
+        """The same; a dead letter in place of waiting for an end that has not come for too long."""
+        if isinstance(verdict, Verdict) or verdict.kind != "unwhole":
+            return verdict
+        waits = self._records.postpone(work.lease, patience_ms=self._policy.patience_ms)
+        return verdict if waits else self._judge.refused(work, verdict)
 
     def _finish(self, verdicts: list[Verdict], report: Report, leaving: list[Departure]) -> set[str]:
         """Publish; the digests of the letters whose outcome stands. Those of ours are added to `leaving`."""
@@ -263,6 +270,8 @@ class Pipeline:
 
     def _leave(self, work: Work, why: Disposition, report: Report) -> None:
         report.results[work.file.claim_id] = "gone" if why.kind == "gone" else "retry"
+        if why.kind == "unwhole":
+            log.info("waits for its end claim=%s code=%s", work.file.claim_id, why.code)
         if why.kind == "retry":
             # A damaged record stays damaged until an operator has looked at the key that the message names.
             level = logging.ERROR if why.code == "record_damaged" else logging.WARNING

@@ -26,6 +26,13 @@ class Policy:
     max_attempts: int
     max_letter_bytes: int
 
+    incomplete_seconds: float = 60.0
+
+    @property
+    def patience_ms(self) -> int:
+        """How long an incomplete letter is waited for, as the records take it."""
+        return int(self.incomplete_seconds * 1000)
+
     @property
     def lease_ms(self) -> int:
         """The lease as the records take it."""

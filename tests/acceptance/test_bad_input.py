@@ -28,7 +28,7 @@ CONTENTS: dict[str, tuple[bytes, str]] = {
     "minutes.txt": (b"Minutes of the safety committee\n\nPresent: nobody.\n" * 5, "unknown_layout"),
     "two.txt": ((LETTER + "\f" + OTHER).encode(), "two_letters"),
     "picture.png": (b"\x89PNG\r\n\x1a\n" + bytes(200), "unsupported_format"),
-    "broken.pdf": (make_pdf(LETTER)[:900], "damaged_pdf"),
+    "broken.pdf": (make_pdf(LETTER)[:900], "incomplete"),
 }
 
 

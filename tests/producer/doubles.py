@@ -10,6 +10,7 @@ from pathlib import Path
 import redis
 
 from producer.admission import Limits, Load
+from producer.reaping import Standing
 from producer.scanning import walk
 from producer.service import Producer, Timing
 from worker.contract.claim_ids import split_claimed_name
@@ -69,12 +70,14 @@ class Leased:
     """Claims that workers hold."""
 
     claim_ids: set[str] = field(default_factory=set)
+    given_back: set[str] = field(default_factory=set)
     is_down: bool = False
 
-    def leased(self, claim_ids: Sequence[str]) -> set[str]:
+    def standing(self, claim_ids: Sequence[str]) -> Standing:
         if self.is_down:
             raise redis.ConnectionError
-        return self.claim_ids & set(claim_ids)
+        asked = set(claim_ids)
+        return Standing(frozenset(self.claim_ids & asked), frozenset(self.given_back & asked))
 
 
 @dataclass

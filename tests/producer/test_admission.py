@@ -65,3 +65,18 @@ def test_it_holds_and_says_why_in_words_that_stay_the_same(change: dict[str, int
 def test_what_cannot_be_seen_holds_before_anything_else_is_said() -> None:
     nothing = Load(None, None, None, None, redis_writable=False)
     assert admit(nothing, LIMITS) == Admission(0, "the share cannot be looked at")
+
+
+def test_a_hindrance_is_one_for_workers_too() -> None:
+    """What ends it ends the pauses of what they gave back; being behind, or paused, says nothing of that kind."""
+    limits = Limits(max_claimed_letters=10, min_free_disk_bytes=100, max_redis_memory_percent=90)
+    fine = Load(5, 1000, 1, 100, redis_writable=True)
+    hindered = {
+        "no share": replace(fine, claimed_letters=None),
+        "full disk": replace(fine, free_disk_bytes=99),
+        "no Redis": replace(fine, redis_used_bytes=None),
+        "no writes": replace(fine, redis_writable=False),
+    }
+    assert all(admit(load, limits).is_hindrance for load in hindered.values())
+    other = (fine, replace(fine, paused=True), replace(fine, claimed_letters=10))
+    assert not any(admit(load, limits).is_hindrance for load in other)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.enqueueing import Outbox
+from producer.enqueueing import Hinted, Outbox
 from tests.producer.doubles import Clock, Queue
 
 
@@ -54,7 +54,7 @@ def test_what_the_broker_did_not_take_is_left_to_the_reaper(outbox: Outbox, queu
     queue.is_down = True
     assert not outbox.send(), "no second attempt at once"
     assert not outbox.is_waiting("a")
-    assert "a" not in outbox.hinted_at_s, "the reaper may take it at its next turn"
+    assert "a" not in outbox.hinted, "the reaper may take it at its next turn"
     assert outbox.is_waiting("d")
     queue.is_down = False
     outbox.send()
@@ -64,8 +64,8 @@ def test_what_the_broker_did_not_take_is_left_to_the_reaper(outbox: Outbox, queu
 def test_when_a_claim_was_hinted_is_remembered_for_as_long_as_its_file_is_there(outbox: Outbox, clock: Clock) -> None:
     outbox.add(["a", "b", "c", "waits", "waited"])
     outbox.send()
-    assert outbox.hinted_at_s == dict.fromkeys(("a", "b", "c"), clock.now_s)
+    assert outbox.hinted == dict.fromkeys(("a", "b", "c"), Hinted(clock.now_s, 1))
     outbox.keep_only({"b", "waits"})
-    assert list(outbox.hinted_at_s) == ["b"]
+    assert list(outbox.hinted) == ["b"]
     assert outbox.is_waiting("waits")
     assert not outbox.is_waiting("waited")

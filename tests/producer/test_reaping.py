@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
 
 import pytest
 import redis
 
 from producer.enqueueing import Outbox
-from producer.reaping import SHALLOW_MESSAGES, Reaper, RedisLeases, claimed_ids
+from producer.pausing import Pauses
+from producer.reaping import SHALLOW_MESSAGES, Reaper, RedisLeases, Standing, claimed_ids
 from tests.producer.doubles import HINT_TIMEOUT_S, Clock, Leased, Queue, Share
 from tests.support.servers import Server
 from worker.contract.claim_ids import new_claim_id
 from worker.contract.names import Keys
+
+LONGEST_S = 60.0
 
 
 class Site:
@@ -27,7 +31,7 @@ class Site:
             outbox=self.outbox,
             hints=self.queue,
             leases=self.leases,
-            hint_timeout_s=HINT_TIMEOUT_S,
+            pauses=Pauses(HINT_TIMEOUT_S, LONGEST_S),
             monotonic_s=self.clock,
         )
         self._made = 0
@@ -77,6 +81,68 @@ def test_what_a_worker_holds_is_not_hinted(reaping: Site) -> None:
     assert reaping.reap() == [held]
 
 
+def hints_at(reaping: Site, claim_id: str, until_s: float) -> list[float]:
+    """When a claim is hinted, in seconds from now, if the reaper looks four times a second."""
+    start_s, seen = reaping.clock.now_s, []
+    while (now_s := reaping.clock.now_s - start_s) <= until_s:
+        if claim_id in reaping.reap():
+            seen.append(now_s)
+        reaping.clock.advance(0.25)
+    return seen
+
+
+def test_what_a_worker_gave_back_is_tried_again_soon_and_then_less_and_less_often(reaping: Site) -> None:
+    claim = reaping.claim()
+    reaping.leases.given_back = {claim}
+    seen = hints_at(reaping, claim, 400)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(seen)]
+    assert pauses[0] == 1
+    assert pauses[:6] == sorted(pauses[:6]), pauses
+    assert max(pauses) <= LONGEST_S + 0.25, "no letter waits longer once the cause is gone"
+    assert min(pauses[-3:]) >= 0.75 * LONGEST_S
+
+
+def test_what_nobody_began_is_repeated_less_and_less_often_too(reaping: Site) -> None:
+    claim = reaping.claim()
+    seen = hints_at(reaping, claim, 400)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(seen)]
+    assert pauses[0] == HINT_TIMEOUT_S
+    assert HINT_TIMEOUT_S < pauses[1] <= 2 * HINT_TIMEOUT_S
+    assert max(pauses) <= LONGEST_S + 0.25
+
+
+@pytest.mark.parametrize("cause", ["queue", "leases", "share"])
+def test_pauses_end_when_the_cause_is_seen_to_be_gone(reaping: Site, cause: str) -> None:
+    claim = reaping.claim()
+    hints_at(reaping, claim, 200)
+    claimed, away = reaping.share.root / "claimed", reaping.share.root / "away"
+    if cause == "share":
+        claimed.rename(away)
+    reaping.queue.is_down, reaping.leases.is_down = cause == "queue", cause == "leases"
+    reaping.clock.advance(LONGEST_S)
+    assert reaping.reap() == []
+    if cause == "share":
+        away.rename(claimed)
+    reaping.queue.is_down = reaping.leases.is_down = False
+    assert reaping.reap() == [claim]
+    assert hints_at(reaping, claim, 30) == [HINT_TIMEOUT_S], "from the beginning"
+
+
+def test_claims_that_failed_together_are_not_tried_together_for_ever() -> None:
+    pauses = Pauses(HINT_TIMEOUT_S, LONGEST_S)
+    after = {pauses.after(9, new_claim_id(number), given_back=True) for number in range(200)}
+    assert len(after) > 50
+    assert 0.75 * LONGEST_S <= min(after) <= max(after) <= LONGEST_S
+
+
+@pytest.mark.parametrize("longest_s", [0.1, 5.0, 10_000.0])
+def test_no_pause_is_longer_than_the_longest_or_the_first(longest_s: float) -> None:
+    pauses = Pauses(HINT_TIMEOUT_S, longest_s)
+    for times in (1, 2, 5, 100, 10_000):
+        assert pauses.after(times, new_claim_id(1), given_back=True) <= max(longest_s, 1.0)
+        assert pauses.after(times, new_claim_id(1), given_back=False) <= max(longest_s, HINT_TIMEOUT_S)
+
+
 @pytest.mark.parametrize(("messages", "hinted"), [(0, 1), (SHALLOW_MESSAGES, 1), (SHALLOW_MESSAGES + 1, 0)])
 def test_a_deep_queue_is_not_flooded(reaping: Site, messages: int, hinted: int) -> None:
     reaping.claim()
@@ -95,7 +161,7 @@ def test_what_left_claimed_is_forgotten(reaping: Site) -> None:
     reaping.reap()
     (reaping.share.root / "claimed" / f"{claim}~letter.pdf").unlink()
     reaping.reap()
-    assert reaping.outbox.hinted_at_s == {}
+    assert reaping.outbox.hinted == {}
 
 
 def test_files_in_claimed_that_no_claim_made_are_left_alone(reaping: Site) -> None:
@@ -134,15 +200,16 @@ def test_a_lease_counts_until_its_end_on_the_clock_of_the_server(redis_server: S
         ends = {"held": now_ms + 60_000, "run-out": now_ms - 60_000, "waiting": 0}
         client.zadd(keys.open, ends)
         leases = RedisLeases(client, keys)
-        assert leases.leased(["held", "run-out", "waiting", "unknown"]) == {"held"}
-        assert leases.leased([]) == set()
+        standing = leases.standing(["held", "run-out", "waiting", "unknown"])
+        assert standing == Standing(frozenset({"held"}), frozenset({"waiting"}))
+        assert leases.standing([]) == Standing()
         client.delete(keys.open)
-        assert leases.leased(["held"]) == set()
+        assert leases.standing(["held"]) == Standing()
 
 
 def test_leases_that_cannot_be_asked_for_are_an_error(redis_server: Server) -> None:
     with contextlib.closing(redis_server.client()) as client:
         client.hset("imr:open", "planted", "of a wrong type")
         with pytest.raises(redis.ResponseError):
-            RedisLeases(client, Keys("imr")).leased(["one"])
+            RedisLeases(client, Keys("imr")).standing(["one"])
         client.delete("imr:open")

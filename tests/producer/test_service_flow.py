@@ -212,3 +212,18 @@ def test_redis_gone_at_report_and_reap_stops_nothing(site: Site, caplog: pytest.
     site.dials.redis_is_down = site.leases.is_down = False
     quietly(site, producer, REPORT_S)
     assert site.dials.reports[-1].claimed == 1
+
+
+def test_a_full_disk_that_has_room_again_ends_the_pauses_of_what_waits(site: Site) -> None:
+    producer = started(site)
+    site.share.drop("letter.pdf")
+    quietly(site, producer, SCAN_S + SETTLE_S)
+    (claim,) = site.share.claimed()
+    site.leases.given_back = {claim}
+    quietly(site, producer, 120)
+    site.dials.free_disk_bytes = None
+    quietly(site, producer, 4)
+    hinted = len(site.queue.hinted)
+    site.dials.free_disk_bytes = 10**12
+    quietly(site, producer, REAP_S + 4)
+    assert site.queue.hinted[hinted:][:1] == [claim], "well before its pause of a minute is over"

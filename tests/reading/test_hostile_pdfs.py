@@ -37,17 +37,17 @@ REFUSED: list[tuple[str, str, Callable[[], bytes]]] = [
     ("password", "password_protected", lambda: pdfs.encrypted(WHOLE, user="secret")),
     ("scan", "no_text", lambda: pdfs.pictures(3)),
     ("blank", "no_text", lambda: pdfs.blank(2)),
-    ("header alone", "damaged_pdf", lambda: b"%PDF-"),
-    ("rubbish", "damaged_pdf", lambda: b"%PDF-1.7\n" + random.Random(1).randbytes(100_000)),  # noqa: S311 - any bytes
+    ("header alone", "incomplete", lambda: b"%PDF-"),
+    ("rubbish", "incomplete", lambda: b"%PDF-1.7\n" + random.Random(1).randbytes(100_000)),  # noqa: S311 - any bytes
     ("cyclic page tree", "damaged_pdf", pdfs.cyclic_pages),
     ("circular cross-reference", "damaged_pdf", pdfs.circular_xref),
     ("one page of three missing", "damaged_pdf", lambda: pdfs.drawn(b"").replace(b"/Count 1", b"/Count 3")),
-    ("a block not yet written", "damaged_pdf", lambda: with_hole(pdfs.plain(*[f"{CANARY} {n}" for n in range(100)]))),
-    ("the rest not yet written", "damaged_pdf", lambda: WHOLE[: len(WHOLE) // 2] + bytes(len(WHOLE))),
+    ("a block not yet written", "incomplete", lambda: with_hole(pdfs.plain(*[f"{CANARY} {n}" for n in range(100)]))),
+    ("the rest not yet written", "incomplete", lambda: WHOLE[: len(WHOLE) // 2] + bytes(len(WHOLE))),
     ("ten thousand pages", "too_many_pages", lambda: pdfs.drawn(b"", pages=10_000)),
     ("too much text", "too_much_text", lambda: pdfs.plain(*[pdfs.SENTENCE * 5] * 3)),
     ("slow", "read_timeout", pdfs.slow),
-    *((f"truncated to {share}", "damaged_pdf", truncated(share)) for share in (0.1, 0.5, 0.9, 0.99)),
+    *((f"truncated to {share}", "incomplete", truncated(share)) for share in (0.1, 0.5, 0.9, 0.99)),
 ]
 
 

@@ -10,8 +10,8 @@ Port = TypeVar("Port")
 When = Literal["before", "after"]
 
 
-class Killed(KeyboardInterrupt):
-    """The process died here. Nothing in the worker may swallow it, as nothing survives a kill."""
+class Killed(BaseException):
+    """The process died here. Whatever the code makes of it has no effect: every further call of a port dies too."""
 
 
 class Failpoints:
@@ -21,6 +21,7 @@ class Failpoints:
         self._fatal = fatal
         self._when = when
         self.calls: list[str] = []
+        self.is_dead = False
 
     def watch(self, port: Port) -> Port:
         """The port, each call of it counted."""
@@ -28,6 +29,8 @@ class Failpoints:
 
     def call(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call `function`, unless this is where the process dies."""
+        if self.is_dead:
+            raise Killed
         is_fatal = len(self.calls) == self._fatal
         self.calls.append(name)
         if is_fatal and self._when == "before":
@@ -40,6 +43,7 @@ class Failpoints:
 
     def die(self) -> None:
         """End the process, as far as the test goes."""
+        self.is_dead = True
         raise Killed
 
 

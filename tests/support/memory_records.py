@@ -54,6 +54,7 @@ class _Letter:
     code: str = ""
     superseded: str = ""
     decided: str = ""
+    incomplete_ms: int | None = None
     copies: set[str] = field(default_factory=set)
 
     def is_done(self) -> bool:
@@ -186,6 +187,18 @@ class MemoryRecords:
             if letter is not None:
                 letter.state, letter.attempts = "waiting", letter.attempts - letter.counted
                 letter.let_go()
+
+    def postpone(self, lease: Lease, *, patience_ms: int) -> bool:
+        """See `Records.postpone`."""
+        letter = self._held(lease)
+        if letter is None:
+            return False
+        since_ms = self._now_ms() if letter.incomplete_ms is None else letter.incomplete_ms
+        if self._now_ms() - since_ms >= patience_ms:
+            return False
+        letter.incomplete_ms = since_ms
+        self.release([lease])
+        return True
 
     def _held(self, lease: Lease) -> _Letter | None:
         letter = self._letters.get(lease.digest)

@@ -49,7 +49,7 @@ class FakeReader:
 def determine(text: Text, received_on: date) -> Determination:
     """Anything is a letter, but for what holds the word `broken`."""
     if "broken" in text.text:
-        raise LetterError((Violation("no_issues", "The letter decides nothing.", line=1, column=1),))
+        raise LetterError((Violation("issue_without_decision", "The letter decides nothing.", line=1, column=1),))
     return determination()
 
 
@@ -81,6 +81,7 @@ class Rig:
         self.records: Records = records or self.memory
         self.disk = MemoryDurability(self.memory, always=always)
         self.durability: Durability = durability or on_disk_at_once(self.records) or self.disk
+        self.patience_s = 0.0
         self._claims = 0
 
     def claim(self, name: str, content: bytes, folder: str = "") -> str:
@@ -118,7 +119,7 @@ class Rig:
             **watched,
             files=self.filer,
             is_stopping=is_stopping,
-            policy=Policy("site", PACIFIC, LEASE_S, MOST, 1_000_000),
+            policy=Policy("site", PACIFIC, LEASE_S, MOST, 1_000_000, self.patience_s),
             wall_clock=lambda: NOW + timedelta(seconds=self.now_s),
             monotonic_s=lambda: self.now_s,
         )

@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from tests.support.determinations import determination, issue
+from tests.support.failpoints import Failpoints, Killed
 from tests.support.letters import LONG_MS, digest, lease
 from tests.support.memory_records import MemoryRecords
 from tests.support.rig import LEASE_S, MOST, FakeReader, Rig, determine
@@ -40,6 +41,17 @@ def raising(error: BaseException, where: str = "broken") -> Callable[[Text, date
     def determine(text: Text, received_on: date) -> Determination:
         if where in text.text:
             raise error
+        return determination()
+
+    return determine
+
+
+def dying(failpoints: Failpoints) -> Callable[[Text, date], Determination]:
+    """A parser whose process ends over every letter that holds the word `broken`."""
+
+    def determine(text: Text, received_on: date) -> Determination:
+        if "broken" in text.text:
+            failpoints.die()
         return determination()
 
     return determine
@@ -109,8 +121,8 @@ class TestADeadLetter:
         assert rig.run().results == {one: "dead"}
         assert rig.letters() == {"review/clinic/letter.txt": b"broken"}
         told = orjson.loads(rig.files()[f"review/clinic/letter.txt{ERROR_SUFFIX}"])
-        assert told["code"] == "no_issues"
-        assert told["where"] == ["line 1, column 1: The letter decides nothing. [no_issues]"]
+        assert told["code"] == "issue_without_decision"
+        assert told["where"] == ["line 1, column 1: The letter decides nothing. [issue_without_decision]"]
         assert told["claim_id"] == one
         (event,) = rig.dead()
         assert event["dataref"] == "review/clinic/letter.txt"
@@ -178,6 +190,84 @@ class TestADeadLetter:
         assert note["message"] == f"{5000 - len(kept)} more problems are left out here."
 
 
+def breaking_off(text: Text, received_on: date) -> Determination:
+    """A parser of letters that are whole with their last word."""
+    if not text.text.endswith("whole"):
+        raise LetterError((Violation("truncated", "The letter breaks off before its end.", line=1, column=1),))
+    return determination()
+
+
+class TestAnIncompleteLetter:
+    """Its writer paused: it waits, and only after a time without a change it goes to review."""
+
+    @pytest.fixture
+    def rig(self, tmp_path: Path) -> Rig:
+        made = Rig(tmp_path)
+        made.patience_s = 60.0
+        return made
+
+    def test_waits_with_its_attempt_uncounted_and_is_published_once_its_end_has_come(self, rig: Rig) -> None:
+        one = rig.claim("letter.txt", b"a letter that is")
+        other = rig.claim("other.txt", b"this is whole")
+        assert rig.run(determine=breaking_off).results == {one: "retry", other: "published"}
+        for _ in range(2 * MOST):
+            rig.now_s += 9
+            assert rig.run(determine=breaking_off).results == {one: "retry"}
+        record = rig.memory.record(digest("a letter that is"))
+        assert record is not None
+        assert record.attempts == 0
+        with rig.claimed_path(one, "letter.txt").open("ab") as writer:  # the writer still has it open, so to say
+            writer.write(b" whole")
+        assert rig.run(determine=breaking_off).results == {one: "published"}
+        assert [event["id"] for event in rig.published()] == [
+            f"{digest(text)}:1" for text in ("this is whole", "a letter that is whole")
+        ]
+        assert rig.dead() == []
+        rig.assert_counts_close()
+
+    @pytest.mark.parametrize(
+        ("content", "code"), [(b"a letter that is", "truncated"), (b"", "empty")], ids=["cut", "empty"]
+    )
+    def test_goes_to_review_with_its_code_when_nothing_more_comes(self, rig: Rig, content: bytes, code: str) -> None:
+        one = rig.claim("letter.txt", content)
+        for _ in range(6):
+            assert rig.run(determine=breaking_off).results == {one: "retry"}
+            rig.now_s += 10
+        assert rig.run(determine=breaking_off).results == {one: "dead"}
+        (event,) = rig.dead()
+        assert event["data"]["code"] == code
+        assert "review/letter.txt" in rig.files()
+        rig.assert_counts_close()
+
+    def test_has_its_time_anew_with_each_change(self, rig: Rig) -> None:
+        one = rig.claim("letter.txt", b"a")
+        for _ in range(5):
+            assert rig.run(determine=breaking_off).results == {one: "retry"}
+            rig.now_s += 50
+            with rig.claimed_path(one, "letter.txt").open("ab") as writer:
+                writer.write(b" letter")
+        assert rig.run(determine=breaking_off).results == {one: "retry"}
+        rig.now_s += 61
+        assert rig.run(determine=breaking_off).results == {one: "dead"}
+        rig.assert_counts_close()
+
+    def test_whose_name_is_taken_in_review_lies_there_under_its_claim(self, rig: Rig) -> None:
+        rig.patience_s = 0.0
+        first, second = rig.claim("letter.txt", b"a letter"), rig.claim("letter.txt", b"another letter")
+        assert rig.run(determine=breaking_off).results == {first: "dead", second: "dead"}
+        assert f"review/{second}~letter.txt" in rig.files()
+
+    def test_a_redrive_does_not_wait_again(self, rig: Rig) -> None:
+        one = rig.claim("letter.txt", b"a letter that is")
+        rig.run(determine=breaking_off)
+        rig.now_s += 61
+        rig.run(determine=breaking_off)
+        path = rig.share / "review" / "letter.txt"
+        rig.memory.resolve(Resolve("redrive", digest("a letter that is"), 1, 0, "review/letter.txt", b"{}"))
+        path.rename(rig.claimed_path(one, "letter.txt"))
+        assert rig.run(determine=breaking_off).results == {one: "dead"}
+
+
 class TestCopies:
     def test_two_in_one_batch_are_one_event_and_one_duplicate(self, rig: Rig) -> None:
         first, second = rig.claim("a.txt", b"a letter"), rig.claim("b.txt", b"a letter", folder="sub")
@@ -228,6 +318,8 @@ class TestOneLettersFailureStaysItsOwn:
             MemoryError(),
             RecursionError(),
             SystemExit(1),
+            KeyboardInterrupt(),
+            GeneratorExit(),
             AssertionError(),
             LetterError(()),
             ExceptionGroup("several", [ValueError()]),
@@ -277,11 +369,6 @@ class TestOneLettersFailureStaysItsOwn:
         assert record.attempts == 0
         assert rig.run(waits, determine=lambda text, day: determination()).results == {waits: "published"}
         rig.assert_counts_close()
-
-    def test_the_user_may_interrupt(self, rig: Rig) -> None:
-        rig.claim("letter.txt", b"broken")
-        with pytest.raises(KeyboardInterrupt):
-            rig.run(determine=raising(KeyboardInterrupt()))
 
     def test_a_damaged_record_leaves_the_letter_claimed_and_its_attempt_uncounted(self, rig: Rig) -> None:
         one, other = rig.claim("one.txt", b"a letter"), rig.claim("other.txt", b"another")
@@ -455,10 +542,10 @@ class TestSeveralWorkers:
     def test_a_letter_that_ends_every_worker_becomes_poison(self, rig: Rig) -> None:
         killer, good = rig.claim("killer.txt", b"broken"), rig.claim("good.txt", b"a letter")
         for _ in range(MOST):
-            with pytest.raises(KeyboardInterrupt):
-                rig.run(determine=raising(KeyboardInterrupt()))
+            with pytest.raises(Killed):
+                rig.run(failpoints=(failpoints := Failpoints()), determine=dying(failpoints))
             rig.wait_for_leases()
-        report = rig.run(determine=raising(KeyboardInterrupt()))
+        report = rig.run(determine=dying(Failpoints()))
         assert report.results == {killer: "dead", good: "published"}
         data = rig.dead()[0]["data"]
         assert (data["code"], data["attempts"]) == ("poison", MOST)

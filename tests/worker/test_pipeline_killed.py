@@ -6,6 +6,7 @@ what is left, as the reaper would have them, and the outcome must be the one of 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections import Counter
@@ -41,11 +42,9 @@ def drop(rig: Rig) -> None:
 
 def run_until_killed(rig: Rig, failpoints: Failpoints) -> bool:
     """Whether the worker was killed."""
-    try:
+    with contextlib.suppress(Killed):
         rig.run(failpoints=failpoints)
-    except Killed:
-        return True
-    return False
+    return failpoints.is_dead
 
 
 def recover(rig: Rig) -> None:

@@ -11,14 +11,25 @@ from worker.reading import Gone, ReaderUnavailable, Unreadable
 from worker.records.model import RecordDamaged, RecordsUnavailable
 from worker.retrying import Kind, dispose
 
-VIOLATION = Violation("no_issues", "The letter decides nothing.")
+TRUNCATED = Violation("truncated", "The letter breaks off before its end.")
+TWO_LETTERS = Violation("two_letters", "The file holds more than one letter.")
+BARELY_BEGUN = Violation("unknown_layout", "No layout that is known.", None, 1, 1, 0, 12)
+OF_ANOTHER_KIND = Violation("unknown_layout", "No layout that is known.", None, 1, 1, 0, 1000)
+VIOLATION = Violation("issue_without_decision", "The letter decides nothing.")
 
 
 @pytest.mark.parametrize(
     ("error", "kind", "code"),
     [
-        (LetterError((VIOLATION,)), "review", "no_issues"),
+        (LetterError((VIOLATION,)), "review", "issue_without_decision"),
         (Unreadable("no_text", "It is a scan."), "review", "no_text"),
+        (Unreadable("incomplete", "It breaks off."), "unwhole", "incomplete"),
+        (Unreadable("empty", "It is empty."), "unwhole", "empty"),
+        (LetterError((TRUNCATED, VIOLATION)), "unwhole", "truncated"),
+        (LetterError((VIOLATION, TRUNCATED)), "unwhole", "issue_without_decision"),
+        (LetterError((TWO_LETTERS, TRUNCATED)), "review", "two_letters"),
+        (LetterError((BARELY_BEGUN,)), "unwhole", "unknown_layout"),
+        (LetterError((OF_ANOTHER_KIND,)), "review", "unknown_layout"),
         (Gone(), "gone", "gone"),
         (RecordsUnavailable("away"), "retry", "records_unavailable"),
         (RecordDamaged("damaged"), "retry", "record_damaged"),
@@ -30,6 +41,7 @@ VIOLATION = Violation("no_issues", "The letter decides nothing.")
         (MemoryError(), "ours", "internal"),
         (RecursionError(), "ours", "internal"),
         (SystemExit(3), "ours", "internal"),
+        (KeyboardInterrupt(), "ours", "internal"),
         (KeyError("x"), "ours", "internal"),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), "ours", "internal"),
         (LetterError(()), "ours", "internal"),

@@ -99,7 +99,13 @@ class Settings(BaseSettings):
     reap_seconds: Seconds = 5.0
     """How often `claimed/` is searched for letters that nobody works on."""
     hint_timeout_seconds: Seconds = 20.0
-    """How long after its last hint an unfinished claim is hinted again."""
+    """How long after its first hint a claim that nobody has begun is hinted again."""
+    retry_max_seconds: Seconds = 60.0
+    """Longest time between two tries of a letter that something around it keeps from being done; the first are a second
+    or two apart, then each pause is twice as long."""
+    incomplete_seconds: Seconds = 60.0
+    """How long a letter that breaks off (in mid-sentence, or a PDF without its end) is waited for, from when these
+    bytes were first read; each time it has grown that begins anew. Then it goes to review."""
     max_letter_bytes: Bytes = 25_000_000
     """Larger files go to review unread. Published letters have 20 to 50 kB, scanned ones a few MB."""
     max_claimed_letters: Count = 2_000

@@ -36,6 +36,16 @@ _PARTIES = {
 }
 
 
+_TITLE_WITHIN_CHARS = 500
+_LENGTH_CHARS = 4_000
+"""A cover page alone is shorter; a longer text goes on with something, of a layout that is not known."""
+
+
+def is_cover_alone(view: View) -> bool:
+    """Whether the text is the cover page of a letter, or its beginning, and nothing else."""
+    return len(view.folded) < _LENGTH_CHARS and _TITLE.search(view.folded, 0, _TITLE_WITHIN_CHARS) is not None
+
+
 def read_cover(view: View, start: int, end: int, raw: RawLetter) -> None:
     """Read what stands before the first section: header table, stated outcome, parties."""
     read_header(view, start, end, raw)

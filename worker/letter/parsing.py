@@ -8,6 +8,7 @@ from datetime import date
 from typing import Literal
 
 from worker.letter.assembling import assemble, service_date
+from worker.letter.cover import is_cover_alone
 from worker.letter.errors import LetterError, Violation
 from worker.letter.forms import HeadingForm, read_heading
 from worker.letter.header import read_other_numbers
@@ -79,6 +80,8 @@ def _unrecognised(view: View) -> LetterError:
     end = len(view.clean.rstrip())
     if layout:
         return _error(view, [Problem("truncated", None, (end, end), "everything after the first words")])
+    if is_cover_alone(view):
+        return _error(view, [Problem("truncated", None, (end, end), "everything after the cover page")])
     return _error(view, [Problem("unknown_layout", None, view.trimmed(0, min(len(view.clean), 1000)))])
 
 

@@ -26,6 +26,7 @@ from worker.reading.frames import Answer, Outcome
 from worker.reading.holes import has_hole
 from worker.reading.layout import Line, Page, document_text
 from worker.reading.limits import ReadLimits
+from worker.reading.wholeness import has_end_mark
 
 _HYPHEN = "\ufffe"
 _CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n"))
@@ -44,8 +45,6 @@ _SHOWN = {
 _ODD = re.compile(f"[{''.join(map(chr, _SHOWN))}]")
 
 _PICTURES = {raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM, raw.FPDF_PAGEOBJ_SHADING}
-_TAIL_BYTES = 2048
-"""Where the end mark of a whole PDF is looked for: readers accept 1 KB of rubbish behind it."""
 
 
 class _TooMuchText(Exception):
@@ -70,7 +69,7 @@ def _read(document: pypdfium2.PdfDocument, content: bytes, limits: ReadLimits) -
     count = len(document)
     if count > limits.max_pages:
         return Answer(Outcome.TOO_MANY_PAGES, count)
-    if not raw.FPDF_DocumentHasValidCrossReferenceTable(document) and b"%%EOF" not in content[-_TAIL_BYTES:]:
+    if not raw.FPDF_DocumentHasValidCrossReferenceTable(document) and not has_end_mark(content):
         return Answer(Outcome.DAMAGED)  # cut off: what PDFium pieced together may lack pages
     pages, pictures, budget = [], [], limits.max_text_chars
     for number in range(count):

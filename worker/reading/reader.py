@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from worker.reading import kinds, plain, refusals
+from worker.reading.errors import Unreadable
 from worker.reading.frames import Answer, Outcome
 from worker.reading.limits import ReadLimits
 from worker.reading.process import Ended, Exit, ReadingProcess
 from worker.reading.text import Text
+from worker.reading.wholeness import is_unfinished
+
+_OF_UNFINISHED: Final = ("damaged_pdf", "not_text", "reader_crashed")
+"""What a file is refused as whose end is not written yet."""
 
 
 class Reader:
@@ -40,9 +45,15 @@ class Reader:
         Raises `Unreadable` where the letter is at fault, and `OSError` (`ReaderUnavailable`) where no reading process
         could be started.
         """
-        if kinds.is_pdf(content):
-            return self._text(self._ask(content))
-        return plain.to_text(content, max_text_chars=self._limits.max_text_chars)
+        is_pdf = kinds.is_pdf(content)
+        try:
+            if is_pdf:
+                return self._text(self._ask(content))
+            return plain.to_text(content, max_text_chars=self._limits.max_text_chars)
+        except Unreadable as refusal:
+            if refusal.code in _OF_UNFINISHED and is_unfinished(content, pdf=is_pdf):
+                raise refusals.incomplete() from refusal
+            raise
 
     def _ask(self, content: bytes) -> Answer:
         process = self._usable_process()

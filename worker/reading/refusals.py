@@ -48,6 +48,14 @@ def died(end: Exit, limits: ReadLimits) -> Unreadable:
     return _crashed()
 
 
+def incomplete() -> Unreadable:
+    """The refusal of a file that breaks off before its end, or has parts that were not written."""
+    return Unreadable(
+        "incomplete",
+        f"This file breaks off before its end, or parts of it were never written. {_NEW_COPY}",
+    )
+
+
 def _password_protected() -> Unreadable:
     return Unreadable(
         "password_protected",

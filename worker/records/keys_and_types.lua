@@ -16,6 +16,7 @@
 --   decided    token of the last decision, so that a repeated call is told from somebody else's
 --   named      how the file is named in review/: plain (its own name) or claim (with the claim id before it)
 --   code       why it is dead
+--   incomplete ms since when it is known to break off before its end; gone with nothing, other bytes are another letter
 --   copy:<id>  ms when a duplicate was counted under that claim
 --
 -- The counts close because `seen` counts claims, each once, wherever it stands: in `open`, as the claim of a finished
@@ -45,6 +46,15 @@ end
 local function leave_open(open, letters, claim)
   redis.call('ZREM', open, claim)
   return redis.call('HDEL', letters, claim)
+end
+
+-- The letter is nobody's, and its attempt is taken off the count. First what needs no memory: a server that is out of it
+-- refuses a script whose first write does.
+local function give_back(letter, open, letters, claim, digest)
+  local known = redis.call('HMGET', letter, 'attempts', 'counted')
+  redis.call('HDEL', letter, 'token', 'lease', 'counted')
+  redis.call('HSET', letter, 'state', 'waiting', 'attempts', tonumber(known[1] or '1') - tonumber(known[2] or '1'))
+  if redis.call('HGET', letters, claim) == digest then redis.call('ZADD', open, 0, claim) end
 end
 
 local function count(counts, name, more)

@@ -162,6 +162,12 @@ class Records(Protocol):
     def release(self, leases: Sequence[Lease]) -> None:
         """Give letters back untried."""
 
+    def postpone(self, lease: Lease, *, patience_ms: int) -> bool:
+        """Give an incomplete letter back untried, unless its bytes have been incomplete for longer than that.
+
+        False if they have, and the letter is still held.
+        """
+
     def resolve(self, decision: Resolve) -> Resolved:
         """Take a decision about a finished letter."""
 

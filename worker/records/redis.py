@@ -48,7 +48,7 @@ LETTERS_A_SCRIPT: Final = 20
 nothing else meanwhile, for about a millisecond."""
 _REFUSALS: Final = ("OOM", "READONLY", "MISCONF", "MASTERDOWN", "NOREPLICAS", "NOPERM")
 """Why Redis refuses a script, or its first write."""
-_NAMES = ("begin", "finish", "prolong", "release", "resolve")
+_NAMES = ("begin", "finish", "prolong", "release", "postpone", "resolve")
 
 
 class RedisRecords:
@@ -100,6 +100,10 @@ class RedisRecords:
         """See `Records.release`."""
         for reply in self._run("release", [self._of(lease, []) for lease in leases]):
             each(reply, bool)
+
+    def postpone(self, lease: Lease, *, patience_ms: int) -> bool:
+        """See `Records.postpone`."""
+        return each(self._run("postpone", [self._of(lease, [patience_ms])])[0], bool) is True
 
     def _of(self, lease: Lease, more: list[Any]) -> Command:
         keys = self._keys

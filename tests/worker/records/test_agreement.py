@@ -71,6 +71,12 @@ class Agreement(RuleBasedStateMachine):
         batch = [data.draw(self._leases_in_use())]
         assert self.adapter.prolong(batch, lease_ms=lease_ms) == self.twin.prolong(batch, lease_ms=lease_ms)
 
+    @rule(data=st.data(), patience_ms=st.sampled_from([0, LONG_MS]))
+    def postpone(self, data: st.DataObject, patience_ms: int) -> None:
+        one = data.draw(self._leases_in_use())
+        ours, twins = (side.postpone(one, patience_ms=patience_ms) for side in (self.adapter, self.twin))
+        assert ours == twins
+
     @rule(data=st.data(), times=st.sampled_from([1, 2]))
     def release(self, data: st.DataObject, times: int) -> None:
         batch = [data.draw(self._leases_in_use())] * times

@@ -386,6 +386,27 @@ class TestRelease:
         records.release([one])
         assert begin(records, one, alone=True).verdict == "poison"
 
+    def test_an_incomplete_letter_is_given_back_until_patience_ends(self, records: Records) -> None:
+        for _ in range(2 * MOST):
+            one = lease("a", claim(1))
+            assert begin(records, one).verdict == "go"
+            assert records.postpone(one, patience_ms=LONG_MS)
+            assert (known(records, "a").state, known(records, "a").attempts) == ("waiting", 0)
+            assert not records.postpone(one, patience_ms=LONG_MS), "it is nobody's any more"
+        one = lease("a", claim(1))
+        begin(records, one)
+        assert not records.postpone(one, patience_ms=0)
+        assert known(records, "a").state == "working", "and its holder buries it"
+        assert finish(records, burying(one)).verdict == "finished"
+        assert counted(records) == {"seen": 1, "dead": 1}
+
+    def test_there_is_no_patience_for_what_another_holds(self, records: Records) -> None:
+        slow, quick = lease("a", claim_id := claim()), lease("a", claim_id)
+        begin(records, slow, lease_ms=RUN_OUT_MS)
+        begin(records, quick, alone=True)
+        assert not records.postpone(slow, patience_ms=LONG_MS)
+        assert (known(records, "a").state, known(records, "a").attempts) == ("working", 2)
+
     def test_what_another_holds_is_not_given_back(self, records: Records) -> None:
         slow, quick = lease("a", claim_id := claim()), lease("a", claim_id)
         begin(records, slow, lease_ms=RUN_OUT_MS)

@@ -93,6 +93,10 @@ def _release(records: RedisRecords) -> None:
     records.release([HELD])
 
 
+def _postpone(records: RedisRecords) -> object:
+    return [records.postpone(HELD, patience_ms=LONG_MS)]
+
+
 def _resolve(records: RedisRecords) -> object:
     return records.resolve(deciding("discard", "dead"))
 
@@ -113,6 +117,7 @@ STEPS = {
     _finish_dead: [KEYS.dead_letters],
     _prolong: [KEYS.letter(HELD.digest), KEYS.open, KEYS.open_letters],
     _release: [KEYS.letter(HELD.digest), KEYS.open, KEYS.open_letters],
+    _postpone: [KEYS.letter(HELD.digest), KEYS.open, KEYS.open_letters],
     _resolve: [
         KEYS.letter(DEAD.digest),
         KEYS.open,

@@ -212,10 +212,12 @@ class TestFinished:
         rig.run()
         for wanted in ("a.pdf", "review/a.pdf", "review/a.pdf.error.txt", claim_id, digest("broken")[:8]):
             answer = explain(wanted)
-            assert (answer.where, answer.state, answer.facts["code"]) == ("review", "dead", "no_issues"), wanted
+            assert (answer.where, answer.state, answer.facts["code"]) == ("review", "dead", "issue_without_decision"), (
+                wanted
+            )
         assert answer.sentence == "The letter decides nothing."
         assert answer.waits_for[0].startswith("a person: Open the letter at the place given.")
-        assert answer.facts["where"] == ["line 1, column 1: The letter decides nothing. [no_issues]"]
+        assert answer.facts["where"] == ["line 1, column 1: The letter decides nothing. [issue_without_decision]"]
         assert answer.facts["claim_id"] == claim_id
 
     def test_one_that_could_not_be_read_is_found_too(self, rig: Rig, explain: Explain) -> None:
