@@ -52,7 +52,7 @@ class Letters:
             state=state,
             path=None,
             since=None,
-            sentence=f"The records know it as {state}, and its file is not in the share: somebody took it away.",
+            sentence=_gone(record, state),
             facts={"claim_id": record.claim_id if record is not None else None, **_facts(digest, record)},
         )
 
@@ -155,6 +155,12 @@ class Letters:
         return self._redis.ask(lambda lookup: lookup.decisions(digest, record.entry)) or []
 
 
+def _gone(record: Record | None, state: str) -> str:
+    if record is not None and record.superseded:
+        return f"Its file was written to after it was {state}: it is the letter {record.superseded} now."
+    return f"The records know it as {state}, and its file is not in the share: somebody took it away."
+
+
 def _facts(digest: str, record: Record | None) -> dict[str, Any]:
     if record is None:
         return {"id": digest}
@@ -166,7 +172,8 @@ def _finished(record: Record | None, claim_id: str) -> dict[str, Any]:
     if record is None or record.state not in ("published", "dead", "discarded"):
         return {"state": "waiting", "sentence": "Claimed, and not begun.", "waits_for": (_HINTED,)}
     if record.claim_id == claim_id:
-        what, waits_for = f"Its outcome stands ({record.state}).", "a worker, to file it away"
+        what = f"Its outcome stands ({record.state})."
+        waits_for = "Redis, to have that on its disk, and a worker, to file it away"
     else:
         what = f"Its bytes are known: the letter of claim {record.claim_id} is {record.state}."
         waits_for = "a worker, to file it as a duplicate"

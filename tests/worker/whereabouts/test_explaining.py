@@ -161,7 +161,7 @@ class TestClaimed:
         (archived,) = rig.letters()
         (rig.share / archived).rename(rig.claimed_path(first, "a.pdf"))
         second = rig.claim("b.pdf", GOOD)
-        assert explain(first).waits_for == ("a worker, to file it away",)
+        assert explain(first).waits_for == ("Redis, to have that on its disk, and a worker, to file it away",)
         assert explain(second).waits_for == ("a worker, to file it as a duplicate",)
         assert first in explain(second).sentence
 
@@ -268,6 +268,17 @@ class TestFinished:
         (rig.share / path).unlink()
         answer = explain(digest(GOOD.decode())[:12])
         assert (answer.where, answer.state) == ("nowhere", "published")
+        assert "somebody took it away" in answer.sentence
+
+    def test_a_letter_whose_file_was_written_to_afterwards(
+        self, rig: Rig, explain: Explain, client: redis.Redis
+    ) -> None:
+        rig.claim("a.pdf", GOOD)
+        rig.run()
+        client.hset(KEYS.letter(digest(GOOD.decode())), "superseded", "f" * 64)
+        (path,) = rig.letters()
+        (rig.share / path).unlink()
+        assert f"it is the letter {'f' * 64} now" in explain(digest(GOOD.decode())).sentence
 
     def test_a_file_that_somebody_put_into_review_is_not_explained_away(self, rig: Rig, explain: Explain) -> None:
         (rig.share / "review" / "mine.pdf").write_bytes(GOOD)
