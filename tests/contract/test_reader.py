@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import orjson
@@ -14,7 +16,8 @@ import redis
 
 import worker.contract.reader
 from tests.support.lossy_proxy import lossy_proxy
-from tests.support.servers import Server
+from tests.support.servers import Server, answers, binary_of
+from tests.support.servers import _start as start
 from tests.support.waiting import eventually
 from worker.contract.names import Keys
 from worker.contract.reader import Entry, Handle, Pace, Reader, RecentIds
@@ -24,6 +27,7 @@ STREAM, OTHER = KEYS.determinations, KEYS.dead_letters
 WEEK_MS = 7 * 86_400_000
 QUICK = Pace(block_s=0.2, idle_s=0.05, max_deliveries=3)
 PATIENT = Pace(block_s=0.2)
+DURABLE = {"save": "", "appendonly": "yes", "appendfsync": "always"}
 
 
 class Killed(KeyboardInterrupt):
@@ -322,6 +326,26 @@ class TestTrouble:
                 eventually(lambda number=number: len(handled) == number, f"event {name}")  # type: ignore[misc]
                 client.client_kill_filter(_type="normal", skipme=True)
         assert handled == ["a", "b", "c"]
+
+    def test_a_server_that_is_killed_and_started_again_is_read_on(self) -> None:
+        handled: list[str] = []
+        with contextlib.ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imr-test-")))
+
+            def started() -> tuple[Server, redis.Redis]:
+                server = start("valkey", binary_of("valkey"), folder, DURABLE)
+                stack.callback(server.stop)
+                eventually(lambda: answers(server.url), "the server to answer", timeout_s=30)
+                return server, stack.enter_context(contextlib.closing(server.client()))
+
+            first, client = started()
+            with reader(first.url) as one, running(one, lambda entry: handled.append(entry.event_id)):
+                publish(client, "a")
+                eventually(lambda: handled == ["a"] and pending(client) == 0, "the first event")
+                first.stop()
+                _, client = started()
+                publish(client, "b")
+                eventually(lambda: handled == ["a", "b"], "the second event", timeout_s=20)
 
     def test_a_full_server_and_a_replica_are_waited_for(self, server: Server, client: redis.Redis) -> None:
         handled: list[str] = []

@@ -11,9 +11,8 @@ import redis
 
 from worker.contract.names import Keys
 
-MOST_PENDING: Final = 10_000
+MOST_PENDING: Final = 1_000
 """Pending entries of a group that are looked at, oldest first; a group with more than that is in trouble anyway."""
-_PAGE: Final = 1_000
 _CHECKED_AT_ONCE: Final = 100
 """Entries asked for in one round trip to see whether they are there: about a megabyte."""
 
@@ -62,7 +61,7 @@ class GroupState:
     """The first entry that it has not been given."""
     consumers: tuple[Consumer, ...]
     held: tuple[Held, ...]
-    """Its pending entries that are there, oldest first, of the first 10,000."""
+    """Its pending entries that are there, oldest first, of the first 1,000."""
     ghosts: tuple[str, ...]
     """Pending entries that were deleted."""
 
@@ -145,14 +144,9 @@ class _Look:
             yield Consumer(_text(one["name"]) or "", one["pending"], one["idle"])
 
     def _held(self, group: bytes) -> Iterator[Held]:
-        start, left = "-", MOST_PENDING
-        while left > 0:
-            rows = cast("list[Any]", self._client.xpending_range(self._stream, group, start, "+", _PAGE))
-            for row in rows:
-                last = _text(row["message_id"]) or ""
-                yield Held(last, _text(row["consumer"]) or "", row["time_since_delivered"], row["times_delivered"])
-                start = f"({last}"
-            left -= len(rows) or MOST_PENDING
+        for row in cast("list[Any]", self._client.xpending_range(self._stream, group, "-", "+", MOST_PENDING)):
+            entry, consumer = _text(row["message_id"]) or "", _text(row["consumer"]) or ""
+            yield Held(entry, consumer, row["time_since_delivered"], row["times_delivered"])
 
     def _gone(self, ids: Sequence[str]) -> set[str]:
         """Those that are no longer in the stream."""
