@@ -20,6 +20,7 @@ from billiard.common import terminate_handler_fired
 from celery import Celery
 from celery.signals import setup_logging, worker_process_shutdown, worker_ready, worker_shutdown
 
+from worker.careful import STRATEGY, be_careful
 from worker.contract.messages import BadHint, read_hint
 from worker.contract.names import LETTERS_TASK, RECONCILE_TASK, TRIM_TASK, Keys
 from worker.contract.narration import narrate
@@ -46,13 +47,14 @@ log = logging.getLogger("imr.worker")
 
 settings: Final = load_settings()
 rules: Final = load_rules(settings.rules_file)
+be_careful()
 app: Final[Celery] = make_app(broker_of(settings, redis_url(settings)), settings.prefix)
 
 _mine = threading.local()
 """Each thread of each process has a pipeline of its own: none of its parts is shared."""
 
 
-@app.task(name=LETTERS_TASK)  # type: ignore[untyped-decorator]
+@app.task(name=LETTERS_TASK, Strategy=STRATEGY)  # type: ignore[untyped-decorator]
 def letters(version: object = None, claim_ids: object = None, **unknown: Any) -> None:
     """Work on the claims of one hint. Never raises: what is not done is in `claimed/`, where the reaper finds it."""
     if unknown:
@@ -73,7 +75,7 @@ def letters(version: object = None, claim_ids: object = None, **unknown: Any) ->
         log.info("hint done letters=%d ms=%.0f %s", len(wanted), ms, told)
 
 
-@app.task(name=TRIM_TASK)  # type: ignore[untyped-decorator]
+@app.task(name=TRIM_TASK, Strategy=STRATEGY)  # type: ignore[untyped-decorator]
 def trim(**_: object) -> None:
     """Trim the streams. Never raises: what is not trimmed now is trimmed when a producer asks the next time."""
     keys = Keys(settings.prefix)
@@ -90,7 +92,7 @@ def trim(**_: object) -> None:
             log.warning("%s stream=%s count=%d: see `imr stream check`", problem.code, problem.stream, problem.count)
 
 
-@app.task(name=RECONCILE_TASK)  # type: ignore[untyped-decorator]
+@app.task(name=RECONCILE_TASK, Strategy=STRATEGY)  # type: ignore[untyped-decorator]
 def reconcile_letters(**_: object) -> None:
     """Go on checking what was filed away, if Redis may have lost it. Never raises: the producer asks again."""
     keys, days, zone = Keys(settings.prefix), settings.reconcile_days, settings.zone

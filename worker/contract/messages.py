@@ -30,7 +30,8 @@ def read_hint(version: object, claim_ids: object) -> list[str]:
     trusted to name files.
     """
     if version != HINT_VERSION:
-        raise BadHint(f"unknown hint version {version!r:.40}: this worker knows {HINT_VERSION}")
+        told = version if isinstance(version, int) else f"({type(version).__name__})"  # never what others wrote there
+        raise BadHint(f"unknown hint version {told}: this worker knows {HINT_VERSION}")
     if not isinstance(claim_ids, list) or not all(isinstance(one, str) and is_claim_id(one) for one in claim_ids):
         raise BadHint("a hint holds a list of claim ids")
     return list(dict.fromkeys(claim_ids))
