@@ -68,7 +68,12 @@ def _explainer(settings: Settings) -> Explainer:
     return Explainer(
         spool=Spool(settings.share),
         reach=lambda: Lookup(connect(redis_url(settings)), Keys(settings.prefix)),
-        rules=Rules(settings.settle_seconds, settings.scan_seconds, settings.max_letter_bytes),
+        rules=Rules(
+            settle_s=settings.settle_seconds,
+            scan_s=settings.scan_seconds,
+            max_letter_bytes=settings.max_letter_bytes,
+            incomplete_s=settings.incomplete_seconds,
+        ),
         zone=settings.zone,
         wall_clock_s=time.time,
     )

@@ -31,6 +31,8 @@ class OpenClaim:
     """The letter that it is open for."""
     lease_left_ms: int | None
     """How long its worker has it still, negative once the lease ran out; None while nobody has it and it waits."""
+    incomplete_ms: int | None
+    """For how long its bytes are known to break off before the letter's end; None if they are not."""
 
 
 class Lookup:
@@ -54,7 +56,13 @@ class Lookup:
             digest, end_ms, (seconds, micros) = cast("Any", pipe.execute())
         if digest is None or end_ms is None:
             return None
-        return OpenClaim(digest.decode(), int(end_ms) - (seconds * 1000 + micros // 1000) if end_ms else None)
+        now_ms = seconds * 1000 + micros // 1000
+        since_ms = cast("bytes | None", self._client.hget(self._keys.letter(digest.decode()), "incomplete"))
+        return OpenClaim(
+            digest=digest.decode(),
+            lease_left_ms=int(end_ms) - now_ms if end_ms else None,
+            incomplete_ms=now_ms - int(since_ms) if since_ms is not None else None,
+        )
 
     def digests(self, start: str) -> list[str]:
         """Letters whose id begins so, at most `MOST_FOUND`. Looks at every key of the server."""

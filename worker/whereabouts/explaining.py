@@ -46,7 +46,7 @@ class Explainer:
         self._now_s = wall_clock_s
         self._redis = Redis(reach)
         self._finder = Finder(spool, zone)
-        self._letters = Letters(spool, self._finder, self._redis, rules.max_letter_bytes)
+        self._letters = Letters(spool, self._finder, self._redis, rules)
 
     def explain(self, wanted: str) -> Answer:
         """Where that is. Raises `NotFound`, `NotUnique`, OSError if the share cannot be looked at."""

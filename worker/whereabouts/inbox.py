@@ -20,6 +20,7 @@ class Rules:
     settle_s: float
     scan_s: float
     max_letter_bytes: int
+    incomplete_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

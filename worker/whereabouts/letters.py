@@ -9,13 +9,16 @@ from typing import Any, Final
 from worker.contract.claim_ids import claimed_at_ms
 from worker.contract.event import event_id
 from worker.reading import Gone, Unreadable, take
+from worker.records.lookup import OpenClaim
 from worker.records.model import Record
 from worker.spool import Spool
 from worker.whereabouts.answer import Answer, NotFound, Redis
+from worker.whereabouts.inbox import Rules
 from worker.whereabouts.places import Finder, Place
 from worker.work import digest_of_unread
 
 _HINTED: Final = "a worker: it is hinted again every IMR_HINT_TIMEOUT_SECONDS until one takes it"
+_AGAIN: Final = "another try: each after twice the pause before, at most IMR_RETRY_MAX_SECONDS"
 _UNDO: Final = "`imr dead-letters discard ID --undo` brings it back."
 _UNKNOWN: Final = "The records do not know it: Redis was emptied, restored, or is another one."
 
@@ -23,11 +26,11 @@ _UNKNOWN: Final = "The records do not know it: Redis was emptied, restored, or i
 class Letters:
     """Answers for claimed letters of one share."""
 
-    def __init__(self, spool: Spool, finder: Finder, records: Redis, max_letter_bytes: int) -> None:
+    def __init__(self, spool: Spool, finder: Finder, records: Redis, rules: Rules) -> None:
         self._spool = spool
         self._finder = finder
         self._redis = records
-        self._max_bytes = max_letter_bytes
+        self._rules = rules
 
     def answer(self, place: Place) -> Answer:
         """Where the letter at `place` is on its way."""
@@ -62,7 +65,7 @@ class Letters:
     def _digest(self, place: Place) -> str:
         """The letter's id, from its bytes; one that cannot be read is known by its claim."""
         try:
-            return take(self._spool.root, place.path, max_bytes=self._max_bytes).digest
+            return take(self._spool.root, place.path, max_bytes=self._rules.max_letter_bytes).digest
         except Gone as error:
             raise NotFound("it was moved while we looked; ask again") from error
         except Unreadable:
@@ -77,7 +80,7 @@ class Letters:
         if self._redis.is_away:
             what = "Claimed; what a worker makes of it only the records tell."
             return Answer("claimed", "claimed", place.path, since, what, facts=_facts(digest, record))
-        told = _finished(record, claim_id) if claim is None else _unfinished(claim.lease_left_ms)
+        told = _finished(record, claim_id) if claim is None else _unfinished(claim, self._rules.incomplete_s)
         return Answer("claimed", path=place.path, since=since, facts=_facts(digest, record), **told)
 
     def _archived(self, place: Place) -> Answer:
@@ -180,11 +183,17 @@ def _finished(record: Record | None, claim_id: str) -> dict[str, Any]:
     return {"state": record.state, "sentence": what, "waits_for": (waits_for,)}
 
 
-def _unfinished(left_ms: int | None) -> dict[str, Any]:
+def _unfinished(claim: OpenClaim, incomplete_s: float) -> dict[str, Any]:
     """Of an open claim."""
+    left_ms = claim.lease_left_ms
+    if left_ms is None and claim.incomplete_ms is not None:
+        what = "It breaks off before its end, as a file does that is still being written."
+        left_s = max(0.0, incomplete_s - claim.incomplete_ms / 1000)
+        until = f"its end; without a change for {left_s:.0f} s more (IMR_INCOMPLETE_SECONDS) it goes to review"
+        return {"state": "incomplete", "sentence": what, "waits_for": (until,)}
     if left_ms is None:
         what = "Claimed; given back untried, because something other than the letter failed, or redriven."
-        return {"state": "retrying", "sentence": what, "waits_for": (_HINTED,)}
+        return {"state": "retrying", "sentence": what, "waits_for": (_AGAIN,)}
     if left_ms > 0:
         until = f"its worker, which has it for {left_ms / 1000:.0f} s more unless it prolongs that"
         return {"state": "working", "sentence": "A worker has it.", "waits_for": (until,)}

@@ -155,6 +155,15 @@ class TestClaimed:
         rig.records.release([lease])
         assert explain(claim_id).state == "retrying"
 
+    def test_one_that_breaks_off(self, rig: Rig, explain: Explain) -> None:
+        claim_id = rig.claim("a.pdf", GOOD)
+        lease = Lease(digest(GOOD.decode()), claim_id, "token")
+        rig.records.begin([lease], lease_ms=LONG_MS, max_attempts=MOST)
+        assert rig.records.postpone(lease, patience_ms=LONG_MS)
+        answer = explain(claim_id)
+        assert answer.state == "incomplete"
+        assert answer.waits_for[0].startswith("its end; without a change for 60 s more (IMR_INCOMPLETE_SECONDS)")
+
     def test_one_whose_outcome_stands_and_a_copy_of_it(self, rig: Rig, explain: Explain) -> None:
         first = rig.claim("a.pdf", GOOD)
         rig.run()
