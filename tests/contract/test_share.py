@@ -79,3 +79,16 @@ def test_what_a_killed_start_left_behind_is_removed_and_what_another_is_just_doi
         os.utime(tmp_path / folder / ".imr-check-left", (hour_ago_s, hour_ago_s))
     prepare(tmp_path)
     assert [os.listdir(tmp_path / folder) for folder in ("inbox", "claimed")] == [[".imr-check-just-now"]] * 2
+
+
+def test_a_share_that_cannot_be_looked_at_is_refused_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails in the middle of the first look ends in a sentence, not in a traceback."""
+
+    def broken(path: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    prepare(tmp_path)
+    monkeypatch.setattr(os, "unlink", broken)
+    assert "cannot be made or looked at" in refused(tmp_path)

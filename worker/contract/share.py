@@ -60,10 +60,10 @@ def prepare(share: Path) -> None:
         share.mkdir(parents=True, exist_ok=True)
         for folder in FOLDERS:
             (share / folder).mkdir(exist_ok=True)
+        problems = share_problems(share)
     except OSError as error:
-        what = f"the folders of the share {share} cannot be made ({error.strerror})"
+        what = f"the folders of the share {share} cannot be made or looked at ({error.strerror})"
         raise StartRefused([Problem(what, "give this user write permission there, or set IMR_SHARE")]) from error
-    problems = share_problems(share)
     if problems:
         raise StartRefused(problems)
 
