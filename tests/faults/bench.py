@@ -22,6 +22,7 @@ from tests.support.system import QUICK
 from tests.support.waiting import eventually
 from worker.contract.names import CLAIMED, FOLDERS, INBOX, Keys
 from worker.contract.redis_client import connect
+from worker.contract.share import PROBE_PREFIX
 
 SOLO: Final = ("--pool", "solo")
 DONE_TIMEOUT_S: Final = 90.0
@@ -60,9 +61,6 @@ class Bench:
         self._aside = itertools.count()
         for name in FOLDERS:
             (self.share / name).mkdir(parents=True)
-        left = self.share / INBOX / ".imr-check-left-behind"
-        left.touch()
-        os.utime(left, (0, 0))  # by a service that was killed long ago
 
     def control(self, role: str) -> Path:
         """The control folder of a service's failpoints."""
@@ -88,6 +86,8 @@ class Bench:
         if arguments is None:
             arguments = self._arguments.get(name, SOLO if role == "worker" else ())
         self._arguments[name] = arguments
+        if role == "producer":
+            leave_a_probe(self.share)
         log = self.folder / f"{name}.log"
         self.services[name] = self.nursery.start(role, self.environment(name), self.folder, log, arguments)
         return self.services[name]
@@ -211,6 +211,13 @@ class Bench:
                 service.wait(15)
             service.kill()
         self._client.close()
+
+
+def leave_a_probe(share: Path) -> None:
+    """What a producer that was killed long ago has left of its first look at the share."""
+    left = share / INBOX / f"{PROBE_PREFIX}left-behind"
+    left.touch()
+    os.utime(left, (0, 0))
 
 
 @contextlib.contextmanager

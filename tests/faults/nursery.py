@@ -123,7 +123,7 @@ class Nursery:
         self.reap()
         found, waiting = [], [self.pid]
         while waiting:
-            for child in _children(waiting.pop()):
+            for child in children(waiting.pop()):
                 waiting.append(child)
                 found.append((child, _command(child)))
         return found
@@ -154,7 +154,8 @@ def _plain_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("IMR_")}
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """Process ids of its children."""
     found: list[int] = []
     with contextlib.suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):
