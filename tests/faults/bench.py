@@ -20,6 +20,7 @@ from tests.faults.proxy import Proxy, proxy
 from tests.faults.server import FaultyServer, faulty_server
 from tests.support.system import QUICK
 from tests.support.waiting import eventually
+from worker.contract.claim_ids import SEPARATOR, new_claim_id
 from worker.contract.names import CLAIMED, FOLDERS, INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.contract.share import PROBE_PREFIX
@@ -76,6 +77,7 @@ class Bench:
             "IMR_STATE_DIR": str(self.folder / "state"),
             "IMR_REDIS_URL": self.proxy.url,
             "IMR_MIN_FREE_DISK_BYTES": "1",
+            "IMR_TRIM_SECONDS": "2",
             "IMR_FAULTS": str(self.control(role)),
             **self._settings,
         }
@@ -122,6 +124,12 @@ class Bench:
             aside.write_bytes(letter.content)
             aside.rename(target)
             self.dropped.append(letter)
+
+    def orphan(self, letter: Letter) -> None:
+        """Put a letter into `claimed/` as a producer that died before it could hint it."""
+        name = new_claim_id(time.time_ns() // 1_000_000) + SEPARATOR + letter.name.rpartition("/")[2]
+        (self.share / CLAIMED / name).write_bytes(letter.content)
+        self.dropped.append(letter)
 
     def waiting(self) -> list[str]:
         """Letters in inbox and claimed/."""

@@ -100,6 +100,7 @@ def tour(where: Bench, letters: Letters) -> list[tuple[str, str]]:
     where.wait_for_producer()
     for _ in range(2):
         where.drop(load(letters))
+        where.orphan(letters.make("text"))
         where.settle()
     return [(service, point) for service in SERVICES for point in reached(where.control(service))]
 

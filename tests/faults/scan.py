@@ -28,7 +28,21 @@ _PATH_MOVES: Final = {"rename", "replace"}
 """With one argument it is a path's; `str.replace` and `dataclasses.replace` take two or names."""
 _CLIENTS: Final = ("client", "_client")
 _READS: Final = {
-    *("get", "hget", "hgetall", "hmget", "hexists", "hlen", "exists", "type", "ttl", "scan_iter", "hscan_iter", "llen"),
+    *(
+        "get",
+        "hget",
+        "hgetall",
+        "hmget",
+        "hexists",
+        "hlen",
+        "exists",
+        "type",
+        "ttl",
+        "scan_iter",
+        "hscan_iter",
+        "llen",
+        "hkeys",
+    ),
     *("zscore", "zmscore", "zrange", "zcard", "xrange", "xrevrange", "xlen", "xpending", "xpending_range", "xread"),
     *("xinfo_stream", "xinfo_groups", "xinfo_consumers", "info", "config_get", "time", "ping", "memory_usage"),
     *("close", "pipeline", "execute", "register_script", "lastsave", "hstrlen", "zrangebyscore", "scan"),

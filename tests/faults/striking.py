@@ -142,6 +142,7 @@ def _wait_until_fired(bench: Bench, letters: Letters, what: Strike) -> tuple[boo
             victim.stop()
             victim = bench.start(what.service)
         bench.drop(load(letters))
+        bench.orphan(letters.make("text"))
         quiet_s = time.monotonic() + IDLE_S
         while time.monotonic() < quiet_s or not bench.is_done():
             if fired(control):

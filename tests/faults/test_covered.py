@@ -7,8 +7,9 @@ import pytest
 from tests.faults.bench import Bench
 from tests.faults.letters import Letters
 from tests.faults.points import Arm, reached
+from tests.faults.redis_faults import configured
 from tests.faults.scan import site_of, sites, unknown
-from tests.faults.striking import Strike, strike
+from tests.faults.striking import Strike, load, strike
 
 pytestmark = pytest.mark.services
 
@@ -31,9 +32,12 @@ def is_harmless(site: str) -> bool:
 def passed(toured: tuple[Bench, list[tuple[str, str]], Letters]) -> set[str]:
     """The sites passed when letters go every way, are decided about by a person, and a disk is full."""
     bench, points, letters = toured
-    full = "worker.filing.Filing._archive > worker.spool.Spool.write: file.write"
+    full = "worker.filing.Filing._move > worker.spool.Spool.write: file.write"
     strike(bench, letters, Strike("worker", Arm(full, "before", "raise:ENOSPC")))
     decide(bench, letters)
+    with configured(bench, "appendfsync", "everysec"):
+        bench.drop(load(letters))
+        bench.settle()
     bench.server.restart()
     bench.recover()
     bench.stop("producer")
