@@ -20,7 +20,7 @@ from worker.departing import Departure, Departures, Reads
 from worker.filer import Files
 from worker.filing import Filing
 from worker.judging import Determine, Judge
-from worker.reading import take
+from worker.reading import folders_held_open, take
 from worker.records.model import Begun, Finished, Lease, RecordDamaged, Records, RecordsUnavailable
 from worker.retrying import Disposition, dispose
 from worker.spool import ClaimedFile, Spool
@@ -83,9 +83,20 @@ class Pipeline:
 
     def _chunks(self, files: Iterable[ClaimedFile], report: Report) -> Iterator[list[Work]]:
         """The letters as taken from the share, in portions that fit into memory."""
+        waiting = iter(files)
+        while True:
+            with folders_held_open():
+                chunk, is_last = self._chunk(waiting, report)
+            if chunk:
+                yield chunk
+            if is_last:
+                return
+
+    def _chunk(self, waiting: Iterator[ClaimedFile], report: Report) -> tuple[list[Work], bool]:
+        """The next portion, and whether there is none after it."""
         chunk: list[Work] = []
         size = 0
-        for file in files:
+        for file in waiting:
             work = self._take(file)
             if work.failed is not None and work.failed.kind in ("retry", "gone"):
                 self._leave(work, work.failed, report)
@@ -93,10 +104,8 @@ class Pipeline:
             chunk.append(work)
             size += len(work.taken.content) if work.taken else 0
             if size > CHUNK_BYTES:
-                yield chunk
-                chunk, size = [], 0
-        if chunk:
-            yield chunk
+                return chunk, False
+        return chunk, True
 
     def _take(self, file: ClaimedFile) -> Work:
         """Read the file once; a letter that cannot be read at all is known by its claim instead of its bytes."""
@@ -121,7 +130,9 @@ class Pipeline:
         begun = self._begin(chunk, report, alone=alone)
         going = [work for work, answer in begun if self._goes(work, answer, report)]
         leaving: list[Departure] = []
-        finished = self._finish(list(self._verdicts(going, report)), report, leaving)
+        with folders_held_open():
+            verdicts = list(self._verdicts(going, report))
+        finished = self._finish(verdicts, report, leaving)
         superseded = self._what_was_done(begun, report, leaving)
         self._files.submit(leaving)
 

@@ -129,11 +129,17 @@ class Spool:
         still at `source`.
         """
         old, new = os.path.join(self.root, source), os.path.join(self.root, target)
-        os.makedirs(os.path.dirname(new), exist_ok=True)
         try:
             _rename_no_replace(old, new)
         except FileNotFoundError:
-            return os.path.lexists(new)
+            # The file is gone, or its target has no folder yet.
+            if not os.path.lexists(old):
+                return os.path.lexists(new)
+            os.makedirs(os.path.dirname(new), exist_ok=True)
+            try:
+                _rename_no_replace(old, new)
+            except FileNotFoundError:
+                return os.path.lexists(new)
         self._prune(os.path.dirname(source))
         return True
 

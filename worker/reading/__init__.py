@@ -6,7 +6,7 @@ here, other than `Taken.content` and `Text.text`, holds a name or a word of a le
 """
 
 from worker.reading.errors import Gone, ReaderUnavailable, Unreadable
-from worker.reading.files import Signature, Taken, same_content, take, unchanged
+from worker.reading.files import Signature, Taken, folders_held_open, same_content, take, unchanged
 from worker.reading.limits import ReadLimits
 from worker.reading.reader import Reader
 from worker.reading.text import Text
@@ -20,6 +20,7 @@ __all__ = [
     "Taken",
     "Text",
     "Unreadable",
+    "folders_held_open",
     "same_content",
     "take",
     "unchanged",

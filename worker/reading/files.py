@@ -12,7 +12,8 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -99,19 +100,62 @@ def _signature(status: os.stat_result) -> Signature:
     return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+class _Held(threading.local):
+    """Folders that this thread keeps open: path -> descriptor; None while it keeps none."""
+
+    folders: dict[str, int] | None = None
+
+
+_held = _Held()
+
+
+@contextmanager
+def folders_held_open() -> Iterator[None]:
+    """While the block runs this thread opens each folder once: for a batch of files that lie in the same few folders.
+
+    Whatever happens to a folder's name meanwhile, what was opened is the folder that the walk came to. So this is for
+    reading alone: before a file is moved, by its path, the path is walked anew.
+    """
+    if _held.folders is not None:
+        yield
+        return
+    _held.folders = {}
+    try:
+        yield
+    finally:
+        held, _held.folders = _held.folders, None
+        for descriptor in held.values():
+            os.close(descriptor)
+
+
 @contextmanager
 def _parent(root: str, relative: str) -> Iterator[tuple[int, str]]:
     """The open folder that holds the file, and the file's name in it."""
     *folders, name = _components(relative)
-    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    held = _held.folders
+    if held is not None:
+        path = os.path.join(root, *folders)
+        if path not in held:
+            held[path] = _walk(root, folders)
+        yield held[path], name
+        return
+    folder = _walk(root, folders)
     try:
-        for component in folders:
-            deeper = _open_folder(folder, component)
-            os.close(folder)
-            folder = deeper
         yield folder, name
     finally:
         os.close(folder)
+
+
+def _walk(root: str, folders: Sequence[str]) -> int:
+    """A descriptor of the folder, which is the caller's to close."""
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for component in folders:
+        outer = folder
+        try:
+            folder = _open_folder(outer, component)
+        finally:
+            os.close(outer)
+    return folder
 
 
 def _components(relative: str) -> list[str]:
