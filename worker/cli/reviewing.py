@@ -75,10 +75,10 @@ def show(wanted: Id, *, json: Json = False) -> None:
         return
     told, record = item.told, desk.record(item)
     out.print(f"{printable(item.path)}", style="bold", markup=False)
-    out.print(f"{told.get('what_happened')}", markup=False)
+    out.print(f"{told.get('what_happened')}", markup=False, soft_wrap=False)
     for place in told.get("where") or ():
         out.print(f"  {place}", markup=False)
-    out.print(f"{told.get('what_to_do')}", markup=False)
+    out.print(f"{told.get('what_to_do')}", markup=False, soft_wrap=False)
     if item.replaced_by:
         out.print(f"A later file of this name was published as {item.replaced_by[:12]}.", style="yellow", markup=False)
     table = Table(box=None, show_header=False, padding=(0, 1))

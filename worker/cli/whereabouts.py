@@ -87,13 +87,13 @@ def _as_json(answer: Answer) -> dict[str, Any]:
 
 def _show(answer: Answer) -> None:
     out.print(printable(answer.path) if answer.path is not None else "(no file)", style="bold", markup=False)
-    out.print(printable(answer.sentence), markup=False)
+    out.print(printable(answer.sentence), markup=False, soft_wrap=False)
     if answer.since is not None:
         out.print(f"since {answer.since.astimezone():%Y-%m-%d %H:%M:%S %Z} ({_ago(answer.since)})", markup=False)
     for one in answer.waits_for:
-        out.print(Styled.assemble(("waits for ", "yellow"), printable(one)))
+        out.print(Styled.assemble(("waits for ", "yellow"), printable(one)), soft_wrap=False)
     for one in answer.notes:
-        out.print(Styled.assemble(("note: ", "yellow"), printable(one)))
+        out.print(Styled.assemble(("note: ", "yellow"), printable(one)), soft_wrap=False)
     table = Table(box=None, show_header=False, padding=(0, 1))
     table.add_column()
     table.add_column(overflow="fold")
