@@ -15,10 +15,12 @@ from redis.exceptions import AuthenticationError
 from producer.admission import Limits
 from producer.chores import Chore
 from producer.doubting import Doubts
+from producer.noticing import Manner
 from producer.reaping import RedisLeases
 from producer.reporting import RedisGauges
 from producer.service import Producer, Timing
 from producer.waking import Wake
+from worker.contract.identity import absence, adopt
 from worker.contract.names import RECONCILE_TASK, TRIM_TASK, Keys
 from worker.contract.narration import narrate
 from worker.contract.redis_client import connect
@@ -83,7 +85,10 @@ def run(settings: Settings) -> None:
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.tell())
+    if not wait_for_share(settings, stop):
+        return
     prepare(settings.share)
+    share_id = adopt(settings.share, settings.state_folder)
     url = redis_url(settings)
     client = _client(url)
     if not wait_for_server(client, stop):
@@ -93,11 +98,26 @@ def run(settings: Settings) -> None:
     keys = Keys(settings.prefix)
     hints = Hints(make_app(broker_of(settings, url), settings.prefix))
     gauges = _gauges(settings, client, keys)
-    producer = _producer(settings, hints, RedisLeases(client, keys), gauges, _chores(settings, client, keys))
+    manner, chores = _manner(settings, share_id), _chores(settings, client, keys)
+    producer = _producer(settings, hints, RedisLeases(client, keys), gauges, manner, chores)
     stop.also(producer)
     log.info("watching %s", settings.share)
     producer.run()
     _leave(gauges, hints)
+
+
+def wait_for_share(settings: Settings, stop: Stop) -> bool:
+    """Wait until the share that was used here before is mounted. False if told to stop before it was."""
+    told: Problem | None = None
+    while not stop.is_told:
+        problem = absence(settings.share, settings.state_folder)
+        if problem is None:
+            return True
+        if problem != told:
+            log.error("%s; asked again every %g s", problem, RETRY_S)
+        told = problem
+        stop.wait(RETRY_S)
+    return False
 
 
 def wait_for_server(client: redis.Redis, stop: Stop) -> bool:
@@ -147,17 +167,33 @@ def _chores(settings: Settings, client: redis.Redis, keys: Keys) -> list[Chore]:
     ]
 
 
+def _manner(settings: Settings, share_id: str | None) -> Manner:
+    return Manner(
+        watch=settings.watch,
+        complete=settings.complete,
+        settle_s=settings.settle_seconds,
+        renamed_quiet_s=settings.renamed_quiet_seconds,
+        scan_s=settings.scan_seconds,
+        max_scan_s=settings.max_scan_seconds,
+        share_id=share_id,
+    )
+
+
 def _producer(
-    settings: Settings, hints: Hints, leases: RedisLeases, gauges: RedisGauges, chores: list[Chore]
+    settings: Settings,
+    hints: Hints,
+    leases: RedisLeases,
+    gauges: RedisGauges,
+    manner: Manner,
+    chores: list[Chore],
 ) -> Producer:
     return Producer(
         share=os.path.abspath(settings.share),
         hints=hints,
         leases=leases,
         gauges=gauges,
+        manner=manner,
         timing=Timing(
-            settle_s=settings.settle_seconds,
-            scan_s=settings.scan_seconds,
             reap_s=settings.reap_seconds,
             hint_timeout_s=settings.hint_timeout_seconds,
             retry_max_s=settings.retry_max_seconds,

@@ -51,9 +51,9 @@ class Admission:
     """Whether it is in the way of workers too: share, disk, Redis."""
 
 
-def admit(load: Load, limits: Limits) -> Admission:
-    """How many letters may be claimed under that load."""
-    reason = _obstacle(load, limits)
+def admit(load: Load, limits: Limits, told: str | None = None) -> Admission:
+    """How many letters may be claimed under that load; none if `told` is a reason why not."""
+    reason = told or _obstacle(load, limits)
     if reason is not None or load.claimed_letters is None:
         return Admission(0, reason, is_hindrance=not load.paused)
     unfiled = MAX_UNFILED_LETTERS - load.finished_letters

@@ -13,7 +13,9 @@ import stat
 from collections.abc import Callable
 from typing import Final
 
+from producer.walking import open_below
 from worker.contract.claim_ids import SEPARATOR, new_claim_id
+from worker.contract.junk import DONE_SUFFIX
 from worker.contract.names import CLAIMED, INBOX, stored_name
 
 _TRIES: Final = 10
@@ -24,10 +26,15 @@ matter of microseconds, not lost so often in a row."""
 class Claimer:
     """Claims files of one share."""
 
-    def __init__(self, share: str, wall_clock_ms: Callable[[], int]) -> None:
+    def __init__(self, share: str, wall_clock_ms: Callable[[], int], *, with_done_files: bool = False) -> None:
+        """`with_done_files`: a claim takes `<name>.done` away too, once it has the letter.
+
+        In that order a crash in between leaves a done-file without a letter, never a letter that nothing speaks for.
+        """
         self.inbox: Final = os.path.join(share, INBOX)
         self._claimed = os.path.join(share, CLAIMED)
         self._now_ms = wall_clock_ms
+        self._with_done_files = with_done_files
 
     def claim(self, path: str) -> str | None:
         """Move the file `path` (relative to the inbox) to `claimed/`; its claim id, or None if it was gone.
@@ -35,13 +42,20 @@ class Claimer:
         Raises OSError if the file system refuses; the file is then still in the inbox, and the next scan finds it.
         """
         folder, name = os.path.split(path)
-        source = _open_folder(self.inbox, folder)
-        if source is None:
+        try:
+            source = open_below(self.inbox, folder, os.O_PATH)
+        except (FileNotFoundError, NotADirectoryError):
+            if not os.path.isdir(self.inbox):
+                raise
             return None
         try:
-            return self._claim(source, folder, name)
+            claim_id = self._claim(source, folder, name)
+            if claim_id is not None and self._with_done_files:
+                with contextlib.suppress(OSError):
+                    os.unlink(name + DONE_SUFFIX, dir_fd=source)
         finally:
             os.close(source)
+        return claim_id
 
     def _claim(self, source: int, folder: str, name: str) -> str | None:
         claim_id = new_claim_id(self._now_ms())
@@ -61,23 +75,6 @@ class Claimer:
             with contextlib.suppress(FileNotFoundError):
                 os.makedirs(target, exist_ok=True)
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-
-
-def _open_folder(inbox: str, folder: str) -> int | None:
-    """A descriptor of a folder of the inbox; None if it is gone.
-
-    A part of the path that has become a link counts as gone: behind it lie files of others, outside the inbox.
-    """
-    opened = os.open(inbox, os.O_PATH | os.O_DIRECTORY)
-    for part in folder.split("/") if folder else ():
-        outer = opened
-        try:
-            opened = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=outer)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        finally:
-            os.close(outer)
-    return opened
 
 
 def _is_file(path: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 
-from producer.scanning import walk
+from producer.walking import walk
 from worker.contract.names import ARCHIVE, CLAIMED, REVIEW
 from worker.contract.trust import Trust
 

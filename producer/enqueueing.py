@@ -48,6 +48,7 @@ class Outbox:
         self._batch_letters = batch_letters
         self._waiting: dict[str, None] = {}
         self.hinted: dict[str, Hinted] = {}
+        """The last hint of each claim; of one that was not taken the time is minus infinity."""
 
     def add(self, claim_ids: Sequence[str]) -> None:
         """These claims want a hint."""
@@ -68,6 +69,7 @@ class Outbox:
             self._hints.send(batch)
         except QueueUnavailable as error:
             log.warning("hint not sent letters=%d: %s; the reaper repeats it", len(batch), error)
+            self.hinted.update((one, Hinted(float("-inf"), self._times(one))) for one in batch)
             return False
         now_s = self._now_s()
         self.hinted.update((one, Hinted(now_s, self._times(one) + 1)) for one in batch)

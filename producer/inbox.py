@@ -2,72 +2,97 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
 
-from producer.scanning import sample_of, scan
+from producer.completing import Completion
 from producer.settling import Sample, Settling
+from producer.walking import sample_of
 from producer.watching import Notice
-from worker.contract.junk import may_be_letter
 
-log = logging.getLogger("imr.producer")
+MAX_KNOWN: Final = 20_000
+"""Files known at a time, some 12 MB: ten times as many as may be claimed, so that claiming never waits for a scan."""
 
 
 class Inbox:
     """What events and scans tell of an inbox, put together; forgotten with the process, and found again by a scan."""
 
-    def __init__(self, folder: str, quiet_s: float, monotonic_s: Callable[[], float]) -> None:
+    def __init__(self, folder: str, completion: Completion, monotonic_s: Callable[[], float]) -> None:
         self._folder = folder
+        self._completion = completion
         self._now_s = monotonic_s
-        self._settling = Settling(quiet_s)
+        self._settling = Settling(completion.quiet_s)
         self._complete: dict[str, Sample] = {}
         """Complete files and how they looked then, in order of arrival."""
-        self.ignored = 0
-        """Files that are no letters by their names, as last counted."""
+        self._unannounced: set[str] = set()
+        """Settling files of which events should have told before a scan found them."""
+        self.unannounced = 0
+        """Files that were complete before any event told of them, although one should have."""
+        self.has_backlog = False
+        """Whether the inbox holds older letters than those known, for which there was no room."""
+        self.dropped = 0
+        """Notices that were passed over: the scan finds their files in their turn."""
+        self.gave_up_s = float("-inf")
+        """When it last let go of a file that is still in the inbox, on the monotonic clock."""
+
+    def letter_at(self, path: str) -> str | None:
+        """The letter that a file at that path speaks for; None if it says nothing of any."""
+        return self._completion.letter_at(path)
 
     def notice(self, notice: Notice) -> None:
-        """An event told of a path."""
-        if notice.is_folder:
-            self._look_into(notice.path)
-        elif may_be_letter(notice.path):
-            sample = self._sample(notice.path)
-            # One that is being linked into place has two names for a moment: it settles before it is judged.
-            if notice.renamed_in and sample is not None and sample.links == 1:
-                self._completed(notice.path, sample)
-            else:
-                self._observe(notice.path, sample)
-
-    def scan(self) -> None:
-        """Find what no event told of, and forget what is gone."""
-        try:
-            found = dict(scan(self._folder))
-        except OSError as error:
-            log.error("the inbox cannot be listed (errno=%s); letters wait until it can", error.errno)
+        """An event told of a file."""
+        path = self._completion.letter_at(notice.path)
+        if path is None:
             return
-        letters = {path: sample for path, sample in found.items() if sample is not None}
-        self.ignored = len(found) - len(letters)
-        self._settling.keep_only(letters)
-        for path in [path for path in self._complete if path not in letters]:
-            del self._complete[path]
-        self._found(letters)
+        self._unannounced.discard(path)
+        if not self.knows(path) and (self.has_backlog or len(self) >= MAX_KNOWN):
+            self._drop()
+            return
+        sample = self.sample(path)
+        # One that is being linked into place has two names for a moment: it settles before it is judged.
+        is_complete = self._completion.is_told_by(renamed_in=notice.renamed_in)
+        if is_complete and sample is not None and sample.links == 1:
+            self._completed(path, sample)
+        else:
+            self._observe(path, sample)
+
+    def found(self, files: Sequence[tuple[str, Sample]], *, unannounced: bool) -> None:
+        """A scan found these letters, in this order of arrival; `unannounced` if events should have told of them."""
+        new = [(path, sample) for path, sample in files if not self.knows(path)]
+        if unannounced:
+            self._unannounced.update(path for path, _ in new)
+        for path, sample in new:
+            self._observe(path, sample)
+
+    def check(self, paths: Iterable[str]) -> None:
+        """A scan did not meet these letters: those that are gone are forgotten."""
+        for path in paths:
+            if self.knows(path) and self.sample(path) is None:
+                self._forget(path)
+                self._complete.pop(path, None)
 
     def look_again(self) -> None:
         """See whether files that were quiet for long enough still look the same."""
         for path in self._settling.due(self._now_s()):
-            self._observe(path, self._sample(path))
+            self._observe(path, self.sample(path))
 
     def take(self, most: int) -> Iterator[str]:
         """Up to `most` complete files, in order of arrival, not known here any more.
 
         One that has changed since it was complete settles again: it may have waited here for long.
         """
-        for path in list(self._complete)[:most]:
-            then, now = self._complete.pop(path), self._sample(path)
+        for path in list(islice(self._complete, most)):
+            then, now = self._complete.pop(path), self.sample(path)
             if now == then:
                 yield path
             else:
                 self._observe(path, now)
+
+    def give_up(self) -> None:
+        """A file that was taken could not be claimed: the scan finds it again, and no event need have told of it."""
+        self.gave_up_s = self._now_s()
 
     def has_complete(self) -> bool:
         """Whether there is anything to take."""
@@ -77,37 +102,37 @@ class Inbox:
         """When `look_again` may find something, on the monotonic clock; None if nothing settles."""
         return self._settling.next_due_s()
 
+    def knows(self, path: str) -> bool:
+        """Whether the file is known."""
+        return path in self._complete or path in self._settling
+
+    def paths(self) -> set[str]:
+        """The files known."""
+        return {*self._complete, *self._settling}
+
+    def sample(self, path: str) -> Sample | None:
+        """How the file looks now; None if it is gone."""
+        return sample_of(os.path.join(self._folder, path))
+
     def __len__(self) -> int:
         return len(self._complete) + len(self._settling)
 
-    def _look_into(self, folder: str) -> None:
-        """Files may have come with a folder, or before its own watch: no event tells of those."""
-        if os.path.islink(os.path.join(self._folder, folder)):
-            return
-        try:
-            self._found({path: sample for path, sample in scan(self._folder, folder) if sample is not None})
-        except OSError:
-            return  # gone again, or not readable yet: the next scan of all looks
-
-    def _found(self, letters: dict[str, Sample]) -> None:
-        """Observe these files in the order in which they came to be where they are, as far as their times tell."""
-        for path, sample in _by_arrival(letters.items()):
-            if path not in self._complete:
-                self._observe(path, sample)
+    def _drop(self) -> None:
+        self.has_backlog = True
+        self.dropped += 1
+        self.give_up()
 
     def _observe(self, path: str, sample: Sample | None) -> None:
         if sample is None:
-            self._settling.forget(path)
+            self._forget(path)
         elif self._settling.observe(path, sample, self._now_s()):
             self._completed(path, sample)
 
     def _completed(self, path: str, sample: Sample) -> None:
-        self._settling.forget(path)
+        self.unannounced += path in self._unannounced
+        self._forget(path)
         self._complete[path] = sample
 
-    def _sample(self, path: str) -> Sample | None:
-        return sample_of(os.path.join(self._folder, path))
-
-
-def _by_arrival(files: Iterable[tuple[str, Sample]]) -> list[tuple[str, Sample]]:
-    return sorted(files, key=lambda file: file[1].ctime_ns)
+    def _forget(self, path: str) -> None:
+        self._settling.forget(path)
+        self._unannounced.discard(path)

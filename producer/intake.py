@@ -43,6 +43,8 @@ class Intake:
         self._now_s = monotonic_s
         self._admission = Admission(0, None)
         self._asked_s = float("-inf")
+        self.told: str | None = None
+        """A reason not to claim that does not come from the load, set by the loop."""
         self.claimed = 0
         """Files in `claimed/`, as last counted, and those claimed since."""
 
@@ -67,6 +69,7 @@ class Intake:
                 claim_id = self._claimer.claim(path)
             except OSError as error:
                 failed[error.errno] += 1
+                self._inbox.give_up()
             else:
                 claimed += [claim_id] if claim_id is not None else []
         self._count(len(claimed), failed)
@@ -77,7 +80,7 @@ class Intake:
         age_s = self._now_s() - self._asked_s
         if age_s >= (OPEN_POLL_S if self._admission.letters > 0 else HELD_POLL_S):
             self._asked_s = self._now_s()
-            self._admission = admit(self._gauges.load(self._count_claimed()), self._limits)
+            self._admission = admit(self._gauges.load(self._count_claimed()), self._limits, self.told)
 
     def _count_claimed(self) -> int | None:
         try:

@@ -16,10 +16,10 @@ from typing import Any, Final, Protocol, cast
 
 import redis
 
-from producer.enqueueing import Outbox, SendsHints
+from producer.enqueueing import Hinted, Outbox, SendsHints
 from producer.pausing import Pauses
-from producer.scanning import walk
-from worker.contract.claim_ids import split_claimed_name
+from producer.walking import walk
+from worker.contract.claim_ids import claimed_at_ms, split_claimed_name
 from worker.contract.names import CLAIMED, Keys
 from worker.hints import QueueUnavailable
 
@@ -81,6 +81,7 @@ class Reaper:
         leases: Leases,
         pauses: Pauses,
         monotonic_s: Callable[[], float],
+        wall_clock_ms: Callable[[], int],
     ) -> None:
         self._share = share
         self._outbox = outbox
@@ -88,7 +89,9 @@ class Reaper:
         self._leases = leases
         self._pauses = pauses
         self._now_s = monotonic_s
+        self._now_ms = wall_clock_ms
         self._was_hindered = False
+        self._has_reaped = False
 
     def reap(self) -> None:
         """Put orphaned claims into the outbox; never raises, what is not reaped now is at the next time."""
@@ -109,6 +112,9 @@ class Reaper:
             self._leases.standing(claimed[:1])  # raises if Redis is still away
             self._was_hindered = False
             self._outbox.begin_anew()
+        elif self._has_reaped:
+            self._trust_others(claimed)
+        self._has_reaped = True
         late = orphans(claimed, self._outbox, self._now_s(), self._pauses)
         if late and depth <= SHALLOW_MESSAGES:
             standing = self._leases.standing(late)
@@ -125,6 +131,18 @@ class Reaper:
         pause_s = self._pauses.after(hinted.times, claim_id, given_back=is_given_back)
         return self._now_s() - hinted.at_s >= pause_s
 
+    def _trust_others(self, claimed: Sequence[str]) -> None:
+        """A young claim that is not ours is another producer's, which hints what it claims.
+
+        Its age is told by its id, on the clock of another host: one from the future counts from now. At our start
+        there may be no other producer, and nothing is taken for hinted.
+        """
+        now_s, now_ms = self._now_s(), self._now_ms()
+        for claim_id in claimed:
+            if claim_id not in self._outbox.hinted and not self._outbox.is_waiting(claim_id):
+                age_s = max(0.0, (now_ms - claimed_at_ms(claim_id)) / 1000)
+                self._outbox.hinted[claim_id] = Hinted(now_s - age_s, 1)
+
 
 def claimed_ids(share: str) -> list[str]:
     """Claim ids of the files in `claimed/`, oldest first. Raises OSError if it cannot be listed."""
@@ -133,7 +151,7 @@ def claimed_ids(share: str) -> list[str]:
 
 
 def orphans(claimed: Sequence[str], outbox: Outbox, now_s: float, pauses: Pauses) -> list[str]:
-    """Claims that may be due: not hinted for the shortest pause at least, or never (before this producer's start)."""
+    """Claims that may be due: not hinted for the shortest pause at least, or never as far as is known."""
     last = outbox.hinted
     waiting_s = pauses.shortest_s
     return [

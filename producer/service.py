@@ -17,13 +17,14 @@ from producer.admission import Limits
 from producer.chores import Chore, Chores
 from producer.claiming import Claimer
 from producer.enqueueing import Outbox, Queue
-from producer.inbox import Inbox
 from producer.intake import HELD_POLL_S, Intake
+from producer.lookout import SIGNS_S
+from producer.mount_table import MountTable
+from producer.noticing import Manner, Noticing
 from producer.pausing import Pauses
 from producer.reaping import Leases, Reaper
 from producer.reporting import Gauges
 from producer.waking import Wake
-from producer.watching import Lookout
 from worker.contract.reports import ProducerReport
 
 log = logging.getLogger("imr.producer")
@@ -37,8 +38,6 @@ NEVER_S: Final = float("-inf")
 class Timing:
     """How often the loop does what, in seconds."""
 
-    settle_s: float
-    scan_s: float
     reap_s: float
     hint_timeout_s: float
     retry_max_s: float = 60.0
@@ -46,7 +45,7 @@ class Timing:
 
     def of_each(self) -> dict[str, float]:
         """The interval of everything that the loop does by the clock."""
-        return {"watch": self.scan_s, "scan": self.scan_s, "reap": self.reap_s, "report": self.report_s}
+        return {"signs": SIGNS_S, "reap": self.reap_s, "report": self.report_s}
 
 
 class Producer:
@@ -59,6 +58,7 @@ class Producer:
         hints: Queue,
         leases: Leases,
         gauges: Gauges,
+        manner: Manner,
         timing: Timing,
         limits: Limits,
         batch_letters: int,
@@ -70,9 +70,9 @@ class Producer:
         self._now_s = monotonic_s
         self._wake = Wake()
         self._stopping = False
-        claimer = Claimer(share, wall_clock_ms)
-        self._lookout = Lookout(claimer.inbox, self._wake)
-        self._inbox = Inbox(claimer.inbox, timing.settle_s, monotonic_s)
+        claimer = Claimer(share, wall_clock_ms, with_done_files=manner.complete == "done-file")
+        self._noticing = Noticing(share, claimer.inbox, manner, self._wake, monotonic_s, MountTable())
+        self._inbox = self._noticing.inbox
         self._intake = Intake(
             share=share, inbox=self._inbox, claimer=claimer, gauges=gauges, limits=limits, monotonic_s=monotonic_s
         )
@@ -85,6 +85,7 @@ class Producer:
             leases=leases,
             pauses=Pauses(timing.hint_timeout_s, timing.retry_max_s),
             monotonic_s=monotonic_s,
+            wall_clock_ms=wall_clock_ms,
         )
         self._more_to_send = False
         self._told_hold: str | None = None
@@ -108,17 +109,15 @@ class Producer:
 
     def close(self) -> None:
         """Stop watching."""
-        self._lookout.close()
+        self._noticing.close()
 
     def step(self) -> None:
         """Everything that is due now, and one message with what waits for one."""
-        self._keep_watching()
-        for notice in self._lookout.take():
-            self._inbox.notice(notice)
-        if self._is_due("scan"):
-            self._inbox.scan()
-        self._inbox.look_again()
-        if self._is_due("reap"):
+        if self._is_due("signs"):
+            self._noticing.look()
+            self._intake.told = self._noticing.absence
+        self._noticing.work()
+        if self._is_due("reap") and self._noticing.absence is None:
             self._reaper.reap()
         self._outbox.add(self._intake.claim())
         self._more_to_send = self._outbox.send()
@@ -129,29 +128,14 @@ class Producer:
         """How long nothing is due, if nothing wakes us."""
         if self._more_to_send:
             return 0.0
-        if self._inbox.has_complete():
-            return HELD_POLL_S
-        due_s = [self._done_s[what] + self._every_s[what] for what in ("scan", "reap", "report")]
-        settled_s = self._inbox.next_due_s()
-        if settled_s is not None:
-            due_s.append(settled_s)
-        return max(0.0, min(due_s) - self._now_s())
-
-    def _keep_watching(self) -> None:
-        """Start the watch, or a new one when the old broke; without one the scan still works."""
-        if not self._lookout.is_watching() and self._is_due("watch"):
-            self._lookout.renew()
-            # First the watch, then the scan: what arrives in between is noticed by one of them.
-            self._done_s["scan"] = NEVER_S
+        due_s = min(self._done_s[what] + every_s for what, every_s in self._every_s.items())
+        held_s = HELD_POLL_S if self._inbox.has_complete() else float("inf")
+        return max(0.0, min(due_s - self._now_s(), self._noticing.idle_s(), held_s))
 
     def _report(self) -> None:
         self._intake.ask()
         self._tell_hold()
-        watching = "events and scan" if self._lookout.is_watching() else "scan"
-        intake, inbox = self._intake, self._inbox
-        report = ProducerReport(
-            waiting=len(inbox), ignored=inbox.ignored, claimed=intake.claimed, hold=intake.hold, watching=watching
-        )
+        report = ProducerReport(claimed=self._intake.claimed, hold=self._intake.hold, **self._noticing.report())
         try:
             self._gauges.report(report)
         except redis.RedisError as error:

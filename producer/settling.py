@@ -7,13 +7,14 @@ times themselves: the clock of a file server may be an hour off.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """How a file looked at one moment."""
+class Sample(NamedTuple):
+    """How a file looked at one moment. A tuple, because a scan makes one of each file."""
 
     size_bytes: int
     mtime_ns: int
@@ -35,11 +36,13 @@ class Settling:
     def __init__(self, quiet_s: float) -> None:
         self._quiet_s = quiet_s
         self._watched: dict[str, _Watched] = {}
+        """In the order in which they began to look as they do: each change puts a file behind the others."""
 
     def observe(self, path: str, sample: Sample, now_s: float) -> bool:
-        """Take a sample of a file; whether it is complete."""
+        """Take a sample of a file; whether it is complete. `now_s` never goes back."""
         known = self._watched.get(path)
         if known is None or known.sample != sample:
+            self.forget(path)
             self._watched[path] = known = _Watched(sample, now_s)
         return now_s - known.since_s >= self._quiet_s
 
@@ -47,25 +50,24 @@ class Settling:
         """The file was claimed, or is gone."""
         self._watched.pop(path, None)
 
-    def keep_only(self, paths: Iterable[str]) -> None:
-        """A full scan found these paths and no others."""
-        found = set(paths)
-        for path in [path for path in self._watched if path not in found]:
-            del self._watched[path]
-
     def due(self, now_s: float) -> list[str]:
         """Files that are complete if they still look the same: to be looked at again now.
 
         Longest quiet first, and those of the same moment in the order in which they were observed.
         """
-        ripe = [path for path, known in self._watched.items() if now_s - known.since_s >= self._quiet_s]
-        return sorted(ripe, key=lambda path: self._watched[path].since_s)
+        ripe = takewhile(lambda one: now_s - one[1].since_s >= self._quiet_s, self._watched.items())
+        return [path for path, _ in ripe]
 
     def next_due_s(self) -> float | None:
         """When the next file may be complete, on the monotonic clock; None if none is waiting."""
-        if not self._watched:
-            return None
-        return min(known.since_s for known in self._watched.values()) + self._quiet_s
+        first = next(iter(self._watched.values()), None)
+        return first.since_s + self._quiet_s if first is not None else None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._watched)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._watched
 
     def __len__(self) -> int:
         return len(self._watched)

@@ -92,7 +92,7 @@ def test_the_parser_is_pure(module: str) -> None:
     assert not top_levels(imports_of(module)) & impure
 
 
-@pytest.mark.parametrize("module", of("producer.settling", "producer.admission"))
+@pytest.mark.parametrize("module", of("producer.settling", "producer.admission", "producer.pacing"))
 def test_decisions_of_the_producer_are_pure(module: str) -> None:
     assert foreign(module) == set()
 
@@ -118,7 +118,7 @@ def test_only_the_app_and_the_client_half_know_celery(module: str) -> None:
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_only_the_producer_knows_watchdog(module: str) -> None:
     if "watchdog" in foreign(module):
-        assert within(module, "producer.watching")
+        assert within(module, "producer.watching", "producer.kernel_events")
 
 
 @pytest.mark.parametrize("module", of("worker"))

@@ -13,7 +13,7 @@ from typing import cast
 
 import redis
 
-from worker.contract.junk import may_be_letter
+from worker.contract.junk import is_own, may_be_letter
 from worker.contract.names import INBOX, PRODUCER_REPORT_TTL_S, Keys
 from worker.contract.reports import ProducerReport, decode
 from worker.records.model import Records
@@ -80,7 +80,8 @@ def take_account(spool: Spool, records: Records, client: redis.Redis, keys: Keys
 def _inbox(spool: Spool) -> tuple[int, int]:
     """(letters, files that are none by their names) in the inbox."""
     files = files_below(os.path.join(spool.root, INBOX))
-    letters = Counter(may_be_letter(f"{folder}/{name}" if folder else name) for folder, name in files)
+    paths = (f"{folder}/{name}" if folder else name for folder, name in files if not is_own(name))
+    letters = Counter(may_be_letter(path) for path in paths)
     return letters[True], letters[False]
 
 

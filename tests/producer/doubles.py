@@ -10,15 +10,18 @@ from pathlib import Path
 import redis
 
 from producer.admission import Limits, Load
+from producer.noticing import Manner
 from producer.reaping import Standing
-from producer.scanning import walk
 from producer.service import Producer, Timing
+from producer.walking import walk
 from worker.contract.claim_ids import split_claimed_name
 from worker.contract.names import FOLDERS
 from worker.contract.reports import ProducerReport
 from worker.hints import QueueUnavailable
 
 SETTLE_S, SCAN_S, REAP_S, HINT_TIMEOUT_S = 2.0, 5.0, 5.0, 20.0
+MANNER = Manner(watch="events", settle_s=SETTLE_S, scan_s=SCAN_S, max_scan_s=SCAN_S, with_canary=False)
+"""Events whatever file system the temporary folder is on, and scans that never become rarer."""
 LIMITS = Limits(max_claimed_letters=1_000_000, min_free_disk_bytes=0, max_redis_memory_percent=90)
 
 
@@ -155,6 +158,7 @@ class Site:
     leases: Leased = field(default_factory=Leased)
     dials: Dials = field(default_factory=Dials)
     limits: Limits = LIMITS
+    manner: Manner = MANNER
     batch_letters: int = 100
     producers: list[Producer] = field(default_factory=list)
 
@@ -165,7 +169,8 @@ class Site:
             hints=self.queue,
             leases=self.leases,
             gauges=self.dials,
-            timing=Timing(SETTLE_S, SCAN_S, REAP_S, HINT_TIMEOUT_S),
+            manner=self.manner,
+            timing=Timing(REAP_S, HINT_TIMEOUT_S),
             limits=self.limits,
             batch_letters=self.batch_letters,
             wall_clock_ms=lambda: 1_700_000_000_000 + int(self.clock.now_s * 1000),

@@ -33,6 +33,7 @@ class Site:
             leases=self.leases,
             pauses=Pauses(HINT_TIMEOUT_S, LONGEST_S),
             monotonic_s=self.clock,
+            wall_clock_ms=self.wall_clock_ms,
         )
         self._made = 0
 
@@ -42,6 +43,15 @@ class Site:
         claim_id = new_claim_id(self._made)
         (self.share.root / "claimed" / folder).mkdir(parents=True, exist_ok=True)
         (self.share.root / "claimed" / folder / f"{claim_id}~letter.pdf").touch()
+        return claim_id
+
+    def wall_clock_ms(self) -> int:
+        return 1_700_000_000_000 + int(self.clock.now_s * 1000)
+
+    def claim_of_other(self, age_s: float) -> str:
+        """A file that another producer claimed so long ago by its clock."""
+        claim_id = new_claim_id(self.wall_clock_ms() - int(age_s * 1000))
+        (self.share.root / "claimed" / f"{claim_id}~other.pdf").touch()
         return claim_id
 
     def reap(self) -> list[str]:
@@ -162,6 +172,49 @@ def test_what_left_claimed_is_forgotten(reaping: Site) -> None:
     (reaping.share.root / "claimed" / f"{claim}~letter.pdf").unlink()
     reaping.reap()
     assert reaping.outbox.hinted == {}
+
+
+@pytest.mark.parametrize("age_s", [0.0, 1.0, HINT_TIMEOUT_S - 1])
+def test_a_young_claim_of_another_producer_is_left_to_it_and_then_taken_up(reaping: Site, age_s: float) -> None:
+    reaping.reap()
+    claim = reaping.claim_of_other(age_s)
+    assert reaping.reap() == []
+    reaping.clock.advance(HINT_TIMEOUT_S - age_s - 0.5)
+    assert reaping.reap() == []
+    reaping.clock.advance(0.5)
+    assert reaping.reap() == [claim]
+
+
+@pytest.mark.parametrize("age_s", [-3600.0, -1.0])
+def test_a_claim_from_the_future_counts_from_when_it_is_seen(reaping: Site, age_s: float) -> None:
+    """The clock of another host is ahead."""
+    reaping.reap()
+    claim = reaping.claim_of_other(age_s)
+    assert reaping.reap() == []
+    reaping.clock.advance(HINT_TIMEOUT_S)
+    assert reaping.reap() == [claim]
+
+
+def test_an_old_claim_that_appears_is_hinted_at_once(reaping: Site) -> None:
+    """One of a producer that died, or one that was put back."""
+    reaping.reap()
+    claim = reaping.claim_of_other(HINT_TIMEOUT_S)
+    assert reaping.reap() == [claim]
+
+
+def test_a_young_claim_is_hinted_at_once_when_a_producer_starts(reaping: Site) -> None:
+    claim = reaping.claim_of_other(1.0)
+    assert reaping.reap() == [claim]
+
+
+def test_a_claim_of_our_own_whose_hint_was_not_taken_is_not_left_to_others(reaping: Site) -> None:
+    reaping.reap()
+    claim = reaping.claim_of_other(0.0)
+    reaping.queue.is_down = True
+    reaping.outbox.add([claim])
+    reaping.outbox.send()
+    reaping.queue.is_down = False
+    assert reaping.reap() == [claim]
 
 
 def test_files_in_claimed_that_no_claim_made_are_left_alone(reaping: Site) -> None:

@@ -7,12 +7,14 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import cast
 
 import orjson
 import pytest
 import redis
 
+from producer.noticing import Manner
 from producer.reaping import RedisLeases
 from producer.reporting import RedisGauges
 from producer.service import Producer, Timing
@@ -23,9 +25,12 @@ from worker.contract.names import Keys
 from worker.hints import Hints, make_app
 
 QUIET_S = 0.4
-TIMING = Timing(settle_s=QUIET_S, scan_s=0.5, reap_s=0.5, hint_timeout_s=30.0, report_s=0.1)
-RARE = Timing(settle_s=QUIET_S, scan_s=600.0, reap_s=600.0, hint_timeout_s=600.0, report_s=0.1)
+MANNER = Manner(watch="events", settle_s=QUIET_S, scan_s=0.5, max_scan_s=0.5)
+RARE = replace(MANNER, scan_s=600.0, max_scan_s=600.0)
 """Scans are too rare to find anything: what is claimed was told by an event."""
+
+
+TIMING = Timing(reap_s=0.5, hint_timeout_s=30.0, report_s=0.1)
 
 
 def wall_clock_ms() -> int:
@@ -35,7 +40,7 @@ def wall_clock_ms() -> int:
 class Running:
     """A producer in a thread of its own, and its queue."""
 
-    def __init__(self, share: Share, server: Server, timing: Timing) -> None:
+    def __init__(self, share: Share, server: Server, manner: Manner) -> None:
         self.client, keys = server.client(), Keys("imr")
         self._hints = Hints(make_app(server.url, "imr"))
         gauges = RedisGauges(
@@ -46,7 +51,8 @@ class Running:
             hints=self._hints,
             leases=RedisLeases(self.client, keys),
             gauges=gauges,
-            timing=timing,
+            manner=manner,
+            timing=TIMING,
             limits=LIMITS,
             batch_letters=100,
             wall_clock_ms=wall_clock_ms,
@@ -87,8 +93,8 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(share: Share, server: Server, timing: Timing) -> Iterator[Running]:
-    one = Running(share, server, timing)
+def running(share: Share, server: Server, manner: Manner) -> Iterator[Running]:
+    one = Running(share, server, manner)
     try:
         one.start()
         yield one
@@ -97,7 +103,7 @@ def running(share: Share, server: Server, timing: Timing) -> Iterator[Running]:
 
 
 def test_a_file_renamed_in_is_on_the_queue_long_before_the_quiet_time(share: Share, redis_server: Server) -> None:
-    slow = Timing(settle_s=60.0, scan_s=600.0, reap_s=600.0, hint_timeout_s=600.0, report_s=0.1)
+    slow = replace(RARE, settle_s=60.0)
     with running(share, redis_server, slow) as one:
         share.drop("letter.pdf")
         eventually(one.messages, "a message on the queue")
@@ -126,7 +132,7 @@ def test_a_slow_writer_is_waited_for(share: Share, redis_server: Server) -> None
         done_at_s.append(time.monotonic())
 
     pause = threading.Event()  # never set: only its time-out counts
-    with running(share, redis_server, TIMING) as one:
+    with running(share, redis_server, MANNER) as one:
         writer = threading.Thread(target=write)
         writer.start()
         eventually(one.messages, "a message on the queue")
@@ -138,7 +144,7 @@ def test_a_slow_writer_is_waited_for(share: Share, redis_server: Server) -> None
 
 
 def test_a_flood_is_claimed_once_and_travels_in_few_messages(share: Share, redis_server: Server) -> None:
-    with running(share, redis_server, TIMING) as one:
+    with running(share, redis_server, MANNER) as one:
         names = [f"{number:04}.pdf" for number in range(2000)]
         for name in names:
             share.drop(name)
@@ -152,7 +158,7 @@ def test_a_flood_is_claimed_once_and_travels_in_few_messages(share: Share, redis
 
 
 def test_an_inbox_removed_and_made_again_is_served_without_a_restart(share: Share, redis_server: Server) -> None:
-    with running(share, redis_server, TIMING) as one:
+    with running(share, redis_server, MANNER) as one:
         share.inbox.rmdir()
         eventually(lambda: one.report()["watching"] == "scan", "the loss of the watch to be reported")
         share.inbox.mkdir()
@@ -170,7 +176,7 @@ def test_it_stops_within_a_second_and_leaves_nothing_running(share: Share, redis
 
 
 def test_a_stop_before_the_start_starts_nothing(share: Share, redis_server: Server) -> None:
-    one = Running(share, redis_server, TIMING)
+    one = Running(share, redis_server, MANNER)
     share.drop("letter.pdf")
     one.producer.stop()
     one.producer.run()
@@ -180,7 +186,7 @@ def test_a_stop_before_the_start_starts_nothing(share: Share, redis_server: Serv
 
 
 def test_its_report_says_what_waits_and_what_holds_it(share: Share, redis_server: Server) -> None:
-    with contextlib.closing(redis_server.client()) as admin, running(share, redis_server, TIMING) as one:
+    with contextlib.closing(redis_server.client()) as admin, running(share, redis_server, MANNER) as one:
         share.write(".hidden")
         with no_memory(admin):
             eventually(lambda: one.report()["hold"], "a hold to be reported")
@@ -205,7 +211,7 @@ def no_memory(client: redis.Redis) -> Iterator[None]:
 
 @pytest.mark.parametrize("name", ["Jane Canary.pdf"])
 def test_no_name_reaches_the_queue_or_any_other_key(share: Share, redis_server: Server, name: str) -> None:
-    with running(share, redis_server, TIMING) as one:
+    with running(share, redis_server, MANNER) as one:
         share.drop(name)
         eventually(one.messages, "a message on the queue")
         for key in cast("list[bytes]", one.client.keys("*")):

@@ -1,191 +1,396 @@
-"""Looking into the inbox: everything that is there, links not followed, in bounded time."""
+"""The scan of an inbox: by and by, oldest files first, in memory for as many as may be known."""
 
 from __future__ import annotations
 
 import os
-import socket
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from producer.scanning import _is_folder, sample_of, scan, walk
-from tests.producer.doubles import Share
-from worker.contract.junk import MAX_DEPTH, may_be_letter
+from producer import scanning
+from producer.canary import CANARY_PREFIX
+from producer.completing import Completion
+from producer.inbox import MAX_KNOWN, Inbox
+from producer.pacing import Pace
+from producer.scanning import PAUSE_S, SLICE_S, Scanner
+from producer.walking import Met
+from tests.producer.doubles import Clock, Share
+
+PACE = Pace(shortest_s=5.0, longest_s=30.0)
+TOLD, BLIND = float("-inf"), float("inf")
 
 
-def letters(share: Share) -> list[str]:
-    return sorted(path for path, sample in scan(str(share.inbox)) if sample is not None)
+@dataclass
+class Ticking(Clock):
+    """A clock that goes on a little whenever it is looked at, as if whatever was done took time."""
+
+    tick_s: float = 0.0
+
+    def __call__(self) -> float:
+        self.now_s += self.tick_s
+        return self.now_s
 
 
-def junk(share: Share) -> list[str]:
-    return sorted(path for path, sample in scan(str(share.inbox)) if sample is None)
+@dataclass
+class Site:
+    """A scanner and its inbox on a share."""
 
+    share: Share
+    clock: Ticking = field(default_factory=Ticking)
+    blind_s: float = BLIND
 
-def test_every_file_is_found_with_how_it_looks(share: Share) -> None:
-    share.write("letter.pdf", "12345")
-    share.write("clinic/2014/letter.pdf")
-    found = dict(scan(str(share.inbox)))
-    assert sorted(found) == ["clinic/2014/letter.pdf", "letter.pdf"]
-    sample = found["letter.pdf"]
-    assert sample is not None
-    assert (sample.size_bytes, sample.links) == (5, 1)
-    assert sample == sample_of(str(share.inbox / "letter.pdf"))
+    def __post_init__(self) -> None:
+        self.inbox = Inbox(str(self.share.inbox), Completion("quiet", 2.0), self.clock)
+        self.scanner = Scanner(str(self.share.inbox), self.inbox, PACE, self.clock, lambda: self.blind_s)
 
+    def scan(self) -> int:
+        """Scan the whole inbox; the slices that took."""
+        self.scanner.request()
+        return self.finish()
 
-def test_only_a_part_is_looked_into_when_a_folder_is_named(share: Share) -> None:
-    share.write("letter.pdf")
-    share.write("clinic/2014/letter.pdf")
-    assert [path for path, _ in scan(str(share.inbox), "clinic")] == ["clinic/2014/letter.pdf"]
+    def finish(self) -> int:
+        for slices in range(1, 10_000):
+            self.scanner.work()
+            if self.scanner._round is None:
+                return slices
+        raise AssertionError("the scan does not end")
 
+    def settle(self) -> None:
+        self.clock.advance(2.0)
+        self.inbox.look_again()
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        ".hidden.pdf", "~$letter.docx", "letter.pdf~", "letter.tmp", "LETTER.TMP", "letter.Part", "letter.pdf.partial",
-        "x.filepart", "x.crdownload", "x.download", "x.swp", "Thumbs.db", "desktop.ini", ".\nnewline", ".x.tmp",
-    ],
-)  # fmt: skip
-def test_junk_is_counted_and_never_a_letter(share: Share, name: str) -> None:
-    share.write(name)
-    assert (letters(share), junk(share)) == ([], [name])
-
-
-@pytest.mark.parametrize("folder", [".Trash-1000/files", ".snapshot", "upload.tmp", "a/.stversions/b", "batch.part"])
-def test_what_lies_in_hidden_and_temporary_folders_is_junk(share: Share, folder: str) -> None:
-    share.write(f"{folder}/letter.pdf")
-    assert (letters(share), junk(share)) == ([], [f"{folder}/letter.pdf"])
-
-
-@pytest.mark.parametrize("name", ["letter.pdf", "tmp", "part", "letter.tmp.pdf", "a~b.pdf", "-rf", "thumbs.db.pdf"])
-def test_what_only_resembles_junk_is_a_letter(share: Share, name: str) -> None:
-    share.write(name)
-    assert letters(share) == [name]
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"\xff\xfe\x80.pdf", b"line\nbreak.pdf", b"\x1b[31mred.pdf", b"n" * 251 + b".pdf", b"-leading-dash",
-        b"..pdf"[1:] + b"x", "e\u0301.pdf".encode(), "\u00e9.pdf".encode(), b"<script>", b" ", b"a\\b",
-    ],
-    ids=repr,
-)  # fmt: skip
-def test_any_name_comes_back_as_it_is(share: Share, raw: bytes) -> None:
-    name = raw.removeprefix(b".")
-    (Path(os.fsdecode(os.fsencode(share.inbox) + b"/" + name))).write_text("a letter")
-    assert [os.fsencode(path) for path in letters(share)] == [name]
-
-
-def test_loops_of_links_are_not_followed(share: Share) -> None:
-    for name in ("a", "b"):
-        (share.inbox / name).symlink_to(".")
-    (share.inbox / "folder").mkdir()
-    (share.inbox / "folder" / "up").symlink_to("..")
-    assert letters(share) == ["a", "b", "folder/up"]
-
-
-def test_a_link_shows_itself_and_nothing_of_what_it_points_to(share: Share) -> None:
-    bait = share.root / "outside" / "bait"
-    bait.write_text("not for us")
-    (share.inbox / "link.pdf").symlink_to(bait)
-    (share.inbox / "dangling.pdf").symlink_to("nowhere")
-    (share.inbox / "folder").symlink_to(bait.parent)
-    assert letters(share) == ["dangling.pdf", "folder", "link.pdf"]
-    sample = sample_of(str(share.inbox / "link.pdf"))
-    assert sample is not None
-    assert sample.inode == (share.inbox / "link.pdf").lstat().st_ino
-
-
-def test_fifos_and_sockets_are_found_without_being_opened(share: Share) -> None:
-    """They are claimed like files, and end in review with a reason."""
-    os.mkfifo(share.inbox / "fifo.pdf")
-    with socket.socket(socket.AF_UNIX) as listener:
-        here = Path.cwd()
-        os.chdir(share.inbox)  # addresses of sockets are short
-        listener.bind("socket.pdf")
-        os.chdir(here)
-        assert letters(share) == ["fifo.pdf", "socket.pdf"]
-
-
-def test_the_depth_is_bounded(share: Share) -> None:
-    deepest = "/".join(["d"] * MAX_DEPTH)
-    share.write(f"{deepest}/letter.pdf")
-    share.write(f"{deepest}/d/too-deep.pdf")
-    assert letters(share) == [f"{deepest}/letter.pdf"]
-    assert may_be_letter(f"{deepest}/letter.pdf")
-    assert not may_be_letter(f"{deepest}/d/too-deep.pdf")
-
-
-def test_a_missing_inbox_is_not_an_empty_one(share: Share) -> None:
-    share.inbox.rmdir()
-    with pytest.raises(FileNotFoundError):
-        list(scan(str(share.inbox)))
+    def claim_all(self) -> list[str]:
+        """Take what is complete out of the inbox, as a claim does; the paths in order."""
+        taken = list(self.inbox.take(10**9))
+        for path in taken:
+            (self.share.inbox / path).rename(self.share.root / "outside" / path.replace("/", "~"))
+        return taken
 
 
 @pytest.fixture
-def broken_listing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Folders named `broken` fail in mid-listing, those named `unreadable` at once: also for root, who may read all."""
-    real = os.scandir
-
-    class Breaking:
-        def __init__(self, path: str) -> None:
-            self._entries = real(path)
-
-        def __enter__(self) -> Iterator[os.DirEntry[str]]:
-            yield_one = next(iter(self._entries))
-
-            def entries() -> Iterator[os.DirEntry[str]]:
-                yield yield_one
-                raise OSError(5, "Input/output error")
-
-            return entries()
-
-        def __exit__(self, *_: object) -> None:
-            self._entries.close()
-
-    def scandir(path: str) -> Any:
-        path = path.rstrip("/")
-        if path.endswith("unreadable"):
-            raise PermissionError(13, "Permission denied")
-        return Breaking(path) if path.endswith("broken") else real(path)
-
-    monkeypatch.setattr(os, "scandir", scandir)
+def site(share: Share) -> Iterator[Site]:
+    site = Site(share)
+    yield site
+    site.scanner.close()
 
 
-def test_a_sub_folder_that_cannot_be_listed_is_left_out(share: Share, broken_listing: None) -> None:
-    for folder in ("unreadable", "fine", "broken"):
-        share.write(f"{folder}/letter.pdf")
-    assert letters(share) == ["broken/letter.pdf", "fine/letter.pdf"]
+def test_the_first_scan_is_due_at_once_and_finds_what_is_there(site: Site) -> None:
+    for path in ("a.pdf", "clinic/b.pdf", ".hidden", "upload.tmp/c.pdf", ".imr-ours"):
+        site.share.write(path)
+    assert site.scanner.idle_s() == 0.0
+    site.finish()
+    assert site.inbox.paths() == {"a.pdf", "clinic/b.pdf"}
+    tally = site.scanner.tally
+    assert (tally.entries, tally.ignored, tally.left_out, tally.unreadable) == (7, 2, 0, 0), "ours count nowhere"
 
 
-def test_an_inbox_that_fails_in_mid_listing_is_not_taken_for_a_shorter_one(share: Share, broken_listing: None) -> None:
-    share.write("broken/letter.pdf")
-    with pytest.raises(OSError, match="Input/output"):
-        list(walk(str(share.inbox / "broken")))
+def test_an_empty_scan_makes_the_next_one_later_and_a_find_sooner(site: Site) -> None:
+    intervals_s = []
+    for _ in range(6):
+        site.scan()
+        intervals_s.append(site.scanner.idle_s())
+    assert intervals_s == [7.5, 11.25, 16.875, 25.3125, 30.0, 30.0]
+    site.share.write("a.pdf")
+    site.scan()
+    assert site.scanner.idle_s() == 5.0
 
 
-def test_a_file_that_goes_while_it_is_looked_at_is_left_out(share: Share, monkeypatch: pytest.MonkeyPatch) -> None:
-    share.write("letter.pdf")
-
-    def gone(path: str) -> os.stat_result:
-        raise FileNotFoundError(path)
-
-    monkeypatch.setattr(os, "lstat", gone)
-    assert list(scan(str(share.inbox))) == []
-
-
-def test_an_entry_of_unknown_kind_is_looked_at_as_a_file() -> None:
-    """Some network file systems tell no kinds in listings, and may refuse to tell them when asked."""
-
-    class Unknown:
-        def is_dir(self, *, follow_symlinks: bool) -> bool:
-            raise PermissionError(13, "Permission denied")
-
-    assert not _is_folder(cast("os.DirEntry[str]", Unknown()))
+def test_it_is_due_again_after_its_interval_and_not_before(site: Site) -> None:
+    site.finish()
+    site.share.write("a.pdf")
+    site.clock.advance(7.4)
+    site.scanner.work()
+    assert len(site.inbox) == 0
+    site.clock.advance(0.1)
+    site.scanner.work()
+    assert len(site.inbox) == 1
 
 
-def test_a_folder_has_no_sample(share: Share) -> None:
-    """A name that was a file may be a folder a moment later, and a folder is never claimed."""
-    assert sample_of(str(share.inbox)) is None
+def test_a_request_during_a_scan_is_another_scan(site: Site) -> None:
+    for number in range(100):
+        site.share.write(f"{number}.pdf")
+    site.clock.tick_s = SLICE_S
+    site.scanner.work()
+    assert site.scanner._round is not None
+    site.scanner.request()
+    site.finish()
+    assert site.scanner.idle_s() == 0.0
+
+
+def test_it_works_in_slices_between_which_the_loop_lives(site: Site) -> None:
+    for number in range(400):
+        site.share.write(f"{number % 4}/{number}.pdf")
+    site.clock.tick_s = SLICE_S / 4
+    site.scanner.work()
+    assert 0 < site.scanner._round.walk.entries < 200, "it gave way"  # type: ignore[union-attr]
+    assert site.scanner.idle_s() == PAUSE_S
+    assert site.finish() > 2
+    assert len(site.inbox) == 400
+
+
+def test_folders_alone_make_slices_too(site: Site) -> None:
+    for number in range(200):
+        (site.share.inbox / f"{number}").mkdir()
+    site.clock.tick_s = SLICE_S
+    assert site.scan() > 3
+
+
+def test_what_a_slow_scan_has_found_so_far_is_used_before_it_ends(site: Site) -> None:
+    for number in range(200):
+        site.share.write(f"{number}.pdf")
+    site.clock.tick_s = scanning.HARVEST_S
+    site.scanner.work()
+    assert site.scanner._round is not None, "it is under way"
+    assert 0 < len(site.inbox) < 200
+    site.finish()
+    assert len(site.inbox) == 200
+
+
+def test_a_folder_is_looked_into_before_the_next_scan_and_nothing_else_is(site: Site) -> None:
+    site.finish()
+    for path in ("clinic/2014/a.pdf", "elsewhere/b.pdf"):
+        site.share.write(path)
+    site.scanner.look_into("clinic")
+    assert site.scanner.idle_s() == 0.0
+    site.finish()
+    assert site.inbox.paths() == {"clinic/2014/a.pdf"}
+    assert site.scanner.idle_s() == 7.5, "the next scan is due when it was"
+
+
+@pytest.mark.parametrize("folder", ["gone", "link", "file.pdf"])
+def test_a_folder_that_is_gone_or_is_none_by_now_means_nothing(site: Site, folder: str) -> None:
+    (site.share.root / "outside" / "foreign.pdf").write_text("not for us")
+    (site.share.inbox / "link").symlink_to(site.share.root / "outside")
+    site.share.write("file.pdf")
+    site.scanner.look_into(folder)
+    site.finish()
+    assert len(site.inbox) == 0
+    assert site.scanner.trouble is None
+
+
+def test_more_folders_than_are_kept_are_one_scan_of_all(site: Site) -> None:
+    site.finish()
+    site.share.write("a/letter.pdf")
+    for number in range(scanning.MAX_FOLDERS + 1):
+        site.scanner.look_into(f"{number}")
+    site.finish()
+    assert site.inbox.paths() == {"a/letter.pdf"}
+
+
+def test_an_inbox_that_cannot_be_listed_is_trouble_until_it_can(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    letter = site.share.write("letter.pdf")
+    site.finish()
+    letter.parent.rename(site.share.root / "away")
+    for _ in range(3):
+        site.scan()
+    assert site.scanner.trouble == "the inbox cannot be listed (errno=2)"
+    assert [record.getMessage() for record in caplog.records] == [f"{site.scanner.trouble}; letters wait in it"]
+    assert len(site.inbox) == 1, "it may be back in a moment"
+    (site.share.root / "away").rename(letter.parent)
+    site.scan()
+    assert site.scanner.trouble is None
+
+
+def test_what_is_gone_is_forgotten_by_the_next_scan(site: Site) -> None:
+    letter = site.share.write("letter.pdf")
+    site.finish()
+    letter.unlink()
+    site.scan()
+    assert len(site.inbox) == 0
+
+
+def test_canaries_that_a_crash_left_are_removed(site: Site) -> None:
+    for name in (f"{CANARY_PREFIX}0123456789abcdef", ".imr-check-0123", ".imr-tmp-sample.txt"):
+        site.share.write(name)
+    site.finish()
+    assert site.share.waiting_paths() == [".imr-check-0123", ".imr-tmp-sample.txt"]
+
+
+# --- Files of which events should have told ---------------------------------------------------------------------------
+
+
+def settles_unannounced(site: Site) -> int:
+    """A file that comes after the second scan, and is found by the third."""
+    before = site.inbox.unannounced
+    site.scan()
+    site.clock.advance(1.0)
+    site.scan()
+    site.share.write(f"{before}.pdf")
+    site.clock.advance(1.0)
+    site.scan()
+    site.settle()
+    return site.inbox.unannounced - before
+
+
+def test_what_a_scan_finds_after_one_that_knew_all_should_have_been_told(site: Site) -> None:
+    site.blind_s = TOLD
+    site.share.write("there before.pdf")
+    assert settles_unannounced(site) == 1
+
+
+def test_nothing_should_have_been_told_while_events_may_fail(site: Site) -> None:
+    site.blind_s = BLIND
+    assert settles_unannounced(site) == 0
+
+
+def test_nothing_should_have_been_told_by_a_watch_that_is_younger_than_the_last_scan(site: Site) -> None:
+    site.scan()
+    site.share.write("letter.pdf")
+    site.blind_s = site.clock.now_s + 0.5
+    site.clock.advance(1.0)
+    site.scan()
+    site.settle()
+    assert site.inbox.unannounced == 0
+
+
+def test_what_was_left_out_before_need_not_have_been_told_again(site: Site, small: int) -> None:
+    site.blind_s = TOLD
+    for number in range(3 * small):
+        site.share.write(f"{number:03}.pdf")
+    for _ in range(9):
+        site.scan()
+        site.settle()
+        site.claim_all()
+        site.clock.advance(1.0)
+    assert site.share.waiting_paths() == []
+    assert site.inbox.unannounced == 0
+
+
+# --- More files than may be known -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> int:
+    """No more than so many files are known at a time."""
+    for module in ("producer.scanning", "producer.inbox"):
+        monkeypatch.setattr(f"{module}.MAX_KNOWN", 10)
+    return 10
+
+
+def test_a_flood_is_taken_in_order_of_arrival_and_little_of_it_is_known_at_a_time(site: Site, small: int) -> None:
+    names = [f"{number * 7919 % 100:02}.pdf" for number in range(100)]
+    for name in names:
+        site.share.write(name)
+    arrived_ns = {name: (site.share.inbox / name).stat().st_ctime_ns for name in names}
+    taken: list[str] = []
+    while len(taken) < 100:
+        site.finish()
+        assert len(site.inbox) <= small
+        assert site.scanner.tally.left_out == max(0, 100 - len(taken) - small)
+        site.settle()
+        taken += site.claim_all()
+    times = [arrived_ns[name] for name in taken]
+    assert times == sorted(times)
+    site.finish()
+    assert site.scanner.idle_s() > 1.0, "nothing is left, nothing is hurried"
+
+
+def test_what_was_left_out_is_looked_for_when_half_of_what_is_known_has_gone(site: Site, small: int) -> None:
+    for number in range(30):
+        site.share.write(f"{number:02}.pdf")
+    site.finish()
+    assert site.scanner.idle_s() > 0.0
+    site.settle()
+    list(site.inbox.take(small // 2))
+    assert site.scanner.idle_s() == 0.0
+
+
+def test_files_that_cannot_be_claimed_do_not_keep_out_the_others(site: Site, small: int) -> None:
+    """They are the oldest, more of them than may be known, and they stay where they are."""
+    for number in range(25):
+        site.share.write(f"stuck-{number:02}.pdf")
+    for number in range(5):
+        site.share.write(f"young-{number}.pdf")
+    seen: set[str] = set()
+    for _ in range(4):
+        site.finish()
+        site.settle()
+        seen.update(site.inbox.take(small))
+        site.inbox.give_up()
+        site.clock.advance(PACE.longest_s)
+    assert len(seen) == 30, sorted(seen)
+
+
+def test_notices_that_were_passed_over_during_a_scan_are_another_scan(site: Site) -> None:
+    site.clock.tick_s = SLICE_S
+    for number in range(100):
+        site.share.write(f"{number}.pdf")
+    site.scanner.work()
+    site.inbox.dropped += 1
+    site.finish()
+    assert site.scanner.idle_s() == 0.0
+
+
+class Entry:
+    """A file that is nowhere."""
+
+    __slots__ = ("name", "st_ctime_ns")
+
+    def __init__(self, name: str, ctime_ns: int) -> None:
+        self.name = name
+        self.st_ctime_ns = ctime_ns
+
+    def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+        assert not follow_symlinks
+        return cast("os.stat_result", self)
+
+    st_mode, st_size, st_mtime_ns, st_ino, st_nlink = 0o100600, 1, 0, 1, 1
+
+
+class Crowd:
+    """A walk through so many files, youngest first, which is the worst for picking the oldest."""
+
+    files = 200_000
+
+    def __init__(self, *_: object) -> None:
+        self.entries = self.too_deep = self.unreadable = 0
+
+    def steps(self) -> Generator[Met]:
+        for number in range(self.files, 0, -1):
+            self.entries += 1
+            entry = Entry(f"{number}.pdf", number)
+            yield Met(entry.name, cast("os.DirEntry[str]", entry), is_folder=False)
+
+
+def test_ten_times_as_many_files_as_may_be_known_take_no_more_room_than_may_be_known(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "Walk", Crowd)
+    site.clock.tick_s = SLICE_S / 1000  # a slice is some 32,000 files
+    assert site.scan() > 3
+    assert len(site.inbox) == MAX_KNOWN
+    assert site.scanner.tally.left_out == Crowd.files - MAX_KNOWN
+    assert site.inbox.paths() == {f"{number}.pdf" for number in range(1, MAX_KNOWN + 1)}, "the oldest"
+
+
+def test_a_crowd_beyond_all_bounds_ends_the_scan_with_an_alarm(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "Walk", Crowd)
+    monkeypatch.setattr(scanning, "MAX_ENTRIES", 1000)
+    site.scan()
+    assert site.scanner.tally.entries == 1000
+    assert site.scanner.trouble == "the inbox holds more than 1,000 files: not all are looked at"
+
+
+def test_twenty_five_thousand_real_files_are_all_found(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """In memory where there is a file system in memory: making so many takes a minute on a busy disk."""
+    top = Path(tempfile.mkdtemp(prefix="imr-test-", dir="/dev/shm" if os.path.isdir("/dev/shm") else tmp_path))
+    request.addfinalizer(lambda: shutil.rmtree(top))
+    site = Site(Share(top))
+    for number in range(25_000):
+        os.mknod(site.share.inbox / f"{number}.pdf")
+    found: set[str] = set()
+    while len(found) < 25_000:
+        site.finish()
+        assert len(site.inbox) <= MAX_KNOWN
+        site.settle()
+        taken = list(site.inbox.take(MAX_KNOWN))
+        assert taken, f"{len(found)} found"
+        for path in taken:
+            os.unlink(site.share.inbox / path)
+        found.update(taken)
+    assert site.share.waiting_paths() == []

@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from producer import watching
+from producer import lookout
 from producer.service import REPORT_S
 from tests.producer.doubles import HINT_TIMEOUT_S, REAP_S, SCAN_S, SETTLE_S, Share, Site
 from tests.producer.stepping import known_to, quietly, started, step_after, step_until
@@ -22,12 +22,13 @@ def unwatchable(*_: object, **__: object) -> None:
 
 def test_without_a_watch_the_scan_alone_works(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(watching, "Watcher", unwatchable)
+        patch.setattr(lookout, "Watcher", unwatchable)
         producer = started(site)
         site.share.drop("letter.pdf")
         quietly(site, producer, SCAN_S + SETTLE_S)
         assert site.share.claimed_paths() == ["letter.pdf"]
-        assert site.dials.reports[-1].watching == "scan"
+        report = site.dials.reports[-1]
+        assert (report.watching, report.why) == ("scan", f"the inbox cannot be watched, errno={errno.ENOSPC}")
     quietly(site, producer, SCAN_S + REPORT_S)
     assert site.dials.reports[-1].watching == "events and scan", "as soon as it can be watched"
     site.share.drop("noticed.pdf")
@@ -37,7 +38,7 @@ def test_without_a_watch_the_scan_alone_works(site: Site, monkeypatch: pytest.Mo
 def test_a_watch_that_dies_is_made_anew_and_what_it_missed_is_found(site: Site) -> None:
     producer = started(site)
     step_after(site, producer, SCAN_S)
-    watcher = producer._lookout._watcher
+    watcher = producer._noticing._lookout._watcher
     assert watcher is not None
     watcher.close()
     site.share.drop("missed.pdf")

@@ -106,33 +106,55 @@ def test_claims_do_not_hold_up_the_notices_of_what_comes_after(share: Share) -> 
     assert statistics.median(waits_s) < 0.3, waits_s
 
 
-def test_a_folder_moved_in_is_noticed_and_its_files_are_not_taken_for_complete(share: Share) -> None:
+def test_a_folder_moved_in_is_one_notice_whatever_lies_in_it(share: Share) -> None:
+    """Its files are found by a scan of the folder: none of them is taken for complete, one may be being written."""
     batch = share.root / "outside" / "batch"
     (batch / "sub").mkdir(parents=True)
-    (batch / "sub" / "letter.pdf").write_text("a letter")
+    for number in range(100):
+        (batch / "sub" / f"{number}.pdf").write_text("a letter")
     with watched(share) as see:
         batch.rename(share.inbox / "batch")
-        noticed = see("batch/sub/letter.pdf")
+        share.drop("last.pdf")
+        noticed = see("last.pdf")
         assert of(noticed, "batch") == FOLDER
-        assert of(noticed, "batch/sub/letter.pdf") == WRITTEN
+        assert {one.path for one in noticed} == {"batch", "last.pdf"}
 
 
-def test_files_in_a_folder_that_is_renamed_within_the_inbox_are_not_taken_for_complete(share: Share) -> None:
-    """One of them may be in the midst of being written."""
+def test_a_folder_that_is_renamed_within_the_inbox_is_one_notice(share: Share) -> None:
     share.write("New Folder/letter.pdf")
     with watched(share) as see:
         (share.inbox / "New Folder").rename(share.inbox / "clinic")
-        noticed = see("clinic/letter.pdf")
-        assert of(noticed, "clinic") == FOLDER
-        assert of(noticed, "clinic/letter.pdf") == WRITTEN
+        assert of(see("clinic"), "clinic") == FOLDER
+        share.drop("clinic/after.pdf")
+        noticed = see("clinic/after.pdf")
+        assert of(noticed, "clinic/after.pdf") == RENAMED_IN
+        assert of(noticed, "clinic/letter.pdf") == set()
 
 
-def test_a_tree_made_and_filled_at_once(share: Share) -> None:
+def test_files_in_the_folders_of_a_folder_that_was_moved_in_are_noticed(share: Share) -> None:
+    (share.root / "outside" / "batch" / "a" / "b").mkdir(parents=True)
+    with watched(share) as see:
+        (share.root / "outside" / "batch").rename(share.inbox / "batch")
+        see("batch")
+        share.drop("batch/a/b/letter.pdf")
+        assert of(see("batch/a/b/letter.pdf"), "batch/a/b/letter.pdf") == RENAMED_IN
+
+
+def test_of_a_tree_made_and_filled_at_once_each_file_is_told_or_lies_in_a_folder_that_is(share: Share) -> None:
     with watched(share) as see:
         for number in range(20):
             share.write(f"{number}/a/b/letter.pdf")
         for number in range(20):
-            assert of(see(f"{number}/a/b/letter.pdf"), f"{number}/a/b/letter.pdf") == WRITTEN
+            assert of(see(f"{number}"), f"{number}") == FOLDER
+
+
+@pytest.mark.parametrize("folder", [".stversions", "upload.tmp"])
+def test_folders_in_which_nothing_is_a_letter_are_not_watched(share: Share, folder: str) -> None:
+    (share.inbox / folder).mkdir()
+    with watched(share) as see:
+        share.write(f"{folder}/letter.pdf")
+        share.drop("last.pdf")
+        assert {one.path for one in see("last.pdf")} == {"last.pdf"}
 
 
 @pytest.mark.parametrize("folder", [b"\xff\xfe", b"line\nbreak", b"d" * 255], ids=repr)

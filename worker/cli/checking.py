@@ -12,7 +12,9 @@ from rich.table import Table
 from worker.accounting import producer_reports
 from worker.cli.console import out
 from worker.cli.exits import Exit
-from worker.contract.names import Keys
+from worker.contract.identity import absence
+from worker.contract.mounts import read_mounts, ways_of
+from worker.contract.names import INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.contract.server import filing_waits, redis_url, server_problems
 from worker.contract.settings import Settings, SettingsError, load_settings
@@ -41,6 +43,7 @@ def check(
     if health is not None:
         raise typer.Exit(Exit.OK if _producer_is_well(settings) else Exit.FAILED)
     _show_settings(settings)
+    _show_ways(settings)
     problems = list(_problems(settings))
     for problem, fatal in problems:
         style = "bold red" if fatal else "yellow"
@@ -66,8 +69,18 @@ def _producer_is_well(settings: Settings) -> bool:
     return bool(reports) and not any(report.trouble for report in reports)
 
 
+def _show_ways(settings: Settings) -> None:
+    inbox = settings.share / INBOX
+    way, inner = ways_of(str(inbox), read_mounts(), settings.watch)
+    out.print(f"new files are noticed by {way}: {inbox}", markup=False)
+    for folder, its_way in inner.items():
+        out.print(f"  by {its_way}: {folder}, a mount of its own, from which nothing can be claimed", markup=False)
+
+
 def _problems(settings: Settings) -> Iterator[tuple[Problem, bool]]:
-    yield from ((problem, True) for problem in share_problems(settings.share))
+    missing = absence(settings.share, settings.state_folder)
+    problems = [missing] if missing is not None else share_problems(settings.share)
+    yield from ((problem, True) for problem in problems)
     try:
         load_rules(settings.rules_file)
     except SettingsError as error:

@@ -33,11 +33,12 @@ from worker.cli.failing import AlreadyRunning
 from worker.cli.following import line
 from worker.contract.entries import entries_of
 from worker.contract.event import DEAD_LETTERED
+from worker.contract.identity import absence
 from worker.contract.names import INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.contract.server import require_server
 from worker.contract.settings import Settings
-from worker.contract.share import prepare
+from worker.contract.share import StartRefused, prepare
 from worker.determining import load_rules
 from worker.embedded import embedded_server
 from worker.records.model import RecordsUnavailable
@@ -126,6 +127,9 @@ class Supervisor:
         Raises `StartRefused`, `SettingsError`, `AlreadyRunning`.
         """
         load_rules(self._settings.rules_file)
+        problem = absence(self._settings.share, self._settings.state_folder)
+        if problem is not None:
+            raise StartRefused([problem])
         prepare(self._settings.share)
         self._settings.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

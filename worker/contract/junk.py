@@ -2,47 +2,64 @@
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from typing import Final
 
 MAX_DEPTH: Final = 64
 """Sub-folders deeper than this are not looked into, here or by the workers; people's have three or four levels."""
 
-_JUNK: Final = (
-    ".*",  # hidden files: temporary names of rsync, editors and file managers
-    "~$*",  # lock files of office programs
-    "*~",
-    "*.tmp",
-    "*.temp",
-    "*.part",
-    "*.partial",
-    "*.filepart",
-    "*.crdownload",
-    "*.download",
-    "*.swp",
-    "thumbs.db",
-    "desktop.ini",
-    "*.error.json",  # what lies beside a dead letter and a published one: people put all of it back together
-    "*.error.txt",
-    "*.extracted.txt",
+OWN_PREFIX: Final = ".imr-"
+"""Files of our own that live in an inbox for a moment: trials, canaries, samples that are being written."""
+DONE_SUFFIX: Final = ".done"
+"""`x.pdf.done` says that `x.pdf` is complete; see `IMR_COMPLETE`. It is a letter in no mode."""
+
+_PREFIXES: Final = (
+    ".",  # hidden files: temporary names of rsync, editors and file managers
+    "~$",  # lock files of office programs
 )
-_junk: Final = re.compile("|".join(fnmatch.translate(pattern) for pattern in _JUNK), re.DOTALL)
+_SUFFIXES: Final = (
+    "~",
+    ".tmp",
+    ".temp",
+    ".part",
+    ".partial",
+    ".filepart",
+    ".crdownload",
+    ".download",
+    ".swp",
+    ".error.json",  # what lies beside a dead letter and a published one: people put all of it back together
+    ".error.txt",
+    ".extracted.txt",
+    DONE_SUFFIX,
+)
+_NAMES: Final = frozenset({"thumbs.db", "desktop.ini"})
 
 
 def is_junk(name: str) -> bool:
     """Whether a file of that name is no letter: hidden, or being written under a temporary name."""
-    return _junk.match(name.lower()) is not None
+    name = name.lower()
+    return name.startswith(_PREFIXES) or name.endswith(_SUFFIXES) or name in _NAMES
+
+
+def is_own(name: str) -> bool:
+    """Whether it is the name of a file of ours, which is counted nowhere."""
+    return name.startswith(OWN_PREFIX)
 
 
 def junk_rule(path: str) -> str | None:
     """The pattern by which a part of that path (relative to the inbox) makes the file no letter; None if none does."""
-    parts = path.lower().split("/")
-    rules = (one for part in parts for one in _JUNK if re.fullmatch(fnmatch.translate(one), part, re.DOTALL))
-    return next(rules, None)
+    return next((rule for part in path.lower().split("/") if (rule := _rule_of(part)) is not None), None)
+
+
+def _rule_of(name: str) -> str | None:
+    rules = [f"{one}*" for one in _PREFIXES if name.startswith(one)]
+    rules += [f"*{one}" for one in _SUFFIXES if name.endswith(one)]
+    rules += [one for one in _NAMES if name == one]
+    return rules[0] if rules else None
 
 
 def may_be_letter(path: str) -> bool:
     """Whether a file at that path (relative to the inbox) is to be claimed: no part is junk, and a scan reaches it."""
+    if "/" not in path:
+        return not is_junk(path)
     parts = path.split("/")
     return len(parts) <= MAX_DEPTH + 1 and not any(is_junk(part) for part in parts)

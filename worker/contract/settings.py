@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from worker.contract.mounts import Watch
 from worker.contract.names import STATE
 
 
@@ -55,6 +56,7 @@ def _within_lease(read_timeout_s: float, info: ValidationInfo) -> float:
     return read_timeout_s
 
 
+Complete = Literal["quiet", "renamed", "done-file"]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 Bytes = Annotated[int, Field(gt=0)]
@@ -94,8 +96,20 @@ class Settings(BaseSettings):
     settle_seconds: Seconds = 2.0
     """How long a file that is written in place must stay unchanged before it counts as complete. A file renamed into
     the inbox is complete at once."""
+    watch: Watch = "auto"
+    """How new files are noticed: `events` (and scan), `scan` alone, or `auto`, by the type of the inbox's file system:
+    network shares do not tell what other machines write. `imr check` says what was chosen and why."""
+    complete: Complete = "quiet"
+    """When a file is complete: `quiet`, once it was renamed into the inbox or has not changed for
+    `IMR_SETTLE_SECONDS`; `renamed`, the same with `IMR_RENAMED_QUIET_SECONDS`; `done-file`, once `x.pdf.done` lies
+    beside `x.pdf`. See docs/intake.md."""
+    renamed_quiet_seconds: Seconds = 60.0
+    """With `IMR_COMPLETE=renamed`: how long a file of which no rename was seen (it was there before the start, no event
+    told of it, or it was written in place) must stay unchanged."""
     scan_seconds: Seconds = 5.0
-    """How often the inbox is scanned for files that no event announced."""
+    """How often the inbox is scanned for files that no event announced, while there are any."""
+    max_scan_seconds: Seconds = 30.0
+    """How seldom at most: while scans find nothing, or take long, they become rarer until that."""
     reap_seconds: Seconds = 5.0
     """How often `claimed/` is searched for letters that nobody works on."""
     hint_timeout_seconds: Seconds = 20.0

@@ -1,0 +1,118 @@
+"""Noticing letters: the inbox, the watch over it, the scan, and the guard that says whether the share is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from producer.completing import Completion
+from producer.guarding import Guard
+from producer.inbox import Inbox
+from producer.lookout import Lookout
+from producer.mount_table import MountTable
+from producer.pacing import Pace
+from producer.scanning import Scanner
+from producer.waking import Wake
+from producer.watching import Notice
+from worker.contract.junk import may_be_letter
+from worker.contract.mounts import Watch
+from worker.contract.settings import Complete
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How letters are noticed; see the settings of the same names."""
+
+    watch: Watch = "auto"
+    complete: Complete = "quiet"
+    settle_s: float = 2.0
+    renamed_quiet_s: float = 60.0
+    scan_s: float = 5.0
+    max_scan_s: float = 30.0
+    share_id: str | None = None
+    """What the share is known by; None if it has no id."""
+    with_canary: bool = True
+    """Whether the watch is tried with canaries; a clock that does not go by itself has none."""
+
+    @property
+    def completion(self) -> Completion:
+        """When a file is complete."""
+        return Completion(self.complete, self.renamed_quiet_s if self.complete == "renamed" else self.settle_s)
+
+
+class Noticing:
+    """Everything that tells of letters in one inbox."""
+
+    def __init__(
+        self, share: str, folder: str, manner: Manner, wake: Wake, monotonic_s: Callable[[], float], table: MountTable
+    ) -> None:
+        self._now_s = monotonic_s
+        self._table = table
+        self.inbox = Inbox(folder, manner.completion, monotonic_s)
+        self._lookout = Lookout(folder, wake, manner.watch, table, monotonic_s, with_canary=manner.with_canary)
+        pace = Pace(manner.scan_s, manner.max_scan_s)
+        self._scanner = Scanner(folder, self.inbox, pace, monotonic_s, self._lookout.blind_s)
+        self._guard = Guard(share, manner.share_id, table)
+
+    @property
+    def absence(self) -> str | None:
+        """Why the share cannot be used; None if it is there."""
+        return self._guard.trouble
+
+    def look(self) -> None:
+        """Look at the signs: whether the share is there, and whether its events are heard."""
+        self._table.look()
+        is_back = self._guard.look()
+        if self.absence is not None:
+            self._lookout.close()
+        # First the watch, then the scan: what arrives in between is noticed by one of them.
+        elif self._lookout.look(self.inbox.unannounced) or is_back:
+            self._scanner.request()
+
+    def work(self) -> None:
+        """Take in what events told, scan on, and see what has settled; nothing while the share is not there."""
+        if self.absence is not None:
+            return
+        for notice in self._lookout.take():
+            self._take_in(notice)
+        self._scanner.work()
+        self.inbox.look_again()
+
+    def idle_s(self) -> float:
+        """How long nothing is to be done, if no event comes and no sign changes."""
+        if self.absence is not None:
+            return float("inf")
+        settled_s = self.inbox.next_due_s()
+        settling_s = max(0.0, settled_s - self._now_s()) if settled_s is not None else float("inf")
+        return min(self._scanner.idle_s(), settling_s)
+
+    def report(self) -> dict[str, Any]:
+        """Its part of a `ProducerReport`."""
+        tally = self._scanner.tally
+        return {
+            "waiting": len(self.inbox) + tally.left_out,
+            "ignored": tally.ignored,
+            "trouble": self.absence or self._scanner.trouble,
+            "watching": "events and scan" if self._lookout.is_watching() else "scan",
+            "why": self._lookout.why,
+            "repairs": dict(self._lookout.repairs),
+            "too_deep": tally.too_deep,
+            "unreadable": tally.unreadable,
+            "unwatched": self._lookout.unwatched,
+            "scan_entries": tally.entries,
+            "scan_busy_s": round(tally.busy_s, 3),
+            "scan_every_s": round(self._scanner.interval_s, 3),
+        }
+
+    def close(self) -> None:
+        """Stop watching, and leave every folder."""
+        self._lookout.close()
+        self._scanner.close()
+        self._table.close()
+
+    def _take_in(self, notice: Notice) -> None:
+        if not notice.is_folder:
+            self.inbox.notice(notice)
+        elif may_be_letter(notice.path):
+            self._scanner.look_into(notice.path)
