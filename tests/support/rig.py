@@ -116,8 +116,7 @@ class Rig:
         watched = {name: watch(port) for name, port in ports.items()}
         self.filer = Filer(spool=watched["spool"], durability=watched.pop("durability"), monotonic_s=lambda: self.now_s)
         return Pipeline(
-            **watched,
-            files=self.filer,
+            **{"files": self.filer, **watched},
             is_stopping=is_stopping,
             policy=Policy("site", PACIFIC, LEASE_S, MOST, 1_000_000, self.patience_s),
             wall_clock=lambda: NOW + timedelta(seconds=self.now_s),

@@ -54,8 +54,8 @@ def recover(rig: Rig) -> None:
         rig.run()
 
 
-def calls_of_a_quiet_day(folder: Path) -> list[str]:
-    rig, failpoints = Rig(folder), Failpoints()
+def calls_of_a_quiet_day(folder: Path, *, always: bool = True) -> list[str]:
+    rig, failpoints = Rig(folder, always=always), Failpoints()
     drop(rig)
     rig.run(failpoints=failpoints)
     check(rig)
@@ -108,10 +108,30 @@ def check_companions(rig: Rig) -> None:
     assert len(beside) == len(extracted) + len(errors) + len(notes), "no temporary file"
 
 
+@pytest.mark.parametrize("power_cut", [False, True])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_while_the_disk_is_waited_for(tmp_path: Path, when: When, power_cut: bool) -> None:
+    """With a server that syncs every second; with its machine, it loses whatever was not waited for."""
+    calls = calls_of_a_quiet_day(tmp_path / "quiet", always=False)
+    assert {"begin", "finish", "later", "move", "filed"} <= set(calls), "every port is watched"
+    assert calls.index("finish") < calls.index("later") < calls.index("move")
+    for number, name in enumerate(calls):
+        rig = Rig(tmp_path / str(number), always=False)
+        drop(rig)
+        assert run_until_killed(rig, Failpoints(number, when))
+        if power_cut:
+            rig.disk.cut_power()
+        recover(rig)
+        try:
+            check(rig)
+        except AssertionError as error:
+            raise AssertionError(f"killed {when} call {number}, {name}") from error
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_at_every_call(tmp_path: Path, when: When) -> None:
     calls = calls_of_a_quiet_day(tmp_path / "quiet")
-    assert {"begin", "finish", "locate", "move", "write", "to_text", "call"} <= set(calls), "every port is watched"
+    assert {"begin", "finish", "locate", "now", "move", "write", "to_text", "call"} <= set(calls)
     for number, name in enumerate(calls):
         rig = Rig(tmp_path / str(number))
         drop(rig)

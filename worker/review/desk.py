@@ -7,6 +7,7 @@ effect together), and the file follows; whatever a crash leaves between the two 
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,7 @@ from worker import companions
 from worker.contract.claim_ids import is_claim_id, split_claimed_name
 from worker.contract.event import RESOLVED, Action, Resolution, encode, event_id, make_event
 from worker.contract.names import DISCARDED, ERROR_SUFFIX, REVIEW
-from worker.records.model import Naming, Record, Records, Resolve, Resolved
+from worker.records.model import Naming, Record, Records, RecordsUnavailable, Resolve, Resolved
 from worker.spool import ClaimedFile, Spool
 
 log = logging.getLogger("imr.review")
@@ -126,14 +127,22 @@ class ReviewDesk:
         record = self.record(item)
         if record is None:
             raise DecisionRefused("the records know nothing of this letter; redrive it to have it read again")
-        answer = self._resolve(item, record, action, reason, "plain" if action == "restore" else record.named)
+        named: Naming = "plain" if action == "restore" else record.named
+        answer = self._resolve(self._decision(item, record, action, reason, named))
         if answer.verdict == "taken":
-            answer = self._resolve(item, record, action, reason, "claim")
+            answer = self._resolve(self._decision(item, record, action, reason, "claim"))
         if answer.verdict != "resolved":
             raise DecisionRefused(f"the letter is {answer.state} at revision {answer.revision}: nothing was changed")
         return answer
 
-    def _resolve(self, item: DeadItem, record: Record, action: Action, reason: str | None, named: Naming) -> Resolved:
+    def _resolve(self, decision: Resolve) -> Resolved:
+        try:
+            return self._records.resolve(decision)
+        except RecordsUnavailable:
+            # It may have been taken, and only the reply lost: the same call once more has the same answer.
+            return self._records.resolve(decision)
+
+    def _decision(self, item: DeadItem, record: Record, action: Action, reason: str | None, named: Naming) -> Resolve:
         resolution = Resolution(
             schema_version="1.0",
             action=action,
@@ -150,10 +159,8 @@ class ReviewDesk:
             path=_target(item, action, named),
             data=resolution,
         )
-        path = item.file.review_path(named)
-        return self._records.resolve(
-            Resolve(action, item.digest, record.revision, record.decisions, path, encode(event), named)
-        )
+        path, token = item.file.review_path(named), secrets.token_hex(8)
+        return Resolve(action, item.digest, record.revision, record.decisions, path, encode(event), named, token)
 
     def sweep(self) -> list[str]:
         """Finish what a crash left half-done; what was done, a line each. Raises `RecordsUnavailable`, OSError."""
