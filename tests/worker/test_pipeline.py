@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -450,8 +451,93 @@ class TestAFileThatIsWrittenTo:
         rig.run(records=Interrupted(rig.memory, "finish", lambda: path.write_bytes(b"its final bytes")))
         assert rig.letters() == {f"claimed/{one}~letter.txt": b"its final bytes"}
         assert rig.run().results == {one: "published"}
-        assert len(rig.published()) == 2
+        first, final = rig.published()
         assert rig.letters() == {f"{DAY}/{one}~letter.txt": b"its final bytes"}
+        assert "supersedes" not in first
+        assert (final["id"], final["supersedes"]) == (f"{digest('its final bytes')}:1", first["id"])
+        assert (rig.memory.counts().seen, rig.memory.counts().published) == (1, 1)
+        rig.assert_counts_close()
+
+    def test_after_it_was_refused_closes_its_dead_letter(self, rig: Rig) -> None:
+        """Its file is nowhere: nobody could decide about it."""
+        one = rig.claim("letter.txt", b"broken")
+        path = rig.claimed_path(one, "letter.txt")
+        rig.run(records=Interrupted(rig.memory, "finish", lambda: path.write_bytes(b"its final bytes")))
+        assert rig.run().results == {one: "published"}
+        dead, closed = rig.dead()
+        assert (closed["id"], closed["type"]) == (f"{dead['id']}.1", "imr.letter.resolved")
+        assert (closed["data"]["action"], closed["data"]["decided_by"]) == ("supersede", "imr-worker")
+        assert digest("its final bytes") in closed["data"]["reason"]
+        assert rig.published()[0]["supersedes"] == dead["id"]
+        assert (rig.memory.counts().dead, rig.memory.counts().published) == (0, 1)
+        assert set(rig.files()) == {f"{DAY}/{one}~letter.txt"}
+        rig.assert_counts_close()
+
+    def test_after_it_was_told_of_and_is_refused_now(self, rig: Rig) -> None:
+        one = rig.claim("letter.txt", b"a letter")
+        path = rig.claimed_path(one, "letter.txt")
+        rig.run(records=Interrupted(rig.memory, "finish", lambda: path.write_bytes(b"broken")))
+        assert rig.run().results == {one: "dead"}
+        assert rig.dead()[0]["supersedes"] == rig.published()[0]["id"]
+        assert set(rig.letters()) == {"review/letter.txt"}
+        assert (rig.memory.counts().dead, rig.memory.counts().published) == (1, 0)
+        rig.assert_counts_close()
+
+    @pytest.mark.parametrize("first", [b"a letter", b"broken"])
+    def test_after_it_was_told_of_and_is_a_copy_now(self, rig: Rig, first: bytes) -> None:
+        rig.claim("original.txt", b"its final bytes")
+        rig.run()
+        one = rig.claim("letter.txt", first)
+        path = rig.claimed_path(one, "letter.txt")
+        rig.run(records=Interrupted(rig.memory, "finish", lambda: path.write_bytes(b"its final bytes")))
+        assert rig.run().results == {one: "duplicate"}
+        assert rig.claimed() == []
+        counts = rig.memory.counts()
+        assert (counts.seen, counts.published, counts.dead, counts.duplicate) == (2, 1, 0, 1)
+        rig.assert_counts_close()
+
+    def test_again_and_again_and_back_to_what_it_was_first(self, rig: Rig) -> None:
+        one = rig.claim("letter.txt", b"first")
+        path = rig.claimed_path(one, "letter.txt")
+        for content in (b"second", b"first", b"second", b"last"):
+            change = partial(path.write_bytes, content)
+            rig.run(records=Interrupted(rig.memory, "finish", change))
+        assert rig.run().results == {one: "published"}
+        events = rig.published()
+        assert [event["id"].partition(":")[0] for event in events] == [
+            digest(content) for content in ("first", "second", "first", "second", "last")
+        ]
+        assert [event.get("supersedes") for event in events] == [None, *(event["id"] for event in events[:-1])]
+        assert len({event["id"] for event in events}) == 5
+        assert set(rig.letters().values()) == {b"last"}
+        assert rig.memory.counts().seen == 1
+        rig.assert_counts_close()
+
+    def test_a_published_letter_with_copies_stands_though_its_own_file_changed(self, rig: Rig) -> None:
+        one = rig.claim("a.txt", b"a letter")
+        path = rig.claimed_path(one, "a.txt")
+        rig.run(records=Interrupted(rig.memory, "finish", lambda: path.write_bytes(b"its final bytes")))
+        copy = rig.claim("b.txt", b"a letter")
+        assert rig.run(copy).results == {copy: "duplicate"}
+        assert rig.run().results == {one: "published"}
+        assert "supersedes" not in rig.published()[1]
+        assert sorted(rig.letters()) == [f"{DAY}/{one}~a.txt", f"{DAY}/duplicates/{copy}~b.txt"]
+        rig.assert_counts_close()
+
+    def test_a_damaged_record_of_its_earlier_bytes_keeps_it_waiting(self, rig: Rig) -> None:
+        one, other = rig.claim("letter.txt", b"a letter"), rig.claim("other.txt", b"another")
+        path = rig.claimed_path(one, "letter.txt")
+        rig.run(one, records=Interrupted(rig.memory, "finish", lambda: path.write_bytes(b"its final bytes")))
+
+        class DamagedEarlier:
+            def resolve(self, decision: Resolve) -> object:
+                raise RecordDamaged("imr:letter:... is a list, expected a hash")
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(rig.memory, name)
+
+        assert rig.run(records=DamagedEarlier()).results == {one: "retry", other: "published"}
+        assert rig.run().results == {one: "published"}
         rig.assert_counts_close()
 
     def test_and_dies_twice_under_the_same_claim(self, rig: Rig) -> None:
@@ -538,6 +624,21 @@ class TestSeveralWorkers:
         )
         rig.run(records=Interrupted(rig.memory, "dead_letter_event", the_other_files_it_first))
         assert set(rig.files()) == {"review/letter.txt", *(f"review/letter.txt{suffix}" for suffix in COMPANIONS)}
+
+    @pytest.mark.parametrize("code", ["no_issues", "empty", "poison", "of a later version"])
+    def test_a_dead_letter_whose_entry_was_trimmed_still_says_what_is_wrong(self, rig: Rig, code: str) -> None:
+        """Killed between the publish and the rename, and found again only after the streams were trimmed."""
+        one = rig.claim("letter.txt", b"broken")
+        mine = Lease(digest("broken"), one, "token")
+        rig.memory.begin([mine], lease_ms=LONG_MS, max_attempts=MOST)
+        rig.memory.finish([Finish(mine, 1, "dead", code, b"{}", "plain", "review/letter.txt")])
+        rig.memory.dead_letters.clear()
+        assert rig.run().results == {one: "filed"}
+        told = orjson.loads(rig.files()[f"review/letter.txt{ERROR_SUFFIX}"])
+        assert (told["id"], told["code"], told["attempts"]) == (f"{mine.digest}:1", code, 1)
+        assert (told["claim_id"], told["size_bytes"], told["violations"]) == (one, len(b"broken"), [])
+        assert told["what_happened"]
+        assert told["what_to_do"]
 
     def test_a_letter_that_ends_every_worker_becomes_poison(self, rig: Rig) -> None:
         killer, good = rig.claim("killer.txt", b"broken"), rig.claim("good.txt", b"a letter")

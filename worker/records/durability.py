@@ -111,7 +111,8 @@ def _config(reply: Any) -> dict[str, str]:
 
 
 def _require_written(replies: list[Any]) -> None:
-    if all(isinstance(reply, Exception) for reply in replies):
+    """Raise `RecordsUnavailable` if neither write was done: a wait would be for nothing."""
+    if not any(reply is True for reply in replies):
         each(replies[0], bool)
 
 
