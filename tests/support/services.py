@@ -128,7 +128,9 @@ class Services:
 
 
 @contextlib.contextmanager
-def running_services(folder: Path, **settings: str) -> Iterator[Services]:
+def running_services(
+    folder: Path, server_name: str = "valkey", appendfsync: str = "always", **settings: str
+) -> Iterator[Services]:
     """A share and a server that keeps what it is told, while the block runs. Raises `ServerMissing`."""
-    with running("valkey", **DURABLE) as server, contextlib.ExitStack() as stack:
+    with running(server_name, **{**DURABLE, "appendfsync": appendfsync}) as server, contextlib.ExitStack() as stack:
         yield Services(folder, server.url, stack, settings)
