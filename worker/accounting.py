@@ -37,6 +37,8 @@ class Account:
     """What keeps producers from claiming."""
     producers: int
     """Producers that have reported lately."""
+    internal: int = 0
+    """Dead letters that a fault of this software stopped."""
     reports: tuple[ProducerReport, ...] = ()
     """What they told last."""
 
@@ -73,6 +75,7 @@ def take_account(spool: Spool, records: Records, client: redis.Redis, keys: Keys
         lost_claims=lost,
         holds=tuple(sorted({report.hold for report in reports if report.hold})),
         producers=len(reports),
+        internal=counts.internal,
         reports=tuple(reports),
     )
 

@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,9 @@ from worker.tether import tethered
 
 START_TIMEOUT_S: Final = 60.0
 """Loading a large append-only file takes a while: about a minute for ten gigabytes."""
+FIRST_PAUSE_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 30.0
+"""Between two starts of a server that ends each time: a full disk may have room again at any moment."""
 STOP_TIMEOUT_S: Final = 30.0
 
 _CONFIG: Final = {
@@ -165,6 +168,34 @@ def embedded_server(state_folder: Path) -> Iterator[EmbeddedServer]:
         yield server
     finally:
         server.stop()
+
+
+class Kept:
+    """Starts a server again when it has ended, at growing pauses if it ends again at once."""
+
+    def __init__(self, server: EmbeddedServer, tell: Callable[[str], object], monotonic_s: Callable[[], float]) -> None:
+        self._server = server
+        self._tell = tell
+        self._now_s = monotonic_s
+        self._pause_s = FIRST_PAUSE_S
+        self._started_s = float("-inf")
+
+    def keep_running(self) -> None:
+        """Start it if it does not run, unless that was tried a moment ago; never raises, and tells what it does."""
+        ran_s = self._now_s() - self._started_s
+        if self._server.pid is not None:
+            self._pause_s = FIRST_PAUSE_S if ran_s > LONGEST_PAUSE_S else self._pause_s
+            return
+        if ran_s < self._pause_s:
+            return
+        self._started_s, self._pause_s = self._now_s(), min(2 * self._pause_s, LONGEST_PAUSE_S)
+        self._tell("the embedded server ended; starting it again (letters wait, nothing is lost)")
+        try:
+            self._server.start()
+        except StartRefused as error:
+            self._tell(f"{error}; tried again in {self._pause_s:.0f} s")
+        else:
+            self._tell("the embedded server runs again")
 
 
 def _answers(url: str) -> bool:

@@ -27,7 +27,8 @@ from worker.contract.trust import Doubt, Trust
 from worker.reading import Gone, Unreadable, take
 from worker.records.model import Record, Records
 from worker.review.desk import DeadItem, ReviewDesk
-from worker.spool import ClaimedFile, Spool, files_below
+from worker.review.sweeping import Sweeper
+from worker.spool import TEMPORARY_PREFIX, ClaimedFile, Spool, files_below
 
 log = logging.getLogger("imr.worker")
 
@@ -80,12 +81,14 @@ class Reconciler:
         spool: Spool,
         records: Records,
         desk: ReviewDesk,
+        sweeper: Sweeper,
         max_letter_bytes: int,
         dry_run: bool = False,
     ) -> None:
         self._spool = spool
         self._records = records
         self._desk = desk
+        self._sweeper = sweeper
         self._max_bytes = max_letter_bytes
         self._dry_run = dry_run
 
@@ -127,6 +130,8 @@ class Reconciler:
         for folder, name in files_below(top):
             split = split_claimed_name(name)
             path = os.path.join(top, folder, name)
+            if name.startswith(TEMPORARY_PREFIX) and not self._dry_run:
+                self._sweeper.remove_stale(os.path.relpath(path, self._spool.root))
             if split is None or name.endswith(EXTRACTED_SUFFIX) or folder.split("/")[0] == DUPLICATES:
                 continue
             if claimed_at_ms(split[0]) >= since_ms or _ctime_ms(path) >= since_ms:
@@ -181,6 +186,7 @@ def make_reconciler(settings: Settings, records: Records, *, dry_run: bool = Fal
             decided_by="reconciliation",
             wall_clock=lambda: datetime.now(UTC),
         ),
+        sweeper=Sweeper(spool, records, settings.max_letter_bytes, lambda: datetime.now(UTC).timestamp()),
         max_letter_bytes=settings.max_letter_bytes,
         dry_run=dry_run,
     )

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 from pathlib import Path
+
+import redis
 
 from tests.support.system import System, running_system
 from tests.support.waiting import eventually
@@ -43,6 +48,31 @@ def test_everything_is_published_again_under_the_same_ids(tmp_path: Path) -> Non
         system.imr("reconcile", "--all")
         assert told(system) == ""
         assert ids(system) == before
+
+
+def test_a_server_that_is_killed_is_started_again_and_nothing_is_lost(tmp_path: Path) -> None:
+    samples = sorted(SAMPLES.iterdir())
+    with running_system(tmp_path / "share") as system:
+        system.drop(samples[0].read_bytes(), samples[0].name)
+        eventually(lambda: len(ids(system)) == 1, "the first letter", timeout_s=60)
+        os.kill(int(system.client().info("server")["process_id"]), signal.SIGKILL)
+        for sample in samples[1:]:
+            system.drop(sample.read_bytes(), sample.name)
+        eventually(
+            lambda: answers_with(system, len(samples)), "every letter, by the server started again", timeout_s=60
+        )
+        eventually(system.is_idle, "every letter filed", timeout_s=60)
+        assert len(set(ids(system))) == len(samples)
+        assert system.status()["unexplained"] == 0
+        _, printed = system.stop()
+    assert "the embedded server ended; starting it again" in printed
+    assert "the embedded server runs again" in printed
+
+
+def answers_with(system: System, count: int) -> bool:
+    with contextlib.suppress(redis.RedisError):
+        return len(ids(system)) == count
+    return False
 
 
 def told(system: System) -> str:

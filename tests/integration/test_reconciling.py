@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +29,8 @@ from worker.embedded import EmbeddedServer
 from worker.reconciling import BATCH, Checked, Reconciler, Since, back_to, reconcile
 from worker.records.redis import RedisRecords
 from worker.review.desk import ReviewDesk
-from worker.spool import Spool
+from worker.review.sweeping import STALE_S, Sweeper
+from worker.spool import TEMPORARY_PREFIX, Spool
 
 pytestmark = pytest.mark.services
 
@@ -76,7 +78,14 @@ class Installation:
         desk = ReviewDesk(
             spool=spool, records=self.rig.records, site="site", decided_by="check", wall_clock=cast("Any", None)
         )
-        return Reconciler(spool=spool, records=self.rig.records, desk=desk, max_letter_bytes=1 << 20, dry_run=dry_run)
+        return Reconciler(
+            spool=spool,
+            records=self.rig.records,
+            desk=desk,
+            sweeper=Sweeper(spool, self.rig.records, 1 << 20, time.time),
+            max_letter_bytes=1 << 20,
+            dry_run=dry_run,
+        )
 
     def check(self, days: int = DAYS) -> None:
         """One chore of a worker."""
@@ -361,6 +370,22 @@ def test_a_share_that_is_away_stops_the_check_until_it_is_back(one: Installation
     assert one.beat()
     one.work()
     one.assert_whole()
+
+
+def test_temporary_files_that_a_crash_left_are_removed_on_the_way(
+    one: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder, *_) = {path.parent for path in (one.rig.share / "archive").rglob("*") if path.is_file()}
+    left = folder / f"{TEMPORARY_PREFIX}0011"
+    left.touch()
+    list(one.reconciler().filed(EVERYTHING))
+    assert left.exists(), "somebody may be writing it"
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s + STALE_S + 1)
+    list(one.reconciler(dry_run=True).filed(EVERYTHING))
+    assert left.exists()
+    list(one.reconciler().filed(EVERYTHING))
+    assert not left.exists()
 
 
 def test_a_batch_is_one_round_trip(one: Installation) -> None:

@@ -287,6 +287,7 @@ class MemoryRecords:
             duplicate=duplicate,
             open_claims=frozenset(self._open),
             finished_claims=frozenset(self.finished),
+            internal=sum(one.state == "dead" and one.code == "internal" for one in self._letters.values()),
         )
 
 

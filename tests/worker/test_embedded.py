@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -16,8 +19,8 @@ from tests.support.servers import ServerMissing, answers, binary_of
 from tests.support.waiting import eventually
 from worker.contract.redis_client import connect
 from worker.contract.server import require_server
-from worker.contract.share import StartRefused
-from worker.embedded import EmbeddedServer, embedded_server
+from worker.contract.share import Problem, StartRefused
+from worker.embedded import LONGEST_PAUSE_S, EmbeddedServer, Kept, embedded_server
 
 pytestmark = pytest.mark.services
 
@@ -148,3 +151,55 @@ def test_it_ends_with_its_owner_and_the_next_waits_for_that(server: EmbeddedServ
         owner.kill()
     server.start()
     assert kept(server) == 1
+
+
+class Dying:
+    """A server that ends as often as the test says."""
+
+    def __init__(self) -> None:
+        self.pid: int | None = 1
+        self.starts = 0
+        self.is_refused = False
+
+    def start(self) -> None:
+        self.starts += 1
+        if self.is_refused:
+            raise StartRefused([Problem("the disk is full", "make room")])
+        self.pid = 1
+
+
+def test_a_server_that_ends_each_time_is_started_at_growing_pauses() -> None:
+    server, told, now_s = Dying(), list[str](), [0.0]
+    kept = Kept(cast("EmbeddedServer", server), told.append, lambda: now_s[0])
+    kept.keep_running()
+    assert (server.starts, told) == (0, [])
+    server.is_refused, server.pid = True, None
+    starts: list[float] = []
+    while now_s[0] < 200:
+        before = server.starts
+        kept.keep_running()
+        starts += [now_s[0]] if server.starts > before else []
+        now_s[0] += 0.5
+    assert starts[:5] == [0.0, 2.0, 6.0, 14.0, 30.0]
+    assert {later - earlier for earlier, later in itertools.pairwise(starts[5:])} == {LONGEST_PAUSE_S}
+    assert "the disk is full -> make room; tried again in 2 s" in told
+    server.is_refused = False
+    now_s[0] += LONGEST_PAUSE_S
+    kept.keep_running()
+    assert told[-1] == "the embedded server runs again"
+    now_s[0] += LONGEST_PAUSE_S + 1
+    kept.keep_running()
+    server.pid = None
+    kept.keep_running()
+    assert server.pid == 1, "one that ran for long is started at once"
+
+
+@pytest.mark.services
+def test_a_killed_server_runs_again_with_its_data(server: EmbeddedServer) -> None:
+    server.start()
+    with contextlib.closing(connect(server.url)) as client:
+        client.set("key", "value")
+        server.kill()
+        kept = Kept(server, lambda what: None, time.monotonic)
+        kept.keep_running()
+        assert client.get("key") == b"value"

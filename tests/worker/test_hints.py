@@ -10,16 +10,18 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import orjson
 import pytest
 import redis
 
-from tests.support.servers import Server, running
+from tests.support.servers import Server, binary_of, running
 from tests.support.waiting import eventually
 from worker.contract.claim_ids import new_claim_id
 from worker.contract.messages import read_hint
+from worker.embedded import EmbeddedServer
 from worker.hints import Hints, QueueUnavailable, make_app
 
 TIMEOUT_S = 0.5
@@ -251,3 +253,23 @@ def test_a_hint_that_cannot_be_acknowledged_costs_a_worker_no_place(
 
 def too_late(*_: object) -> None:
     raise redis.TimeoutError
+
+
+def test_a_worker_that_is_started_before_its_broker_waits_for_it_beyond_a_hundred_tries(tmp_path: Path) -> None:
+    """As its consumer connects, with the configuration that it has; only the pauses between the tries are left out."""
+    server = EmbeddedServer(tmp_path / "state", binary_of("valkey"))
+    app, failures = make_app(server.url, "imr"), list[object]()
+
+    def failed(error: object, pause_s: float) -> None:
+        failures.append(error)
+        if len(failures) == 120:
+            server.start()
+
+    try:
+        with app.connection_for_read() as connection:
+            most = app.conf.broker_connection_max_retries
+            connection.ensure_connection(failed, most, interval_start=0, interval_step=0, interval_max=0)
+            assert connection.connected
+            assert len(failures) == 120
+    finally:
+        server.kill()

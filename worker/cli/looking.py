@@ -110,6 +110,9 @@ def _show(account: Account) -> None:
     unexplained = account.unexplained
     table.add_row("unexplained", f"{unexplained:,}", "", style="bold red" if unexplained else "green")
     out.print(table)
+    if account.internal:
+        what = f"{account.internal:,} of the dead letters were stopped by a fault of this software (code internal)"
+        out.print(f"{what}: report it with the lines `letter failed` of the worker's log, and act on them by hand.")
     if account.lost_claims:
         out.print(f"{account.lost_claims} letters were begun, and their files are gone from claimed/", style="bold red")
     if account.holds:

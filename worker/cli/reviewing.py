@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from worker.contract.server import broker_of, redis_url
 from worker.contract.settings import Settings, load_settings
 from worker.records.redis import RedisRecords
 from worker.review.desk import DeadItem, ReviewDesk
+from worker.review.sweeping import Sweeper
 from worker.spool import Spool
 
 group = typer.Typer(help="Letters that went to review: understand, redrive or discard them.", no_args_is_help=True)
@@ -130,8 +132,11 @@ def discard(
 
 @group.command()
 def sweep() -> None:
-    """Finish decisions that a crash left half-done, and say what was found."""
-    done = _desk(load_settings()).sweep()
+    """Finish decisions that a crash left half-done, remove temporary files it left, and say what was found."""
+    settings = load_settings()
+    records = RedisRecords(connect(redis_url(settings)), Keys(settings.prefix))
+    sweeper = Sweeper(Spool(settings.share), records, settings.max_letter_bytes, time.time)
+    done = [*_desk(settings).sweep(), *sweeper.sweep()]
     for line in done:
         out.print(line, markup=False)
     err.print(f"{len(done)} put right" if done else "nothing to put right")

@@ -40,7 +40,7 @@ from worker.contract.server import require_server
 from worker.contract.settings import Settings
 from worker.contract.share import StartRefused, prepare
 from worker.determining import load_rules
-from worker.embedded import embedded_server
+from worker.embedded import Kept, embedded_server
 from worker.records.model import RecordsUnavailable
 from worker.records.redis import RedisRecords
 from worker.spool import TEMPORARY_PREFIX, Spool
@@ -118,6 +118,7 @@ class Supervisor:
         self._settings = settings
         self._options = options
         self._keys = Keys(settings.prefix)
+        self._kept: Kept | None = None
         self._stopping = False
 
     def run(self) -> Exit:
@@ -150,6 +151,7 @@ class Supervisor:
             yield self._settings.redis_url.get_secret_value()
             return
         with embedded_server(self._settings.state_folder) as server:
+            self._kept = Kept(server, lambda what: err.print(what, markup=False), time.monotonic)
             yield server.url
 
     def _serve(self, url: str, client: redis.Redis) -> Exit:
@@ -194,6 +196,8 @@ class Supervisor:
         account_due_s = 0.0
         with Status("starting", console=err) as status:
             while not self._stopping:
+                if self._kept is not None:
+                    self._kept.keep_running()
                 for child in children:
                     child.keep_running()
                 try:
@@ -204,8 +208,9 @@ class Supervisor:
                         status.update(_told(account))
                         if self._options.drain and account.producers and not account.in_flight:
                             return
-                except (redis.RedisError, RecordsUnavailable) as error:
-                    status.update(f"Redis does not answer ({type(error).__name__}); waiting")
+                except (redis.RedisError, RecordsUnavailable, OSError) as error:
+                    who = "the share" if isinstance(error, OSError) else "Redis"
+                    status.update(f"{who} does not answer ({type(error).__name__}); waiting")
                     time.sleep(_ACCOUNT_EVERY_S)
 
     def _account(self, client: redis.Redis) -> Account:

@@ -16,7 +16,7 @@ Keys, all below one prefix (`imr`):
     imr:open-letters     hash    claim id -> digest of the letter it is open for
     imr:finished         hash    claim id -> `<digest>:<revision>` or `copy:<digest>`; finished and not filed away yet
     imr:barrier          string  written before each wait for the disk; its value means nothing; expires
-    imr:counts           hash    seen, published, dead, discarded, duplicate
+    imr:counts           hash    seen, published, dead, discarded, duplicate; internal: dead by a fault of ours
     imr:review-names     hash    SHA-256 of a path in review/ -> digest of the letter that has it
     imr:producers        hash    producer -> its last report (waiting, ignored, what holds it); expires with them
     imr:trimmed          hash    '<stream> below' -> first id that trimming kept, '<stream> entries' -> how many went

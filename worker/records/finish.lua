@@ -41,4 +41,5 @@ local was_open = redis.call('HGET', KEYS[6], claim) == ARGV[10] and leave_open(K
 redis.call('HSET', KEYS[7], claim, ARGV[10] .. ':' .. revision)
 count(KEYS[3], 'seen', 1 - was_open)
 count(KEYS[3], outcome, 1)
+count(KEYS[3], 'internal', code == 'internal' and 1 or 0)
 return {'finished', entry, outcome, ARGV[7]}

@@ -139,6 +139,8 @@ class Counts:
     duplicate: int
     open_claims: frozenset[str]
     finished_claims: frozenset[str] = frozenset()
+    internal: int = 0
+    """Those of the dead letters that a fault of this software stopped."""
 
 
 class Records(Protocol):

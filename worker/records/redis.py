@@ -153,7 +153,8 @@ class RedisRecords:
         names = ("seen", "published", "dead", "discarded", "duplicate")
         seen, published, dead, discarded, duplicate = (numbers.get(name, 0) for name in names)
         open_claims, finished = (frozenset(one.decode() for one in group) for group in claims)
-        return Counts(seen, published, dead, discarded, duplicate, open_claims, finished)
+        internal = numbers.get("internal", 0)
+        return Counts(seen, published, dead, discarded, duplicate, open_claims, finished, internal)
 
     def _run(self, name: str, commands: Sequence[Command]) -> list[Any]:
         """The replies of one script run for all commands in one round trip; an error reply stands in its place."""

@@ -20,8 +20,11 @@ local wrong = expect(KEYS[1], 'hash') or expect(KEYS[2], 'zset') or expect(KEYS[
 if wrong then return wrong end
 
 local action, path, named, digest = ARGV[1], ARGV[4], ARGV[5], ARGV[8]
-local known = redis.call('HMGET', KEYS[1], 'state', 'revision', 'decisions', 'claim', 'named', 'decided')
+local known = redis.call('HMGET', KEYS[1], 'state', 'revision', 'decisions', 'claim', 'named', 'decided',
+  'code')
 local state, revision, decisions, claim = known[1], known[2] or '1', known[3] or '0', known[4]
+
+local is_ours = known[7] == 'internal'
 
 local function answer(verdict)
   return {verdict, state or '', tonumber(revision), tonumber(decisions), known[5] or ''}
@@ -59,6 +62,7 @@ end
 
 if state ~= 'published' then redis.call('XADD', KEYS[4], '*', 'content-type', ARGV[6], 'data', ARGV[7]) end
 count(KEYS[3], state, -1)
+count(KEYS[3], 'internal', is_ours and state == 'dead' and -1 or 0)
 decisions = tonumber(decisions) + 1
 revision = tonumber(revision)
 if action == 'redrive' or action == 'supersede' then
@@ -75,6 +79,7 @@ if action == 'redrive' or action == 'supersede' then
 else
   state = action == 'discard' and 'discarded' or 'dead'
   count(KEYS[3], state, 1)
+  count(KEYS[3], 'internal', is_ours and state == 'dead' and 1 or 0)
 end
 if action == 'supersede' then redis.call('HSET', KEYS[1], 'superseded', ARGV[11]) end
 redis.call('HSET', KEYS[1], 'state', state, 'revision', revision, 'decisions', decisions, 'named', named,

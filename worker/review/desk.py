@@ -168,7 +168,10 @@ class ReviewDesk:
 
     def _finish(self, item: DeadItem) -> Iterator[str]:
         record = self.record(item)
-        if record is None:
+        if record is None and not (self._spool.exists(item.path) or self._spool.exists(item.file.path)):
+            companions.take_away(self._spool, item.path)
+            yield f"{item.digest[:12]}: an error file without its letter; removed"
+        elif record is None:
             yield f"{item.digest[:12]}: in review/, but unknown to the records; redrive it to have it read again"
         elif record.state == "discarded" and item.where == "review":
             self._put(item, item.file.discarded_path())

@@ -740,3 +740,21 @@ def test_an_entry_that_is_not_there_has_no_event(records: Records) -> None:
 def test_answers_are_verdicts_where_nothing_is_damaged(records: Records) -> None:
     answers = records.begin([lease("a", claim())], lease_ms=LONG_MS, max_attempts=MOST)
     assert not any(isinstance(answer, RecordDamaged) for answer in answers)
+
+
+def test_letters_that_a_fault_of_ours_stopped_are_counted_while_they_wait_for_a_person(records: Records) -> None:
+    for number, code in enumerate(("internal", "internal", "empty")):
+        one = lease(str(number), claim(number))
+        begin(records, one)
+        finish(records, burying(one, f"review/{number}.txt", code=code))
+    assert records.counts().internal == 2
+    records.resolve(deciding("discard", "0", path="review/0.txt"))
+    assert records.counts().internal == 1
+    records.resolve(deciding("restore", "0", decisions=1, path="review/0.txt"))
+    assert records.counts().internal == 2
+    records.resolve(deciding("redrive", "0", decisions=2, path="review/0.txt"))
+    records.resolve(deciding("discard", "1", path="review/1.txt"))
+    records.resolve(deciding("redrive", "1", decisions=1, path="review/1.txt"))
+    assert records.counts().internal == 0
+    records.resolve(deciding("discard", "2", path="review/2.txt"))
+    assert records.counts().internal == 0

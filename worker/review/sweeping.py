@@ -1,0 +1,83 @@
+"""Putting right what a crash left in `review/` and `archive/` besides decisions: temporary files, missing notes.
+
+Only what is older than any step that could still be at it is touched.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from worker import companions
+from worker.contract.names import COMPANIONS, DUPLICATES, ERROR_SUFFIX, REVIEW
+from worker.reading import Gone, Unreadable, take
+from worker.records.model import Records
+from worker.spool import TEMPORARY_PREFIX, Spool, files_below
+
+STALE_S: Final = 3600.0
+"""A temporary file lives for milliseconds, a decision takes its files along within seconds; the rest of the hour is for
+the clock of a file server that is not ours."""
+
+
+class Sweeper:
+    """Finds and puts right what nobody will come back to."""
+
+    def __init__(
+        self, spool: Spool, records: Records, max_letter_bytes: int, wall_clock_s: Callable[[], float]
+    ) -> None:
+        self._spool = spool
+        self._records = records
+        self._max_bytes = max_letter_bytes
+        self._now_s = wall_clock_s
+
+    def sweep(self) -> Iterator[str]:
+        """Do all of it; what was done or found, a line each. Raises `RecordsUnavailable`, OSError."""
+        for path in self._spool.temporary_files():
+            if self.remove_stale(path):
+                yield f"a temporary file in {path.partition('/')[0]}/ that a crash left; removed"
+        for path in list(self._without_a_note()):
+            yield self._write_again(path)
+
+    def remove_stale(self, path: str) -> bool:
+        """Remove a temporary file of ours if a crash left it; whether it did. Raises OSError."""
+        is_stale = self.is_stale(path)
+        if is_stale:
+            self._spool.remove(path)
+        return is_stale
+
+    def is_stale(self, path: str) -> bool:
+        """Whether nobody is at that file any more."""
+        try:
+            found = os.lstat(os.path.join(self._spool.root, path))
+        except FileNotFoundError:
+            return False
+        return self._now_s() - max(found.st_mtime, found.st_ctime) > STALE_S
+
+    def _without_a_note(self) -> Iterator[str]:
+        """Letters in `review/` beside which no `.error.json` lies."""
+        for folder, name in files_below(os.path.join(self._spool.root, REVIEW)):
+            path = "/".join(part for part in (REVIEW, folder, name) if part)
+            is_ours = name.startswith(TEMPORARY_PREFIX) or name.endswith(COMPANIONS)
+            if is_ours or folder.split("/")[0] == DUPLICATES or self._spool.exists(path + ERROR_SUFFIX):
+                continue
+            if self.is_stale(path):
+                yield path
+
+    def _write_again(self, path: str) -> str:
+        event = self._event_of(path)
+        if event is None:
+            return "a file in review/ without .error.json and record; put it into the inbox to have it read"
+        companions.lay(self._spool, path, event)
+        return "a dead letter without its .error.json; written again"
+
+    def _event_of(self, path: str) -> bytes | None:
+        """Its dead letter, as it stands in the stream."""
+        try:
+            digest = take(self._spool.root, path, max_bytes=self._max_bytes).digest
+        except (Gone, Unreadable):
+            return None
+        record = self._records.record(digest)
+        if record is None or record.state not in ("dead", "discarded"):
+            return None
+        return self._records.dead_letter_event(record.entry)
