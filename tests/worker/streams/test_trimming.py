@@ -233,6 +233,16 @@ class TestDeadLetters:
         assert (looked.removed, trimmed.removed, trimmed.why) == (len(many) - 1, len(many) - 1, "group")
         assert ids(client, KEYS.dead_letters) == many[-1:]
 
+    def test_a_letter_that_waits_beyond_the_first_page_is_not_passed(self, client: redis.Redis) -> None:
+        add(client, *(f"{number}-1" for number in range(1, PAGE_ENTRIES + 8)), stream=KEYS.dead_letters)
+        records = RedisRecords(client, KEYS)
+        bury(records, "a", 1)
+        group_that_has(client, "desk", PAGE_ENTRIES + 8, stream=KEYS.dead_letters)
+        trimmer = Trimmer(client, KEYS, -1.0)
+        looked, trimmed = of(trimmer.look(), KEYS.dead_letters), of(trimmer.trim(), KEYS.dead_letters)
+        assert (looked.removed, trimmed.removed, trimmed.why) == (PAGE_ENTRIES + 7, PAGE_ENTRIES + 7, "letter")
+        assert ids(client, KEYS.dead_letters) == [entry_of(records, "a")]
+
     def test_an_entry_that_is_no_event_hinders_nothing(self, client: redis.Redis, trimmer: Trimmer) -> None:
         for number, data in enumerate((b"", b"\xff", b"[]", b'{"type": "imr.letter.dead-lettered"}'), start=1):
             client.xadd(KEYS.dead_letters, {"data": data}, id=f"{number}-1")
