@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run sample test lint types validate check lock docs bench bench-lock bench-quiet bench-parser fuzz faults clean
+.PHONY: help run sample test lint types validate check lock docs bench bench-lock bench-quiet bench-parser bench-intake fuzz faults clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -74,6 +74,9 @@ bench-quiet: $(DEV) ## What watching costs when nothing comes, with 10,000 archi
 
 bench-parser: $(DEV) ## Letters per second of the parser, against baselines in the same run (about 2 minutes).
 	$(BIN)/python -m tests.benchmarks.parser
+
+bench-intake: $(DEV) ## A flood of 200,000 files, and what watching quiet folders costs (about 6 minutes; ARGS=--help).
+	$(BIN)/python -m tests.benchmarks.intake $(ARGS)
 
 fuzz: $(DEV) ## 100,000 mutated letters through the parser (SEED=n, CASES=n; about 10 minutes).
 	$(BIN)/python -m tests.letter.fuzz --cases $(or $(CASES),100000) --seed $(or $(SEED),1)
