@@ -67,7 +67,7 @@ class Claimer:
                 if _is_file(renamed):
                     return claim_id
                 # A folder took the file's place in this very moment. In claimed/ nobody would look into it.
-                os.rename(renamed, name, dst_dir_fd=source)
+                _put_back(renamed, source, name)
                 return None
             if not _is_in(source, name):
                 return None
@@ -83,6 +83,14 @@ def _is_file(path: str) -> bool:
         return not stat.S_ISDIR(os.lstat(path).st_mode)
     except FileNotFoundError:
         return True
+
+
+def _put_back(renamed: str, folder: int, name: str) -> None:
+    """Back to the inbox: by its own name, or by the claimed one if that is taken by now."""
+    try:
+        os.rename(renamed, name, dst_dir_fd=folder)
+    except OSError:
+        os.rename(renamed, os.path.basename(renamed), dst_dir_fd=folder)
 
 
 def _is_in(folder: int, name: str) -> bool:

@@ -28,6 +28,7 @@ TEMPORARY_PREFIX = ".imr-tmp-"
 
 _RECEIVED: Final = re.compile(r"received-(\d{4}-\d{2}-\d{2})")
 
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
 
@@ -214,31 +215,30 @@ def _join(*parts: str) -> str:
 def files_below(top: str) -> Iterator[tuple[str, str]]:
     """(folder relative to `top`, name) of everything below that is no folder; links are not followed.
 
-    Raises OSError if `top` cannot be listed.
+    Each folder is opened below the one before it: one that is swapped for a link while we look leads nowhere. Raises
+    OSError if `top` cannot be listed.
     """
-    waiting = [("", 0)]
-    while waiting:
-        folder, depth = waiting.pop()
-        with _listing(os.path.join(top, folder), required=depth == 0) as entries:
+    yield from _files_in(os.open(top, _FOLDER), "", 0)
+
+
+def _files_in(descriptor: int, folder: str, depth: int) -> Iterator[tuple[str, str]]:
+    try:
+        with os.scandir(descriptor) as entries:
             for entry in entries:
                 if not entry.is_dir(follow_symlinks=False):
                     yield folder, entry.name
-                elif depth < MAX_DEPTH:
-                    waiting.append((_join(folder, entry.name), depth + 1))
+                elif depth < MAX_DEPTH and (inner := _inner_folder(descriptor, entry.name)) is not None:
+                    yield from _files_in(inner, _join(folder, entry.name), depth + 1)
+    finally:
+        os.close(descriptor)
 
 
-@contextlib.contextmanager
-def _listing(path: str, *, required: bool) -> Iterator[Iterable[os.DirEntry[str]]]:
+def _inner_folder(descriptor: int, name: str) -> int | None:
+    """A folder of a folder, opened; None for one that was pruned, or became something else, while we looked."""
     try:
-        entries = os.scandir(path)
-    except FileNotFoundError:
-        # A sub-folder that was pruned while we looked; a missing top is the share gone away.
-        if required:
-            raise
-        yield ()
-        return
-    with entries:
-        yield entries
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _load_renameat2() -> ctypes._NamedFuncPointer | None:

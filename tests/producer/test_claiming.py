@@ -149,6 +149,22 @@ def test_a_folder_that_takes_the_place_of_a_link_in_that_moment_stays_in_the_inb
     assert os.listdir(share.root / "claimed") == []
 
 
+def test_also_when_its_name_is_taken_by_then(share: Share, claimer: Claimer, monkeypatch: pytest.MonkeyPatch) -> None:
+    share.write("swapped/letter.pdf")
+    real = os.rename
+
+    def taken_after(old: str, new: str, **kwargs: int) -> None:
+        real(old, new, **kwargs)
+        if not os.path.lexists(share.inbox / "swapped"):
+            (share.inbox / "swapped").symlink_to("nowhere")
+
+    monkeypatch.setattr(os, "rename", taken_after)
+    assert claimer.claim("swapped") is None
+    (kept,) = [path for path in share.waiting_paths() if path != "swapped"]
+    assert kept.endswith("~swapped/letter.pdf")
+    assert os.listdir(share.root / "claimed") == []
+
+
 def test_a_fifo_is_claimed_without_being_opened(share: Share, claimer: Claimer) -> None:
     os.mkfifo(share.inbox / "fifo.pdf")
     claim_id = claimer.claim("fifo.pdf")
