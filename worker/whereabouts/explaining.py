@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from worker.contract.claim_ids import is_claim_id
+from worker.contract.junk import DONE_SUFFIX
 from worker.contract.names import INBOX
 from worker.contract.pause import Pause, read_pause
 from worker.contract.reports import ProducerReport
@@ -101,7 +102,14 @@ class Explainer:
             status = os.lstat(os.path.join(self._spool.root, place.path))
         except FileNotFoundError as error:
             raise NotFound("it was claimed or taken away while we looked; ask again") from error
-        waiting = judge(place.path.removeprefix(f"{INBOX}/"), status, self._now_s(), self._holds(), self._rules)
+        waiting = judge(
+            place.path.removeprefix(f"{INBOX}/"),
+            status,
+            self._now_s(),
+            self._holds(),
+            self._rules,
+            has_done_file=self._spool.exists(place.path + DONE_SUFFIX),
+        )
         return Answer(
             where="inbox",
             state=waiting.state,

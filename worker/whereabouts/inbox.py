@@ -7,7 +7,8 @@ import stat
 from dataclasses import dataclass, field
 from typing import Literal
 
-from worker.contract.junk import MAX_DEPTH, junk_rule
+from worker.contract.junk import DONE_SUFFIX, MAX_DEPTH, junk_rule
+from worker.contract.settings import Complete
 from worker.dead_letters import READING
 
 State = Literal["ignored", "too deep", "settling", "held", "waiting"]
@@ -18,9 +19,11 @@ class Rules:
     """What decides about files in the inbox; see the settings of the same names."""
 
     settle_s: float
+    """How long a file must stay unchanged that is not known to be complete: the setting that `complete` chooses."""
     scan_s: float
     max_letter_bytes: int
     incomplete_s: float = 60.0
+    complete: Complete = "quiet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,15 @@ class Waiting:
     """What will come of it, where that is no publication."""
 
 
-def judge(path: str, status: os.stat_result, now_s: float, holds: tuple[str, ...], rules: Rules) -> Waiting:
+def judge(
+    path: str,
+    status: os.stat_result,
+    now_s: float,
+    holds: tuple[str, ...],
+    rules: Rules,
+    *,
+    has_done_file: bool = False,
+) -> Waiting:
     """What the file at `path` (relative to the inbox) waits for; `holds` is what keeps producers from claiming."""
     rule = junk_rule(path)
     if rule is not None:
@@ -41,6 +52,8 @@ def judge(path: str, status: os.stat_result, now_s: float, holds: tuple[str, ...
     if path.count("/") > MAX_DEPTH:
         return Waiting("too deep", (f"a place less deep: folders below the {MAX_DEPTH}th are not looked into",))
     settling, warnings = _settling(status, now_s, rules), _warnings(status, rules)
+    if rules.complete == "done-file" and not has_done_file:
+        settling = f"its done-file: {os.path.basename(path)}{DONE_SUFFIX} beside it (IMR_COMPLETE is done-file)"
     if settling:
         return Waiting("settling", (settling, *holds), warnings)
     if holds:
@@ -62,7 +75,8 @@ def _settling(status: os.stat_result, now_s: float, rules: Rules) -> str:
     when = f"it was written to {max(age_s, 0):.1f} s ago"
     if age_s < -1:
         when = f"its time is {-age_s:.0f} s ahead of ours, which changes nothing"
-    return f"{rules.settle_s:g} s without a change (IMR_SETTLE_SECONDS); {when}"
+    setting = "IMR_RENAMED_QUIET_SECONDS" if rules.complete == "renamed" else "IMR_SETTLE_SECONDS"
+    return f"{rules.settle_s:g} s without a change ({setting}); {when}"
 
 
 def _warnings(status: os.stat_result, rules: Rules) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,6 +62,16 @@ def test_by_when_it_was_written_to(mtime: float, state: str, said: str) -> None:
     waiting = judge("letter.pdf", looks(mtime=mtime), NOW_S, (), RULES)
     assert waiting.state == state
     assert said in waiting.waits_for[0]
+
+
+def test_by_the_way_in_which_files_are_complete() -> None:
+    rules = replace(RULES, complete="done-file")
+    (waits_for,) = judge("clinic/a.pdf", looks(), NOW_S, (), rules).waits_for
+    assert waits_for == "its done-file: a.pdf.done beside it (IMR_COMPLETE is done-file)"
+    assert judge("clinic/a.pdf", looks(), NOW_S, (), rules, has_done_file=True).state == "waiting"
+    renamed = replace(RULES, complete="renamed", settle_s=90.0)
+    (waits_for,) = judge("a.pdf", looks(), NOW_S, (), renamed).waits_for
+    assert waits_for == "90 s without a change (IMR_RENAMED_QUIET_SECONDS); it was written to 60.0 s ago"
 
 
 def test_everything_that_holds_it_is_told() -> None:
