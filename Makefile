@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run sample test lint types validate check lock docs bench bench-lock bench-quiet bench-parser bench-intake fuzz faults clean
+.PHONY: help run sample test lint types validate check lock docs bench bench-lock bench-quiet bench-parser bench-intake fuzz faults mutations soak clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -81,8 +81,15 @@ bench-intake: $(DEV) ## A flood of 200,000 files, and what watching quiet folder
 fuzz: $(DEV) ## 100,000 mutated letters through the parser (SEED=n, CASES=n; about 10 minutes).
 	$(BIN)/python -m tests.letter.fuzz --cases $(or $(CASES),100000) --seed $(or $(SEED),1)
 
-faults: $(DEV) ## Every failpoint with every action, broken connections, a broken Redis (about 10 minutes; ARGS="--only text").
+faults: $(DEV) ## Every failpoint with every action, broken connections, a broken and a forgetful Redis (about 15 minutes).
+	$(BIN)/python -m tests.faults.torn
 	$(BIN)/python -m tests.faults.matrix $(ARGS)
+
+mutations: $(DEV) ## Take out one safety line at a time: the tests must turn red (about 3 minutes).
+	$(BIN)/python -m tests.faults.mutations $(ARGS)
+
+soak: $(DEV) ## Faults of every kind rain on at least 10,000 letters (MINUTES=60, SEED=n; 10 minutes are the least for that).
+	$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1)
 
 clean: ## Remove the environment and caches; never the share.
 	rm -rf $(VENV) .bench-venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -14,6 +14,7 @@ from typing import Final
 import orjson
 import redis
 
+from producer.canary import CANARY_PREFIX
 from tests.faults.letters import Letter
 from tests.faults.nursery import Nursery, Service
 from tests.faults.proxy import Proxy, proxy
@@ -56,6 +57,8 @@ class Bench:
         """(role, exit status) of every service that ended by itself."""
         self.excused = 0
         """Letters that were made to fail for reasons of ours; they must have been tried again by a person."""
+        self.forgot = False
+        """Whether Redis has lost something: how often a letter came is not in the files."""
         self._settings = settings
         self._arguments: dict[str, Sequence[str]] = {}
         self._client = connect(server.url)
@@ -89,7 +92,7 @@ class Bench:
             arguments = self._arguments.get(name, SOLO if role == "worker" else ())
         self._arguments[name] = arguments
         if role == "producer":
-            leave_a_probe(self.share)
+            leave_probes(self.share)
         log = self.folder / f"{name}.log"
         self.services[name] = self.nursery.start(role, self.environment(name), self.folder, log, arguments)
         return self.services[name]
@@ -209,6 +212,13 @@ class Bench:
             assert status == 0, said
         return len(again)
 
+    def sweep(self) -> None:
+        """A day later: what crashes have left behind is swept."""
+        for path in self.share.rglob(f"{OURS}*"):
+            os.utime(path, (0, 0))
+        status, said = self.command("dead-letters", "sweep")
+        assert status == 0, said
+
     def close(self) -> None:
         """Stop every service; what stands still is woken first."""
         for service in self.services.values():
@@ -221,11 +231,12 @@ class Bench:
         self._client.close()
 
 
-def leave_a_probe(share: Path) -> None:
-    """What a producer that was killed long ago has left of its first look at the share."""
-    left = share / INBOX / f"{PROBE_PREFIX}left-behind"
-    left.touch()
-    os.utime(left, (0, 0))
+def leave_probes(share: Path) -> None:
+    """What a producer that was killed long ago has left of its looks at the share."""
+    for prefix in (PROBE_PREFIX, CANARY_PREFIX):
+        left = share / INBOX / f"{prefix}left-behind"
+        left.touch()
+        os.utime(left, (0, 0))
 
 
 @contextlib.contextmanager

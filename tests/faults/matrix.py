@@ -23,11 +23,12 @@ from pathlib import Path
 from tests.faults.bench import Bench, NotSettled, bench
 from tests.faults.checker import Findings, check
 from tests.faults.letters import Letters
+from tests.faults.losses import LOSSES
 from tests.faults.nursery import Nursery, nursery
 from tests.faults.points import WHEN, Arm, reached
 from tests.faults.redis_faults import FAULTS
 from tests.faults.seams import script_names
-from tests.faults.striking import PROXY, Outcome, Strike, load, strike, strikes
+from tests.faults.striking import PROXY, REDIS, Outcome, Strike, load, strike, strikes
 
 SERVICES = ("producer", "worker")
 
@@ -45,7 +46,8 @@ def everything(points: Sequence[tuple[str, str]]) -> list[Strike]:
     commands = sorted({*script_names().values(), "LPUSH", "BRPOP", "ZREM", "MULTI", "INFO", "HSET"})
     actions = [("cut", 1), ("cut", 3), ("drop", 1), ("drop", 3), ("delay", 1), ("deaf", 1)]
     cut = [Strike(PROXY, Arm(one, "before", action, times)) for one in commands for action, times in actions]
-    return [*alone, *of_redis, *cut]
+    lost = [Strike(REDIS, Arm(one, "after", "lose")) for one in LOSSES for _ in range(3)]
+    return [*lost, *cut, *of_redis, *alone]
 
 
 @dataclass(slots=True)
@@ -133,6 +135,7 @@ def _lane(waiting: queue.SimpleQueue[Strike], nest: Nursery, folder: Path, seed:
                 tour(where, letters)
                 _strike_all(waiting, where, letters, result)
                 where.recover()
+                where.sweep()
                 result.findings.add(check(where))
                 result.letters += len(where.dropped)
         except NotSettled as error:

@@ -20,7 +20,7 @@ from redis.client import Pipeline, Redis
 from tests.faults.points import Failpoints, place, place_beyond
 
 EFFECTS: Final = (
-    *("rename", "replace", "unlink", "remove", "link", "symlink", "rmdir", "mkdir", "makedirs"),
+    *("rename", "replace", "unlink", "remove", "link", "symlink", "rmdir", "mkdir", "makedirs", "mknod"),
     *("fsync", "fdatasync", "truncate", "ftruncate", "utime", "chmod", "posix_spawn"),
 )
 """Calls of `os` that change something."""

@@ -81,6 +81,7 @@ def soak(nest: Nursery, folder: Path, minutes: float, seed: int) -> Soaked:
         result.faults = dict(storm.faults)
         result.letters = len(where.dropped)
         _look_at_growth(where, letters, result)
+        where.sweep()
         result.findings = check(where)
     eventually(lambda: not nest.descendants(), "the end of every process", timeout_s=20)
     return result

@@ -11,6 +11,7 @@ from typing import Final, cast
 from producer.__main__ import EXIT_REFUSED
 from tests.faults.bench import POLL_S, Bench
 from tests.faults.letters import Letter, Letters
+from tests.faults.losses import LOSSES
 from tests.faults.nursery import Service
 from tests.faults.points import Arm, arm, disarm, fired
 from tests.faults.proxy import Action, Rule
@@ -24,6 +25,8 @@ _OPENED: Final = ("EIO", "EACCES", "EMFILE")
 _IN_A_STEP: Final = ("memory", "recursion", "exit", "value")
 _MOVES: Final = ("os.rename", "os.replace", "rename_no_replace")
 """Calls that a network share may have done although it reports a failure."""
+REDIS: Final = "redis"
+"""Whose memory is struck, in the place of a service's name."""
 PROXY: Final = "proxy"
 """Who strikes connections, in the place of a service's name."""
 DELAY_S: Final = 1.0
@@ -106,6 +109,8 @@ def load(letters: Letters) -> list[Letter]:
 def strike(bench: Bench, letters: Letters, what: Strike) -> Outcome:
     """Do it, and wait until nothing waits."""
     bench.keep_running()
+    if what.service == REDIS:
+        return _lose(bench, letters, what)
     if what.service == PROXY:
         return _strike_connection(bench, letters, what)
     before = len(bench.ends)
@@ -166,6 +171,13 @@ def _overtake(bench: Bench, what: Strike, victim: Service) -> None:
 def _break_redis(bench: Bench, what: Strike) -> None:
     if what.during:
         FAULTS[what.during](bench)
+
+
+def _lose(bench: Bench, letters: Letters, what: Strike) -> Outcome:
+    """Have Redis lose something, and wait until all is published again."""
+    before, bench.forgot = len(bench.ends), True
+    LOSSES[what.arm.point](bench, letters)
+    return Outcome(what, True, bench.recover(), len(bench.ends) > before)
 
 
 def _strike_connection(bench: Bench, letters: Letters, what: Strike) -> Outcome:
