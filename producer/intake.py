@@ -11,13 +11,17 @@ from typing import Final
 from producer.admission import Admission, Limits, admit
 from producer.claiming import Claimer
 from producer.inbox import Inbox
-from producer.reaping import claimed_ids
+from producer.reaping import count_claimed
 from producer.reporting import Gauges
 
 log = logging.getLogger("imr.producer")
 
 HELD_POLL_S: Final = 0.05
-"""How soon a full `claimed/` is looked at again while the inbox waits."""
+"""How soon a full `claimed/` is looked at again while the inbox waits, at the soonest."""
+HELD_POLL_COSTS: Final = 20
+"""And after so many times what the last look took: of a large folder, or a slow share, it takes its time."""
+STEP_LETTERS: Final = 200
+"""So many are claimed before their hint is sent: workers begin while the rest of a flood is being claimed."""
 OPEN_POLL_S: Final = 2.0
 """How long an answer of admission holds that still has room: each question lists a folder and asks Redis."""
 
@@ -42,7 +46,7 @@ class Intake:
         self._limits = limits
         self._now_s = monotonic_s
         self._admission = Admission(0, None)
-        self._asked_s = float("-inf")
+        self._open_until_s = self._held_until_s = float("-inf")
         self.told: str | None = None
         """A reason not to claim that does not come from the load, set by the loop."""
         self.claimed = 0
@@ -64,7 +68,7 @@ class Intake:
             return []
         self.ask()
         claimed, failed = [], Counter[int | None]()
-        for path in self._inbox.take(self._admission.letters):
+        for path in self._inbox.take(min(self._admission.letters, STEP_LETTERS)):
             try:
                 claim_id = self._claimer.claim(path)
             except OSError as error:
@@ -77,14 +81,27 @@ class Intake:
 
     def ask(self) -> None:
         """Ask admission afresh, unless the last answer still holds."""
-        age_s = self._now_s() - self._asked_s
-        if age_s >= (OPEN_POLL_S if self._admission.letters > 0 else HELD_POLL_S):
-            self._asked_s = self._now_s()
-            self._admission = admit(self._gauges.load(self._count_claimed()), self._limits, self.told)
+        if self._now_s() < self._answered_until_s:
+            return
+        began_s = self._now_s()
+        self._admission = admit(self._gauges.load(self._count_claimed()), self._limits, self.told)
+        now_s = self._now_s()
+        held_s = max(HELD_POLL_S, HELD_POLL_COSTS * (now_s - began_s))
+        self._open_until_s, self._held_until_s = now_s + OPEN_POLL_S, now_s + held_s
+
+    @property
+    def _answered_until_s(self) -> float:
+        return self._open_until_s if self._admission.letters > 0 else self._held_until_s
+
+    def idle_s(self) -> float:
+        """How long no file can be claimed that is complete; infinite if none is."""
+        if not self._inbox.has_complete():
+            return float("inf")
+        return 0.0 if self._admission.letters > 0 else max(0.0, self._held_until_s - self._now_s())
 
     def _count_claimed(self) -> int | None:
         try:
-            self.claimed = len(claimed_ids(self._share))
+            self.claimed = count_claimed(self._share)
         except OSError:
             return None
         return self.claimed

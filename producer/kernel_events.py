@@ -19,7 +19,11 @@ from watchdog.observers.inotify_c import (
     WatchCallback,
     WatchDescriptor,
 )
-from watchdog.observers.inotify_move_event_grouper import GroupedInotifyEvent, PathedInotifyEvent
+from watchdog.observers.inotify_move_event_grouper import (
+    GroupedInotifyEvent,
+    InotifyMoveEventGrouper,
+    PathedInotifyEvent,
+)
 
 from producer.waking import Wake
 from producer.walking import Walk
@@ -60,12 +64,24 @@ class Reader(InotifyFD):
         return watch
 
 
+class _Passing(InotifyMoveEventGrouper):
+    """Passes events on. watchdog's searches all that wait for the other half of each move, which we do not ask for."""
+
+    def put_event(self, event: PathedInotifyEvent) -> None:
+        """Hand the event over."""
+        self._queue.put(event, delay=False)
+
+
 class Group(InotifyWatchGroup):
     """The watches of an inbox.
 
     Its own walks hold the names of all files in memory, and make an event of each file that they meet in a new folder.
     The scanner looks into new folders, so these walks look for folders alone.
     """
+
+    def __post_init__(self) -> None:
+        self._move_event_grouper = _Passing()
+        super().__post_init__()
 
     def _add_all_callbacks(self, path: bytes) -> None:
         self._add_callback(path)

@@ -19,7 +19,7 @@ import redis
 from producer.enqueueing import Hinted, Outbox, SendsHints
 from producer.pausing import Pauses
 from producer.walking import walk
-from worker.contract.claim_ids import claimed_at_ms, split_claimed_name
+from worker.contract.claim_ids import ID_CHARS, SEPARATOR, claimed_at_ms, split_claimed_name
 from worker.contract.names import CLAIMED, Keys
 from worker.hints import QueueUnavailable
 
@@ -148,6 +148,11 @@ def claimed_ids(share: str) -> list[str]:
     """Claim ids of the files in `claimed/`, oldest first. Raises OSError if it cannot be listed."""
     splits = (split_claimed_name(name) for _, name in walk(os.path.join(share, CLAIMED)))
     return sorted(split[0] for split in splits if split is not None)
+
+
+def count_claimed(share: str) -> int:
+    """How many files lie in `claimed/`. Raises OSError if it cannot be listed."""
+    return sum(name[ID_CHARS : ID_CHARS + 1] == SEPARATOR for _, name in walk(os.path.join(share, CLAIMED)))
 
 
 def orphans(claimed: Sequence[str], outbox: Outbox, now_s: float, pauses: Pauses) -> list[str]:

@@ -17,7 +17,7 @@ from producer.admission import Limits
 from producer.chores import Chore, Chores
 from producer.claiming import Claimer
 from producer.enqueueing import Outbox, Queue
-from producer.intake import HELD_POLL_S, Intake
+from producer.intake import Intake
 from producer.lookout import SIGNS_S
 from producer.mount_table import MountTable
 from producer.noticing import Manner, Noticing
@@ -129,8 +129,7 @@ class Producer:
         if self._more_to_send:
             return 0.0
         due_s = min(self._done_s[what] + every_s for what, every_s in self._every_s.items())
-        held_s = HELD_POLL_S if self._inbox.has_complete() else float("inf")
-        return max(0.0, min(due_s - self._now_s(), self._noticing.idle_s(), held_s))
+        return max(0.0, min(due_s - self._now_s(), self._noticing.idle_s(), self._intake.idle_s()))
 
     def _report(self) -> None:
         self._intake.ask()

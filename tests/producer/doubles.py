@@ -92,8 +92,14 @@ class Dials:
     redis_is_down: bool = False
     paused: bool = False
     reports: list[ProducerReport] = field(default_factory=list)
+    load_takes_s: float = 0.0
+    looks: int = 0
+    clock: Clock | None = None
 
     def load(self, claimed_letters: int | None) -> Load:
+        self.looks += 1
+        if self.clock is not None:
+            self.clock.advance(self.load_takes_s)
         figures = (claimed_letters, self.free_disk_bytes, self.redis_used_bytes, 0)
         return Load(*figures, redis_writable=True, paused=self.paused)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from producer.admission import Limits
-from producer.intake import OPEN_POLL_S
+from producer.intake import OPEN_POLL_S, STEP_LETTERS
 from producer.service import REPORT_S
 from tests.producer.doubles import HINT_TIMEOUT_S, LIMITS, REAP_S, SCAN_S, SETTLE_S, Site
 from tests.producer.stepping import quietly, started, step_after, step_until
@@ -67,6 +67,31 @@ def test_no_more_is_claimed_than_the_limit_and_more_when_workers_are_done(site: 
     quietly(site, producer, 1)
     assert len(site.share.claimed()) == 2
     assert site.share.waiting_paths() == []
+
+
+def test_hints_of_a_flood_go_out_while_it_is_still_being_claimed(site: Site) -> None:
+    for number in range(2 * STEP_LETTERS):
+        site.share.write(f"{number}.pdf")
+    producer = started(site)
+    step_after(site, producer, SETTLE_S)
+    assert len(site.share.claimed()) == STEP_LETTERS
+    assert len(site.queue.hinted) > 0
+    assert producer.idle_s() == 0, "it goes on at once"
+    step_until(producer, lambda: len(site.queue.hinted) == 2 * STEP_LETTERS, "the hints of all")
+
+
+def test_a_full_folder_that_takes_long_to_look_at_is_looked_at_less_often(site: Site) -> None:
+    site.limits = Limits(max_claimed_letters=1, min_free_disk_bytes=0, max_redis_memory_percent=90)
+    site.dials.clock, site.dials.load_takes_s = site.clock, 0.2
+    for number in range(2):
+        site.share.write(f"{number}.pdf")
+    producer = started(site)
+    for _ in range(2):
+        step_after(site, producer, SETTLE_S)
+    looks = site.dials.looks
+    for _ in range(30):
+        step_after(site, producer, 0.1)
+    assert site.dials.looks - looks <= 2, f"{site.dials.looks - looks} looks of 0.2 s in 3 s"
 
 
 def test_a_letter_that_changes_while_it_is_held_settles_anew(site: Site) -> None:

@@ -16,9 +16,9 @@ ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 SEPARATOR = "~"
 _TIME_CHARS = 10
 _RANDOM_CHARS = 10
-_LENGTH = _TIME_CHARS + _RANDOM_CHARS
+ID_CHARS = _TIME_CHARS + _RANDOM_CHARS
 _VALUE = {char: value for value, char in enumerate(ALPHABET)}
-_CLAIM_ID = re.compile(f"[0-3][{ALPHABET}]{{{_LENGTH - 1}}}")
+_CLAIM_ID = re.compile(f"[0-3][{ALPHABET}]{{{ID_CHARS - 1}}}")
 """The first character ends in the year 6429: every id has a day of arrival, also one that somebody made up."""
 
 
