@@ -28,8 +28,9 @@ RETRY_S: Final = 1.0
 """After a wait in vain; as often as a server syncs at the best."""
 TIDY_S: Final = 60.0
 """How often entries are looked for whose letter was filed by a worker that was killed right after."""
-DRAIN_S: Final = 5.0
-"""How long a worker that is told to stop waits for the disk; one round, unless the disk is in trouble."""
+DRAIN_S: Final = 7.0
+"""How long a worker that is told to stop waits for the disk: twice the longest regular wait, 3 s, for the round that is
+under way and for what was finished since."""
 
 
 class Files(Protocol):

@@ -19,6 +19,7 @@ from worker.contract.event import (
     DEAD_LETTERED,
     PUBLISHED,
     RESOLVED,
+    SUPERSEDES_BYTES,
     DeadLetter,
     EventType,
     Resolution,
@@ -26,6 +27,7 @@ from worker.contract.event import (
     encode,
     event_id,
     make_event,
+    superseding,
 )
 from worker.contract.schema import determination_schema, event_schema
 from worker.letter.errors import Violation
@@ -42,6 +44,7 @@ EVENTS: list[tuple[EventType, Determination | DeadLetter | Resolution]] = [
     (DEAD_LETTERED, dead_letter(Violation("a", "b"), Violation("c", "d", "issues.0.decision", 1, 2, 3, 4, 5))),
     (RESOLVED, resolution()),
     (RESOLVED, dataclasses.replace(resolution(), action="redrive", reason=None)),
+    (RESOLVED, dataclasses.replace(resolution(), action="supersede", reason="its file is another letter now")),
 ]
 
 
@@ -90,6 +93,22 @@ def test_any_text_survives(text: str) -> None:
     VALIDATOR.validate(event)
     assert event["data"]["clinical_summary"] == text
     assert event["data"]["issues"][0]["rationale"] == text
+
+
+def test_what_an_event_supersedes_is_said_where_there_is_something_and_left_out_elsewhere() -> None:
+    event = make_event(
+        kind=PUBLISHED, identity=event_id(DIGEST, 1), site="here", time=NOW, path="archive/x", data=determination()
+    )
+    plain, told = orjson.loads(encode(event)), orjson.loads(superseding(encode(event), "earlier:1"))
+    assert told == {**plain, "supersedes": "earlier:1"}
+    VALIDATOR.validate(told)
+    for wrong in (None, 1):
+        with pytest.raises(jsonschema.ValidationError):
+            VALIDATOR.validate({**plain, "supersedes": wrong})
+
+
+def test_there_is_room_for_what_an_event_supersedes() -> None:
+    assert len(superseding(b'{"a":1}', event_id(DIGEST, 10**9))) - len(b'{"a":1}') <= SUPERSEDES_BYTES
 
 
 def test_attributes() -> None:
