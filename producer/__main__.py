@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -98,7 +99,7 @@ def run(settings: Settings) -> None:
     keys = Keys(settings.prefix)
     hints = Hints(make_app(broker_of(settings, url), settings.prefix))
     gauges = _gauges(settings, client, keys)
-    manner, chores = _manner(settings, share_id), _chores(settings, client, keys)
+    manner, chores = _manner(settings, share_id), _chores(settings, share_id, client, keys)
     producer = _producer(settings, hints, RedisLeases(client, keys), gauges, manner, chores)
     stop.also(producer)
     log.info("watching %s", settings.share)
@@ -159,8 +160,10 @@ def _gauges(settings: Settings, client: redis.Redis, keys: Keys) -> RedisGauges:
     )
 
 
-def _chores(settings: Settings, client: redis.Redis, keys: Keys) -> list[Chore]:
-    doubts = Doubts(Trust(client, keys), os.path.abspath(settings.share), settings.lease_seconds)
+def _chores(settings: Settings, share_id: str | None, client: redis.Redis, keys: Keys) -> list[Chore]:
+    doubts = Doubts(Trust(client, keys), os.path.abspath(settings.share), settings.lease_seconds, share_id)
+    with contextlib.suppress(redis.RedisError):
+        doubts.is_check_wanted()  # before anything is claimed: the server of a new, empty share is trusted at once
     return [
         Chore(RECONCILE_TASK, RECONCILE_EVERY_S, doubts.is_check_wanted),
         Chore(TRIM_TASK, settings.trim_seconds, is_wanted=lambda: True),

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 
 from producer.walking import walk
+from worker.contract.identity import share_id
 from worker.contract.names import ARCHIVE, CLAIMED, REVIEW
 from worker.contract.trust import Trust
 
@@ -19,9 +21,10 @@ log = logging.getLogger("imr.producer")
 class Doubts:
     """The beat of one share, and the doubts that keep it still."""
 
-    def __init__(self, trust: Trust, share: str, lease_s: float) -> None:
+    def __init__(self, trust: Trust, share: str, lease_s: float, share_id: str | None = None) -> None:
         self._trust = trust
         self._share = share
+        self._id = share_id
         self._lease_ms = lease_s * 1000
         self._told: str | None = None
 
@@ -31,7 +34,7 @@ class Doubts:
         Not before a lease has passed since the doubt was noticed: a worker that had its answer from the server that
         was lost may still be filing its letters away, and the check would pass them by.
         """
-        doubt = self._trust.beat(self._is_empty)
+        doubt = self._trust.beat(self._is_empty, self._id or "")
         run_id = doubt.run_id if doubt is not None else None
         if run_id != self._told and doubt is not None:
             what = "a server with no memory of letters" if doubt.beat_ms is None else "another server process"
@@ -42,6 +45,8 @@ class Doubts:
     def _is_empty(self) -> bool:
         """Whether the share holds no letter that Redis could have known."""
         try:
+            if self._id is not None and share_id(Path(self._share)) != self._id:
+                return False  # not mounted: an empty mount point is not an empty share
             return not any(
                 True for folder in (CLAIMED, ARCHIVE, REVIEW) for _ in walk(os.path.join(self._share, folder))
             )

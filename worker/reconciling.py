@@ -12,15 +12,18 @@ the same bytes (the first one is published again, and one entry is all that its 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from worker.contract.claim_ids import claimed_at_ms, split_claimed_name
+from worker.contract.identity import share_id
 from worker.contract.names import ARCHIVE, DUPLICATES, EXTRACTED_SUFFIX, REVIEW
 from worker.contract.settings import Settings
 from worker.contract.trust import Doubt, Trust
@@ -91,6 +94,11 @@ class Reconciler:
         self._sweeper = sweeper
         self._max_bytes = max_letter_bytes
         self._dry_run = dry_run
+
+    def require_share(self, expected: str) -> None:
+        """See that the share is the one whose letters are in doubt (`''` for any). Raises OSError."""
+        if expected and share_id(Path(self._spool.root)) != expected:
+            raise FileNotFoundError(errno.ENODEV, "the share is not mounted")
 
     def filed(self, since: Since, after: str = "") -> Iterator[Filed]:
         """Letters in doubt, in the order of their places, from the one behind `after` on. Raises OSError."""
@@ -238,6 +246,7 @@ def reconcile(
     end_s = monotonic_s() + BUDGET_S
     if doubt is None:
         return
+    reconciler.require_share(doubt.share)
     for batch in batches(reconciler.filed(since_of(doubt, days, zone), doubt.place)):
         found = Checked()
         reconciler.check(batch, found)

@@ -50,7 +50,7 @@ def readme_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     shutil.copy(ROOT / "worker" / "samples" / "wrist-nerve-studies.pdf", home / "letters")
     with running_system(home / "share") as system:
         drop_samples(system.share)
-        eventually(lambda: len(system.events(system.keys.determinations)) == 5, "the samples published")
+        eventually(lambda: len(system.events(system.keys.determinations)) == 5, "the samples published", timeout_s=60)
         yield system
 
 

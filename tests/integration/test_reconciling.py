@@ -22,6 +22,7 @@ import redis
 from tests.support.letters import digest
 from tests.support.rig import PACIFIC, Rig
 from tests.support.servers import binary_of
+from worker.contract.identity import adopt
 from worker.contract.names import ERROR_SUFFIX, Keys
 from worker.contract.redis_client import connect
 from worker.contract.trust import Trust
@@ -386,6 +387,17 @@ def test_temporary_files_that_a_crash_left_are_removed_on_the_way(
     assert left.exists()
     list(one.reconciler().filed(EVERYTHING))
     assert not left.exists()
+
+
+def test_a_bare_mount_point_is_not_checked_in_place_of_the_share(one: Installation) -> None:
+    share_id = adopt(one.rig.share, one.rig.share / ".imr")
+    assert share_id is not None
+    flushed(one)
+    assert one.trust.beat(lambda: False, share_id) is not None
+    (one.rig.share / ".imr" / "share-id").unlink()
+    with pytest.raises(FileNotFoundError):
+        one.check()
+    assert not one.beat()
 
 
 def test_a_batch_is_one_round_trip(one: Installation) -> None:

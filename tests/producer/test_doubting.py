@@ -12,6 +12,7 @@ import redis
 from producer.doubting import Doubts
 from tests.producer.doubles import Share
 from tests.support.servers import Server
+from worker.contract.identity import adopt
 from worker.contract.names import Keys
 from worker.contract.trust import Trust
 
@@ -70,6 +71,19 @@ def test_not_before_the_leases_of_the_lost_server_have_run_out(client: redis.Red
     assert not doubts.is_check_wanted()
     client.hincrby(KEYS.server, "noticed_ms", -3_600_001)
     assert doubts.is_check_wanted()
+
+
+def test_a_bare_mount_point_is_not_taken_for_an_empty_share(client: redis.Redis, share: Share) -> None:
+    share_id = adopt(share.root, share.root / ".imr")
+    assert share_id is not None
+    doubts = Doubts(Trust(client, KEYS), str(share.root), 0.0, share_id)
+    (share.root / ".imr" / "share-id").rename(share.root / ".imr" / "away")
+    assert doubts.is_check_wanted()
+    doubt = Trust(client, KEYS).doubt()
+    assert doubt is not None
+    assert doubt.share == share_id
+    (share.root / ".imr" / "away").rename(share.root / ".imr" / "share-id")
+    assert not doubts.is_check_wanted(), "mounted again, and empty indeed"
 
 
 def test_a_share_that_cannot_be_listed_is_not_taken_for_empty(client: redis.Redis, share: Share) -> None:

@@ -39,6 +39,7 @@ from worker.contract.redis_client import connect
 from worker.contract.server import require_server
 from worker.contract.settings import Settings
 from worker.contract.share import StartRefused, prepare
+from worker.contract.trust import Trust
 from worker.determining import load_rules
 from worker.embedded import Kept, embedded_server
 from worker.records.model import RecordsUnavailable
@@ -206,12 +207,18 @@ class Supervisor:
                         account_due_s = time.monotonic() + _ACCOUNT_EVERY_S
                         account = self._account(client)
                         status.update(_told(account))
-                        if self._options.drain and account.producers and not account.in_flight:
+                        if self._options.drain and self._is_drained(account, client):
                             return
                 except (redis.RedisError, RecordsUnavailable, OSError) as error:
                     who = "the share" if isinstance(error, OSError) else "Redis"
                     status.update(f"{who} does not answer ({type(error).__name__}); waiting")
                     time.sleep(_ACCOUNT_EVERY_S)
+
+    def _is_drained(self, account: Account, client: redis.Redis) -> bool:
+        """Whether nothing waits; letters that a lost Redis has forgotten wait too, until they were looked for."""
+        doubt = Trust(client, self._keys).doubt()
+        is_lost = doubt is not None and doubt.beat_ms is None
+        return bool(account.producers) and not account.in_flight and not is_lost
 
     def _account(self, client: redis.Redis) -> Account:
         return take_account(Spool(self._settings.share), RedisRecords(client, self._keys), client, self._keys)

@@ -8,7 +8,7 @@ an empty data folder. Then nobody beats until a worker has held the letters file
     imr:server  hash
       run_id      server process (INFO) that is known to have everything; gone with everything else
       at_ms       its last beat, on its own clock
-      checking    server process that is being checked; noticed_ms  since when its doubt is known
+      checking    server process that is being checked; noticed_ms  since when its doubt is known; share  whose letters
       place       how far the check has come (day and claim id, never a name)
       checked     letters held against their records so far; lost  those of them that are published again
       lost_ever   what the last check that found any found; lost_at_ms  when its doubt was noticed
@@ -28,7 +28,7 @@ from redis.exceptions import WatchError
 from worker.contract.names import Keys
 
 _Fields = dict[bytes | bytearray | memoryview | str | int | float, bytes | bytearray | memoryview | str | int | float]
-_OF_A_CHECK: Final = ("checking", "noticed_ms", "place", "checked", "lost")
+_OF_A_CHECK: Final = ("checking", "noticed_ms", "share", "place", "checked", "lost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Doubt:
     noticed_ms: int
     now_ms: int
     """Now, on the server's clock as the other times."""
+    share: str = ""
+    """Id of the share whose letters are checked, where it has one: a bare mount point is none."""
     place: str = ""
     checked: int = 0
     lost: int = 0
@@ -61,10 +63,11 @@ class Trust:
         self._client = client
         self._key = keys.server
 
-    def beat(self, is_empty: Callable[[], bool]) -> Doubt | None:
+    def beat(self, is_empty: Callable[[], bool], share: str = "") -> Doubt | None:
         """Beat, and None; or the doubt that keeps us from it. Raises redis.RedisError.
 
         A share for which `is_empty()` holds (nothing claimed, archived or in review) has nothing that could be missing.
+        `share` is its id, for whoever checks it.
         """
         with self._client.pipeline(transaction=True) as pipe:
             run_id, now_ms, known = self._look(pipe)
@@ -77,7 +80,7 @@ class Trust:
                 doubt = None
             elif known.get("checking") != run_id:
                 pipe.hdel(self._key, *_OF_A_CHECK)
-                pipe.hset(self._key, mapping={"checking": run_id, "noticed_ms": str(now_ms)})
+                pipe.hset(self._key, mapping={"checking": run_id, "noticed_ms": str(now_ms), "share": share})
             pipe.execute()
         return doubt
 
@@ -148,6 +151,7 @@ def _doubt(run_id: str, now_ms: int, known: dict[str, str]) -> Doubt | None:
         beat_ms=int(known["at_ms"]) if "at_ms" in known else None,
         noticed_ms=int(mine.get("noticed_ms", now_ms)),
         now_ms=now_ms,
+        share=mine.get("share", ""),
         place=mine.get("place", ""),
         checked=int(mine.get("checked", 0)),
         lost=int(mine.get("lost", 0)),
