@@ -154,11 +154,25 @@ def _pipeline() -> Pipeline:
     return pipeline
 
 
+class LastWords(logging.Handler):
+    """Tells what ends a worker: the kind of the error alone, because its words may be anybody's."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.CRITICAL)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell it."""
+        error = record.exc_info[1] if record.exc_info else None
+        log.critical("the worker cannot go on kind=%s errno=%s", type(error).__name__, getattr(error, "errno", None))
+
+
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _narrate(**_: object) -> None:
     """Our narration in place of Celery's: its lines for unknown tasks and errors show arguments."""
     narrate(settings.log_level)
-    logging.getLogger("celery").setLevel(logging.INFO)
+    celery = logging.getLogger("celery")
+    celery.setLevel(logging.INFO)
+    celery.addHandler(LastWords())
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

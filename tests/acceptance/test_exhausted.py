@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import resource
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.support.many_letters import numbered_letters
+from tests.support.services import CELERY, running_services
 from tests.support.system import QUICK, System, running_system
 from tests.support.waiting import eventually
 
@@ -72,3 +76,21 @@ def published(system: System) -> int:
 
 def said(system: System, service: str) -> str:
     return (system.state / "logs" / f"{service}.log").read_text(errors="replace")
+
+
+def test_no_shared_memory(tmp_path: Path) -> None:
+    """Celery's worker needs /dev/shm for its semaphores: without it ends, saying why, and the next one does the work."""
+    (letter,) = numbered_letters(1).values()
+    without = f"mount -t tmpfs -o ro none /dev/shm && exec {CELERY} -A worker.app worker -c 1"
+    if subprocess.run(["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "ro", "none", "/dev/shm"]).returncode:
+        pytest.skip("this machine does not let us mount")
+    with running_services(tmp_path) as services:
+        services.producer()
+        services.drop(letter, "letter.txt")
+        worker = services.start("unshare", "--mount", "sh", "-c", without)
+        assert worker.ends(60) != 0
+        assert "the worker cannot go on kind=OSError" in worker.said()
+        assert services.published() == []
+
+        services.worker()
+        eventually(lambda: len(services.published()) == 1, "the letter", timeout_s=60)
