@@ -79,7 +79,7 @@ def said(system: System, service: str) -> str:
 
 
 def test_no_shared_memory(tmp_path: Path) -> None:
-    """Celery's worker needs /dev/shm for its semaphores: without it ends, saying why, and the next one does the work."""
+    """Celery's worker needs /dev/shm for its semaphores: without, it ends and says why, and the next one goes on."""
     (letter,) = numbered_letters(1).values()
     without = f"mount -t tmpfs -o ro none /dev/shm && exec {CELERY} -A worker.app worker -c 1"
     if subprocess.run(["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "ro", "none", "/dev/shm"]).returncode:
