@@ -38,7 +38,8 @@ class Doubts:
         run_id = doubt.run_id if doubt is not None else None
         if run_id != self._told and doubt is not None:
             what = "a server with no memory of letters" if doubt.beat_ms is None else "another server process"
-            log.warning("%s answers as Redis: letters filed since its last beat are checked", what)
+            level = logging.WARNING if doubt.beat_ms is None else logging.INFO
+            log.log(level, "%s answers as Redis: letters filed since its last beat are checked", what)
         self._told = run_id
         return doubt is not None and doubt.now_ms - doubt.noticed_ms >= self._lease_ms
 
