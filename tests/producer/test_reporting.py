@@ -47,6 +47,13 @@ def test_the_load_is_what_disk_and_server_say(client: redis.Redis, share: Share)
     assert load.redis_writable
 
 
+def test_finished_letters_that_are_not_filed_yet_are_told_apart(client: redis.Redis, share: Share) -> None:
+    gauges = gauges_of(client, share)
+    assert gauges.load(7).finished_letters == 0
+    client.hset(Keys("imr").finished, "a-claim", "a-digest:1")
+    assert (gauges.load(7).claimed_letters, gauges.load(7).finished_letters) == (7, 1)
+
+
 def test_what_cannot_be_looked_at_is_unknown(share: Share) -> None:
     with running("valkey") as server, contextlib.closing(server.client()) as client:
         gauges = gauges_of(client, share)

@@ -63,6 +63,16 @@ def test_each_letter_is_counted_once_on_its_way(desk: Desk) -> None:
     assert desk.account() == replace(NOTHING, seen=1, published=1)
 
 
+def test_what_is_finished_and_not_filed_yet_is_counted_by_its_outcome_alone(desk: Desk) -> None:
+    one, dead, copy = lease("letter", claim(1)), lease("bad", claim(2)), lease("letter", claim(3))
+    for each in (one, dead, copy):
+        desk.put(f"claimed/{each.claim_id}~a.pdf")
+    desk.records.begin([one, dead], lease_ms=LONG_MS, max_attempts=3)
+    desk.records.finish([publishing(one), burying(dead)])
+    desk.records.begin([copy], lease_ms=LONG_MS, max_attempts=3)
+    assert desk.account() == replace(NOTHING, seen=3, published=1, dead=1, duplicate=1)
+
+
 def test_dead_and_duplicate_letters_are_told_apart(desk: Desk) -> None:
     one, copy = lease("letter", claim(1)), lease("letter", claim(2))
     desk.records.begin([one], lease_ms=LONG_MS, max_attempts=3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -13,6 +14,7 @@ from tests.support.failpoints import Failpoints, Killed, When
 from tests.support.letters import digest
 from tests.support.rig import Rig
 from worker.contract.names import COMPANIONS, ERROR_SUFFIX
+from worker.records.model import RecordsUnavailable, Resolve, Resolved
 from worker.review.desk import DeadItem, DecisionRefused, NoSuchDeadLetter, ReviewDesk
 from worker.spool import Spool
 
@@ -51,6 +53,38 @@ def state(rig: Rig) -> str:
 
 def companion_and_letter(path: str) -> set[str]:
     return {path, *(path + suffix for suffix in COMPANIONS)}
+
+
+class ReplyLost:
+    """Records that take a decision, and whose first reply never comes."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self.tokens: list[str] = []
+
+    def resolve(self, decision: Resolve) -> Resolved:
+        self.tokens.append(decision.token)
+        answer = self._rig.memory.resolve(decision)
+        if len(self.tokens) == 1:
+            raise RecordsUnavailable("Redis did not answer as expected (TimeoutError)")
+        return answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rig.memory, name)
+
+
+class TestALostReply:
+    def test_the_decision_is_taken_once_and_its_file_follows(self, rig: Rig) -> None:
+        records = ReplyLost(rig)
+        made = ReviewDesk(
+            spool=Spool(rig.share), records=records, site="site", decided_by="examiner", wall_clock=lambda: NOW
+        )
+        made.discard(the_item(rig), "a copy came by mail")
+        assert state(rig) == "discarded"
+        assert [event["id"] for event in rig.dead()] == [f"{BROKEN}:1", f"{BROKEN}:1.1"]
+        assert len(set(records.tokens)) == 1
+        assert all(path.startswith("review/discarded/") for path in rig.files())
+        rig.assert_counts_close()
 
 
 class TestRedrive:
