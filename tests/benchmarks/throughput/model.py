@@ -84,6 +84,8 @@ class Results:
     scaling: dict[str, list[Flood]] = field(default_factory=dict)
     parse_us: dict[str, float] = field(default_factory=dict)
     """The job alone, in one process without Redis, by kind of letter."""
+    steps_us: dict[str, float] = field(default_factory=dict)
+    """Each step of a letter's way, alone in one process."""
     skipped: dict[str, str] = field(default_factory=dict)
 
     def add_flood(self, kind: str, contestant: str, flood: Flood) -> None:

@@ -9,8 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks.throughput import letters, loads
-from tests.benchmarks.throughput.contestants import LIMIT_LOOPS, NAIVE_CELERY, Contestant, Rig, ours, started
+from tests.benchmarks.throughput import letters, loads, steps
+from tests.benchmarks.throughput.contestants import (
+    LIMIT,
+    LIMIT_LOOPS,
+    NAIVE_CELERY,
+    OURS,
+    Contestant,
+    Rig,
+    ours,
+    started,
+)
 from tests.benchmarks.throughput.job import fields_of_bytes
 from tests.benchmarks.throughput.letters import Kind
 from tests.benchmarks.throughput.model import Results
@@ -25,9 +34,11 @@ class Sizes:
     """How much of everything."""
 
     repetitions: int
+    other_repetitions: int
+    """Of the rivals, and of everything but text."""
     text: int
     rival_text: int
-    """Letters of a flood for the rivals: their rates do not depend on it, and they take long."""
+    """Letters of a flood for naive Celery and the rivals: their rates do not depend on it, and they take long."""
     long: int
     pdf: int
     steady: int
@@ -37,9 +48,9 @@ class Sizes:
     scaling: int
 
 
-FULL: Final = Sizes(3, 20_000, 5_000, 4_000, 2_000, 200, 20.0, (1_000, 9_000, 190_000), 6_000)
-QUICK: Final = Sizes(1, 2_000, 400, 200, 100, 60, 20.0, (500, 1_500, 4_000), 1_000)
-TINY: Final = Sizes(1, 60, 30, 0, 0, 10, 20.0, (), 0)
+FULL: Final = Sizes(3, 2, 20_000, 4_000, 2_000, 2_000, 160, 20.0, (1_000, 9_000, 190_000), 6_000)
+QUICK: Final = Sizes(1, 1, 2_000, 400, 200, 100, 60, 20.0, (500, 1_500, 4_000), 1_000)
+TINY: Final = Sizes(1, 1, 60, 30, 0, 0, 10, 20.0, (), 0)
 
 Tell = Callable[[str], None]
 
@@ -56,11 +67,13 @@ class Bench:
     def run(self) -> None:
         """Everything, the contestants taking turns."""
         self._time_jobs()
+        self.results.steps_us = steps.measure()
         own = [ours(), LIMIT_LOOPS, NAIVE_CELERY]
-        for _ in range(self._sizes.repetitions):
-            for one in [*own, *self._rivals]:
+        for repetition in range(self._sizes.repetitions):
+            with_others = repetition < self._sizes.other_repetitions
+            for one in [*own, *(self._rivals if with_others else ())]:
                 self._attempt(one, self._text)
-            for one in own[:2]:
+            for one in own[:2] if with_others else ():
                 self._attempt(one, self._others)
         if self._sizes.long_run:
             self._attempt(own[0], self._long_run)
@@ -93,7 +106,7 @@ class Bench:
 
     def _text(self, rig: Rig) -> None:
         sizes = self._sizes
-        count = sizes.rival_text if rig.contestant in self._rivals else sizes.text
+        count = sizes.text if rig.contestant.name in (OURS, LIMIT) else sizes.rival_text
         self._flood(rig, "text", count)
         if rig.contestant is not LIMIT_LOOPS:
             steady = loads.steady(rig, _STEADY_FROM, sizes.steady, sizes.per_second)

@@ -79,7 +79,18 @@ def _at_most(what: str, measured: float, wanted: float) -> Target:
 def markdown(results: Results, machine: str) -> str:
     """The whole report."""
     return "\n".join(
-        [machine, "", *_targets(results), "", *_contestants(results), "", *_processes(results), *_scaling(results)]
+        [
+            machine,
+            "",
+            *_targets(results),
+            "",
+            *_contestants(results),
+            "",
+            *_steps(results),
+            "",
+            *_processes(results),
+            *_scaling(results),
+        ]
     )
 
 
@@ -109,6 +120,12 @@ def _rate(floods: list[Flood] | None) -> str:
     rates = sorted(flood.per_second for flood in floods)
     middle = f"{statistics.median(rates):,.0f}"
     return middle if len(rates) == 1 else f"{middle} ({rates[0]:,.0f} to {rates[-1]:,.0f})"
+
+
+def _steps(results: Results) -> Iterator[str]:
+    yield from ("| step, alone in one process, batches of 100 | us a letter |", "|---|---|")
+    for name, us in results.steps_us.items():
+        yield f"| {name} | {us:,.0f} |"
 
 
 def _processes(results: Results) -> Iterator[str]:
