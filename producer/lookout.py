@@ -141,8 +141,9 @@ class Lookout:
     def _note(self, cause: Cause) -> None:
         self.repairs[cause] += 1
         log.error("events were lost (%s); scanning for what they did not tell", cause)
-        if cause == "overflow":  # every folder is watched again already
+        if cause == "overflow":  # every folder is watched again already; a canary may be among what was lost
             self._blind_s = self._now_s()
+            self._canary = Canary(self._inbox)
         else:
             self.close()
 

@@ -69,6 +69,7 @@ class Noticing:
         # First the watch, then the scan: what arrives in between is noticed by one of them.
         elif self._lookout.look(self.inbox.unannounced) or is_back:
             self._scanner.request()
+            self.inbox.has_backlog = True  # what comes now is younger than what the scan will find
 
     def work(self) -> None:
         """Take in what events told, scan on, and see what has settled; nothing while the share is not there."""

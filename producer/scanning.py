@@ -243,6 +243,7 @@ class Scanner:
             return  # gone again, or not readable yet: the next scan of all looks
         self._tell(f"the inbox cannot be listed (errno={error.errno})")
         self._before = None
+        self._inbox.has_backlog = False
         self.interval_s = self._pace.shortest_s
         self._due_s = self._now_s() + self.interval_s
 

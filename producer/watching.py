@@ -137,6 +137,6 @@ def _identity(folder: str) -> tuple[int, int] | None:
 
 
 def _keep_names_out_of_logs() -> None:
-    """watchdog's debug lines and warnings quote names of files and folders."""
-    logging.getLogger("watchdog").setLevel(logging.WARNING)
+    """watchdog's lines and warnings quote names of files and folders; what they tell is told by `producer.lookout`."""
+    logging.getLogger("watchdog").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="watchdog|producer")

@@ -157,6 +157,17 @@ def test_a_canary_that_is_not_heard_breaks_the_watch(share: Share, table: MountT
         eventually(lambda: [one for one in lookout.take() if one.path == "letter.pdf"], "a notice of letter.pdf")
 
 
+def test_a_canary_that_an_overflow_swallowed_says_nothing(share: Share, table: MountTable) -> None:
+    with looking_out(share, table, canary=True) as lookout:
+        lookout.look(0)
+        assert lookout._watcher is not None
+        lookout.look(0)
+        swallowed = lookout._canary
+        lookout._watcher.reader.handle_event(OVERFLOW)
+        assert lookout.look(0)
+        assert lookout._canary is not swallowed
+
+
 def deafen(watcher: Watcher) -> None:
     """Its threads live, its folder is there, and nothing is heard: the kernel watches it no more."""
     with watcher.reader._lock:

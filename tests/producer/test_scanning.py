@@ -191,6 +191,9 @@ def test_an_inbox_that_cannot_be_listed_is_trouble_until_it_can(site: Site, capl
     assert site.scanner.trouble == "the inbox cannot be listed (errno=2)"
     assert [record.getMessage() for record in caplog.records] == [f"{site.scanner.trouble}; letters wait in it"]
     assert len(site.inbox) == 1, "it may be back in a moment"
+    site.inbox.has_backlog = True
+    site.scan()
+    assert site.scanner.idle_s() == 5.0, "it is not tried without a pause"
     (site.share.root / "away").rename(letter.parent)
     site.scan()
     assert site.scanner.trouble is None

@@ -10,6 +10,7 @@ import shutil
 import pytest
 
 from producer import lookout
+from producer.lookout import SIGNS_S
 from producer.service import REPORT_S
 from tests.producer.doubles import HINT_TIMEOUT_S, REAP_S, SCAN_S, SETTLE_S, Share, Site
 from tests.producer.stepping import known_to, quietly, started, step_after, step_until
@@ -48,6 +49,21 @@ def test_a_watch_that_dies_is_made_anew_and_what_it_missed_is_found(site: Site) 
     assert site.share.claimed_paths() == ["missed.pdf"]
     site.share.drop("noticed.pdf")
     step_until(producer, lambda: "noticed.pdf" in site.share.claimed_paths(), "an event to be heard again")
+
+
+def test_after_a_loss_of_events_younger_letters_wait_for_the_scan_that_finds_the_older(site: Site) -> None:
+    producer = started(site)
+    watcher = producer._noticing._lookout._watcher
+    assert watcher is not None
+    watcher.close()
+    site.share.write("missed.pdf")
+    site.clock.advance(SIGNS_S)
+    producer._noticing.look()
+    site.share.drop("younger.pdf")
+    eventually(lambda: producer._noticing._lookout._watcher.notices.events, "the younger one's event")  # type: ignore[union-attr]
+    quietly(site, producer, SETTLE_S + 1)
+    assert list(site.queue.hinted) == sorted(site.share.claimed()), "claimed in one order and hinted in it"
+    assert [site.share.claimed()[one] for one in site.queue.hinted] == ["missed.pdf", "younger.pdf"]
 
 
 @pytest.mark.parametrize("how", ["removed", "renamed away"])

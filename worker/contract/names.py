@@ -6,7 +6,7 @@ Folders, all on one file system (a claim is one rename):
     claimed/    <sub-folders>/<claim id>~<name>, being worked on
     archive/    YYYY/MM/DD/<sub-folders>/<claim id>~<name>, published letters
     review/     <sub-folders>/<name>, dead letters, each beside <name>.error.json and <name>.error.txt
-    .imr/       the embedded server's data and this machine's lock; never scanned
+    .imr/       the share's id, the embedded server's data and this machine's lock; never scanned
     PAUSED.txt  there while an operator holds the intake (`worker.contract.pause`)
 
 Keys, all below one prefix (`imr`):
