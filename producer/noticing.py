@@ -52,7 +52,7 @@ class Noticing:
         self.inbox = Inbox(folder, manner.completion, monotonic_s)
         self._lookout = Lookout(folder, wake, manner.watch, table, monotonic_s, with_canary=manner.with_canary)
         pace = Pace(manner.scan_s, manner.max_scan_s)
-        self._scanner = Scanner(folder, self.inbox, pace, monotonic_s, self._lookout.blind_s)
+        self._scanner = Scanner(folder, self.inbox, pace, monotonic_s, self._blind_s)
         self._guard = Guard(share, manner.share_id, table)
 
     @property
@@ -111,6 +111,10 @@ class Noticing:
         self._lookout.close()
         self._scanner.close()
         self._table.close()
+
+    def _blind_s(self) -> float:
+        """When an event may last have failed to tell of a file, or may have been passed over."""
+        return max(self._lookout.blind_s(), self.inbox.gave_up_s)
 
     def _take_in(self, notice: Notice) -> None:
         if not notice.is_folder:

@@ -156,6 +156,27 @@ def test_what_cannot_be_renamed_is_tried_again_until_it_can(
     assert len(site.share.claimed()) == 7
 
 
+def test_a_letter_that_cannot_be_claimed_for_minutes_is_not_taken_for_a_loss_of_events(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scan finds it again and again, and nothing announces it: nothing should have."""
+    producer = started(site)
+    quietly(site, producer, 2 * SCAN_S)
+    site.share.drop("stuck.pdf")
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", refuse)
+        step_until(producer, lambda: producer._inbox.gave_up_s > 0, "a claim to be refused")
+        quietly(site, producer, 120)
+    assert site.share.waiting_paths() == ["stuck.pdf"]
+    assert site.dials.reports[-1].repairs == {}
+    quietly(site, producer, SCAN_S + SETTLE_S)
+    assert site.share.claimed_paths() == ["stuck.pdf"]
+
+
 def test_what_an_earlier_run_claimed_is_hinted_in_the_first_step(site: Site) -> None:
     site.share.drop("letter.pdf")
     first = started(site)

@@ -25,6 +25,7 @@ IMR: Final = str(Path(sys.executable).with_name("imr"))
 QUICK: Final = {
     "IMR_SETTLE_SECONDS": "0.3",
     "IMR_SCAN_SECONDS": "0.5",
+    "IMR_MAX_SCAN_SECONDS": "1",
     "IMR_REAP_SECONDS": "0.3",
     "IMR_HINT_TIMEOUT_SECONDS": "1",
     "IMR_INCOMPLETE_SECONDS": "0.5",

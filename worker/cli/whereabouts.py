@@ -70,7 +70,7 @@ def _explainer(settings: Settings) -> Explainer:
         reach=lambda: Lookup(connect(redis_url(settings)), Keys(settings.prefix)),
         rules=Rules(
             settle_s=settings.renamed_quiet_seconds if settings.complete == "renamed" else settings.settle_seconds,
-            scan_s=settings.scan_seconds,
+            max_scan_s=settings.max_scan_seconds,
             max_letter_bytes=settings.max_letter_bytes,
             incomplete_s=settings.incomplete_seconds,
             complete=settings.complete,

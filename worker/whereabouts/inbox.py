@@ -20,7 +20,7 @@ class Rules:
 
     settle_s: float
     """How long a file must stay unchanged that is not known to be complete: the setting that `complete` chooses."""
-    scan_s: float
+    max_scan_s: float
     max_letter_bytes: int
     incomplete_s: float = 60.0
     complete: Complete = "quiet"
@@ -58,7 +58,7 @@ def judge(
         return Waiting("settling", (settling, *holds), warnings)
     if holds:
         return Waiting("held", holds, warnings)
-    soon = f"a producer to claim it: now, or at its next scan (IMR_SCAN_SECONDS is {rules.scan_s:g})"
+    soon = f"a producer to claim it: now, or at its next scan, in {rules.max_scan_s:g} s at most (IMR_MAX_SCAN_SECONDS)"
     return Waiting("waiting", (soon,), warnings)
 
 

@@ -53,7 +53,7 @@ def explain(rig: Rig, client: redis.Redis) -> Explain:
 
 
 def explainer(rig: Rig, reach: Callable[[], Lookup]) -> Explainer:
-    rules = Rules(settle_s=2.0, scan_s=5.0, max_letter_bytes=1_000_000)
+    rules = Rules(settle_s=2.0, max_scan_s=30.0, max_letter_bytes=1_000_000)
     return Explainer(spool=Spool(rig.share), reach=reach, rules=rules, zone=PACIFIC, wall_clock_s=time.time)
 
 

@@ -12,7 +12,7 @@ import pytest
 from worker.contract.junk import junk_rule, may_be_letter
 from worker.whereabouts.inbox import Rules, judge
 
-RULES = Rules(settle_s=2.0, scan_s=5.0, max_letter_bytes=1000)
+RULES = Rules(settle_s=2.0, max_scan_s=30.0, max_letter_bytes=1000)
 NOW_S = 1_000_000.0
 
 
@@ -52,7 +52,7 @@ def test_the_rule_is_named(path: str, rule: str | None) -> None:
 @pytest.mark.parametrize(
     ("mtime", "state", "said"),
     [
-        (NOW_S - 2.0, "waiting", "IMR_SCAN_SECONDS is 5"),
+        (NOW_S - 2.0, "waiting", "in 30 s at most (IMR_MAX_SCAN_SECONDS)"),
         (NOW_S - 0.5, "settling", "2 s without a change (IMR_SETTLE_SECONDS); it was written to 0.5 s ago"),
         (NOW_S + 0.5, "settling", "written to 0.0 s ago"),
         (NOW_S + 3600, "settling", "its time is 3600 s ahead of ours, which changes nothing"),
