@@ -18,6 +18,7 @@ import pytest
 
 from tests.producer.doubles import Share
 from tests.support.servers import Server, running
+from tests.support.system import IMR
 from tests.support.waiting import eventually
 from worker.embedded import EmbeddedServer, find_server_binary
 
@@ -216,3 +217,34 @@ def test_settings_that_cannot_be_used_are_refused_without_showing_secrets(
         assert producer.said().startswith("imr: the producer cannot start: ")
         assert producer.said().count("\n") == 1, producer.said()
         assert "s3cret" not in producer.said()
+
+
+def imr(share: Share, url: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """An `imr` command with the producer's settings."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("IMR_")}
+    environment |= {"IMR_SHARE": str(share.root), "IMR_REDIS_URL": url, "COLUMNS": "300", **settings}
+    return subprocess.run([IMR, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_producer_that_is_started_before_its_share_is_mounted_waits_for_it(
+    share: Share, durable_server: Server, tmp_path: Path
+) -> None:
+    """What it remembers of the share lies elsewhere; nothing is made in the bare mount point."""
+    url, settings = durable_server.url, {"IMR_STATE_DIR": str(tmp_path / "state"), "IMR_WATCH": "events"}
+    with process(share, url, **settings) as producer:
+        producer.says("the inbox is watched")
+        eventually(lambda: imr(share, url, "check", "--health", "producer").returncode == 0, "a report", 30)
+        assert "new files are noticed by events and scan (IMR_WATCH=events)" in imr(share, url, "status").stdout
+    away = share.root.rename(share.root.parent / "away")
+    share.root.mkdir()
+    with process(share, url, **settings) as producer:
+        producer.says("is not mounted")
+        checked = imr(share, url, "check", **settings)
+        assert (checked.returncode, "is not mounted" in checked.stdout) == (1, True), checked.stdout
+        assert "new files are noticed by events and scan (IMR_WATCH=events)" in checked.stdout
+        assert os.listdir(share.root) == []
+        share.root.rmdir()
+        away.rename(share.root)
+        producer.says("the inbox is watched")
+        share.drop("letter.pdf")
+        eventually(share.claimed, "the letter to be claimed", 20)
