@@ -97,7 +97,7 @@ def test_from_the_inbox_to_the_queue_until_told_to_stop(share: Share, durable_se
         begun_s = time.monotonic()
         producer.send(signal.SIGTERM)
         assert producer.ends() == 0
-        assert time.monotonic() - begun_s < 1.5, "a second, and the interpreter's own end"
+        assert time.monotonic() - begun_s < 5, "at once, and the interpreter's own end, on a busy machine too"
         assert "stopped; what was not claimed waits in the inbox" in producer.said()
         assert "Canary" not in producer.said()
     with contextlib.closing(durable_server.client()) as client:
@@ -145,7 +145,7 @@ def test_while_it_waits_for_redis_it_can_be_stopped(share: Share, tmp_path: Path
         begun_s = time.monotonic()
         producer.send(signal.SIGTERM)
         assert producer.ends() == 0
-        assert time.monotonic() - begun_s < 1.5
+        assert time.monotonic() - begun_s < 5
 
 
 def test_redis_gone_for_a_while_is_waited_for(share: Share, tmp_path: Path) -> None:
