@@ -28,7 +28,7 @@ MOST_EVENTS = Path("/proc/sys/fs/inotify/max_queued_events")
 def quick_share() -> Iterator[Share]:
     """In memory where there is a file system in memory: making so many files takes minutes on a busy disk."""
     top = Path(tempfile.mkdtemp(prefix="imr-test-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-    yield Share(top)
+    yield Share(top / "share")  # the producer's log is put beside it
     shutil.rmtree(top)
 
 
