@@ -84,7 +84,12 @@ def test_a_run_replaces_the_table_in_the_page_and_nothing_else(tmp_path: Path) -
     page = tmp_path / "performance.md"
     page.write_text(f"before\n{command.BEGIN}old\n{command.END}\nafter\n")
     command.write("new", "<svg/>", tmp_path)
-    assert page.read_text() == f"before\n{command.BEGIN}new\n{command.END}\nafter\n"
+    before, rest = page.read_text().split(command.BEGIN)
+    told, after = rest.split(command.END)
+    assert (before, after) == ("before\n", "\nafter\n")
+    assert told.endswith("new\n")
+    assert "(bench.svg)" in told
+    assert "old" not in told
     assert (tmp_path / "bench.svg").read_text() == "<svg/>"
 
 

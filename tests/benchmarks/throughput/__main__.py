@@ -89,7 +89,8 @@ def write(told: str, plot: str, docs: Path) -> None:
     (docs / "bench.svg").write_text(plot)
     page = docs / "performance.md"
     before, _, rest = page.read_text().partition(BEGIN)
-    page.write_text(before + BEGIN + told + "\n" + END + rest.partition(END)[2])
+    picture = "![Text letters a second, and latency](bench.svg)\n\n"
+    page.write_text(before + BEGIN + picture + told + "\n" + END + rest.partition(END)[2])
 
 
 if __name__ == "__main__":
