@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -102,8 +103,11 @@ def test_a_reader_of_the_docs_handles_every_letter_once_though_it_is_killed(
     file = readme_system.share.parent / kept
     with _reader(command, file.parent):
         eventually(lambda: _handled(file), f"anything in {kept}", timeout_s=60)
+    eventually(lambda: not _is_waited(readme_system), "the killed reader's connection to close")
     with _reader(command, file.parent) as process:
         eventually(lambda: len(_handled(file)) >= 5, f"five events in {kept}", timeout_s=60)
+        # The killed one may have handled all: this one is ready to be stopped once it waits for more.
+        eventually(lambda: _is_waited(readme_system), "the reader to wait for more", timeout_s=30)
         eventually(lambda: _pending(readme_system, group) == 0, "every entry acknowledged", timeout_s=30)
         process.terminate()
         assert process.wait(30) == 0
@@ -133,6 +137,12 @@ def _handled(kept: Path) -> list[str]:
         assert all(effects == len(rows) for _, effects in rows), rows
         return [event_id for event_id, _ in rows]
     return []
+
+
+def _is_waited(system: System) -> bool:
+    """Whether a reader of a group waits for news on its connection."""
+    clients = cast("list[dict[str, str]]", system.client().client_list())
+    return any("b" in client["flags"] and client["cmd"] == "xreadgroup" for client in clients)
 
 
 def _pending(system: System, group: str) -> int:
