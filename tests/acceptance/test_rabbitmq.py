@@ -29,6 +29,8 @@ from worker.hints import Hints, QueueUnavailable, make_app
 LETTERS: Final = numbered_letters(90)
 BATCH: Final = 3
 MAX_CLAIMED: Final = 40
+CHORES: Final = 4
+"""The producer asks for its chores over the same queue; so many at the most while this test lasts."""
 DURABLE: Final = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
@@ -111,15 +113,15 @@ def test_hints_wait_in_it_and_lost_ones_are_sent_again(rabbitmq: RabbitMQ, share
         (share / INBOX / name).write_bytes(content)
     hints = Hints(make_app(rabbitmq.url, "imr"))
     with running("valkey", **DURABLE) as server, producer(share, server.url, rabbitmq.url):
-        eventually(lambda: hints.depth() == MAX_CLAIMED, "as many hints as letters may be claimed", timeout_s=30)
+        eventually(lambda: hints.depth() >= MAX_CLAIMED, "as many hints as letters may be claimed", timeout_s=30)
         reported = partial(last_report_ms, server)
         since_ms = eventually(reported, "a report")
         eventually(lambda: reported() > since_ms + 1000, "the reaper to have passed many times", timeout_s=30)
-        assert hints.depth() == MAX_CLAIMED, "nothing is hinted again into a deep queue"
+        assert hints.depth() <= MAX_CLAIMED + CHORES, "nothing is hinted again into a deep queue"
         assert len(list((share / INBOX).iterdir())) == 10, "the rest waits in the inbox"
 
         purge(rabbitmq)
-        eventually(lambda: hints.depth() == MAX_CLAIMED, "every lost hint to be sent again", timeout_s=30)
+        eventually(lambda: hints.depth() >= MAX_CLAIMED, "every lost hint to be sent again", timeout_s=30)
     hints.close()
 
 
