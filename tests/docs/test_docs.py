@@ -13,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -141,7 +140,7 @@ def _handled(kept: Path) -> list[str]:
 
 def _is_waited(system: System) -> bool:
     """Whether a reader of a group waits for news on its connection."""
-    clients = cast("list[dict[str, str]]", system.client().client_list())
+    clients = system.client().client_list()
     return any("b" in client["flags"] and client["cmd"] == "xreadgroup" for client in clients)
 
 
