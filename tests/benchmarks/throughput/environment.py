@@ -22,10 +22,13 @@ def install(*, with_pathway: bool) -> tuple[list[Contestant], dict[str, str]]:
     skipped: dict[str, str] = {}
     found: list[Contestant] = []
     problem = _make(python) or _install(python, _HERE / "rivals.lock")
+    without_pathway = problem or (_install(python, _HERE / "pathway.lock") if with_pathway else None)
+    if problem is None:
+        _add_ours()
     for rival in rivals(python):
         _sort(rival, problem, found, skipped)
     if with_pathway:
-        _sort(pathway(python), problem or _install(python, _HERE / "pathway.lock"), found, skipped)
+        _sort(pathway(python), without_pathway, found, skipped)
     return found, skipped
 
 
@@ -37,14 +40,13 @@ def _sort(rival: Contestant, problem: str | None, found: list[Contestant], skipp
 
 
 def _make(python: str) -> str | None:
-    """An empty environment that finds this project's own packages after its own."""
-    if not os.path.exists(python):
-        problem = _run([sys.executable, "-m", "venv", str(FOLDER)])
-        if problem is not None:
-            return problem
+    return None if os.path.exists(python) else _run([sys.executable, "-m", "venv", str(FOLDER)])
+
+
+def _add_ours() -> None:
+    """Let it find this project's own packages after its own."""
     (packages,) = FOLDER.glob("lib/python*/site-packages")
     (packages / "imr-intake.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return None
 
 
 def _install(python: str, lock: Path) -> str | None:
