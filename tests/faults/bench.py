@@ -64,7 +64,7 @@ class Bench:
         self._client = connect(server.url)
         self._aside = itertools.count()
         for name in FOLDERS:
-            (self.share / name).mkdir(parents=True)
+            (self.share / name).mkdir(parents=True, exist_ok=True)
 
     def control(self, role: str) -> Path:
         """The control folder of a service's failpoints."""
@@ -246,9 +246,11 @@ def bench(
     *,
     settings: Mapping[str, str] | None = None,
     server: Mapping[str, str] | None = None,
+    share_on: Callable[[Path], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> Iterator[Bench]:
-    """A bench with nothing running but its Redis."""
+    """A bench with nothing running but its Redis; `share_on` makes the ground on which its share lies."""
     with (
+        share_on(folder / "share"),
         faulty_server(folder / "redis", **(server or {})) as redis_server,
         proxy(str(redis_server.socket)) as before,
     ):
