@@ -43,9 +43,13 @@ class Strike:
     during: str = ""
     """A fault of Redis (`redis_faults.FAULTS`) while the service stands still or is dead."""
 
+    then: Arm | None = None
+    """What is done to the service that takes over from a dead one, while it recovers."""
+
     def __str__(self) -> str:
         during = f" [Redis: {self.during}]" if self.during else ""
-        return f"{self.arm.action} {self.arm.when} {self.service}: {self.arm.point}{during}"
+        then = f" [then {self.then.action} {self.then.when} {self.then.point}]" if self.then else ""
+        return f"{self.arm.action} {self.arm.when} {self.service}: {self.arm.point}{during}{then}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,8 @@ def strike(bench: Bench, letters: Letters, what: Strike) -> Outcome:
     before = len(bench.ends)
     if what.arm.point.endswith("SCRIPT LOAD"):
         bench.client().script_flush()
-    arm(bench.control(what.service), what.arm)
+    control = bench.control(what.service)
+    arm(control, what.arm)
     has_fired, victim = _wait_until_fired(bench, letters, what)
     began_s = time.monotonic()
     if has_fired and what.arm.action == "pause":
@@ -124,14 +129,17 @@ def strike(bench: Bench, letters: Letters, what: Strike) -> Outcome:
     elif has_fired and what.arm.action in ("kill", "stop"):
         victim.wait()
         _break_redis(bench, what)
-    disarm(bench.control(what.service))
+        if what.then:
+            arm(control, what.then)
+            bench.settle()
+    disarm(control)
     bench.settle()
     if has_fired and what.arm.action.startswith("raise") and is_step(what.arm.point):
         bench.excused += bench.redrive("internal")
         bench.settle()
-    meant = what.arm.action in ("kill", "stop")
+    meant = (what.arm.action in ("kill", "stop")) + (what.then is not None and fired(control))
     ends = [status for name, status in bench.ends[before:] if (name, status) != ("producer", EXIT_REFUSED)]
-    died = len(ends) > (1 if meant else 0)
+    died = len(ends) > meant
     return Outcome(what, has_fired, time.monotonic() - began_s if has_fired else 0.0, died)
 
 
