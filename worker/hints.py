@@ -37,6 +37,7 @@ def make_app(url: str, prefix: str) -> Celery:
         broker_transport_options=_transport_options(url, Keys(prefix)),
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a worker outlives its broker's absence, however long
+        broker_channel_error_retry=True,  # ... and a broker that takes no writes for a while: out of memory, a replica
         task_default_queue=LETTERS_QUEUE,
         task_serializer="json",
         accept_content=["json"],  # never pickle: what is on the queue is not trusted

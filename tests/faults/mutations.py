@@ -124,8 +124,8 @@ MUTATIONS: Final = (
     Mutation(
         "links are followed",
         "worker/reading/files.py",
-        "_FILE = os.O_RDONLY | os.O_NOFOLLOW |",
-        "_FILE = os.O_RDONLY |",
+        "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW |",
+        "_FOLDER = os.O_RDONLY | os.O_DIRECTORY |",
         ("tests/reading/test_take_races.py", "tests/reading/test_take.py"),
     ),
     Mutation(
@@ -145,8 +145,8 @@ MUTATIONS: Final = (
     Mutation(
         "the reaper forgets claims that were never hinted",
         "producer/reaping.py",
-        'float("-inf")',
-        'float("inf")',
+        "return claim_id not in standing.held",
+        "return False",
         ("tests/producer/test_reaping.py",),
     ),
     Mutation(

@@ -138,8 +138,8 @@ def strike(bench: Bench, letters: Letters, what: Strike) -> Outcome:
         bench.excused += bench.redrive("internal")
         bench.settle()
     meant = (what.arm.action in ("kill", "stop")) + (what.then is not None and fired(control))
-    ends = [status for name, status in bench.ends[before:] if (name, status) != ("producer", EXIT_REFUSED)]
-    died = len(ends) > meant
+    refused = [name for name, status in bench.ends[before:] if status == EXIT_REFUSED and name.startswith("producer")]
+    died = len(bench.ends) - before - len(refused) > meant
     return Outcome(what, has_fired, time.monotonic() - began_s if has_fired else 0.0, died)
 
 

@@ -44,6 +44,8 @@ SELECTION = [
     Strike("worker", Arm(FINISH, "before", "pause"), "forget_scripts"),
     Strike("worker", Arm(BEGIN, "after", "pause"), "out_of_memory"),
     Strike("worker", Arm(FINISH, "before", "pause"), "read_only"),
+    Strike("producer", Arm(SEND, "after", "pause"), "read_only"),
+    Strike("producer", Arm(SEND, "after", "pause"), "out_of_memory"),
     *(Strike("proxy", Arm(one, "before", action)) for one in ("finish", "LPUSH") for action in ("cut", "drop")),
 ]
 
