@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 
 import redis
 from redis.exceptions import AuthenticationError
@@ -33,6 +34,7 @@ from worker.hints import Hints, make_app
 
 log = logging.getLogger("imr.producer")
 
+EXIT_FAILED = 1
 EXIT_REFUSED = 3
 RETRY_S = 2.0
 """How often a Redis that is not there yet is asked again."""
@@ -78,6 +80,10 @@ def main() -> int:
     except (SettingsError, StartRefused) as error:
         print(f"imr: the producer cannot start: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
         return EXIT_REFUSED
+    except Exception as error:  # noqa: BLE001 - its message can hold names of files: its kind and place are told alone
+        places = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+        log.critical("ended by a fault of ours kind=%s at %s", type(error).__name__, " > ".join(places))
+        return EXIT_FAILED
     return 0
 
 

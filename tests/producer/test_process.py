@@ -16,6 +16,7 @@ from typing import cast
 import orjson
 import pytest
 
+from producer.__main__ import EXIT_FAILED, main
 from tests.producer.doubles import Share
 from tests.support.servers import Server, running
 from tests.support.system import IMR
@@ -217,6 +218,23 @@ def test_settings_that_cannot_be_used_are_refused_without_showing_secrets(
         assert producer.said().startswith("imr: the producer cannot start: ")
         assert producer.said().count("\n") == 1, producer.said()
         assert "s3cret" not in producer.said()
+
+
+def test_a_fault_of_ours_ends_it_without_showing_what_it_was_about(
+    share: Share, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message of an error can quote the name of a file: only its kind and its place in the code are told."""
+
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error", "/share/inbox/Smith, John.pdf")
+
+    monkeypatch.setenv("IMR_SHARE", str(share.root))
+    monkeypatch.setattr("producer.__main__.run", fail)
+    assert main() == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert "Smith" not in said
+    assert "kind=OSError at main:" in said
+    assert said.count("\n") == 1, said
 
 
 def imr(share: Share, url: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
