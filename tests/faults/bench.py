@@ -25,11 +25,16 @@ from worker.contract.claim_ids import SEPARATOR, new_claim_id
 from worker.contract.names import CLAIMED, FOLDERS, INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.contract.share import PROBE_PREFIX
+from worker.records.redis import RedisRecords
+from worker.review.sweeping import Sweeper
+from worker.spool import Spool
 
 SOLO: Final = ("--pool", "solo")
 DONE_TIMEOUT_S: Final = 90.0
 """Far beyond lease, hint timeout and reap interval, for machines that are busy with other things."""
 POLL_S: Final = 0.03
+DAY_S: Final = 86_400.0
+MAX_LETTER_BYTES: Final = 1_000_000
 
 OURS: Final = ".imr-"
 """What we write ourselves under a temporary name."""
@@ -214,10 +219,9 @@ class Bench:
 
     def sweep(self) -> None:
         """A day later: what crashes have left behind is swept."""
-        for path in self.share.rglob(f"{OURS}*"):
-            os.utime(path, (0, 0))
-        status, said = self.command("dead-letters", "sweep")
-        assert status == 0, said
+        records = RedisRecords(self._client, self.keys)
+        sweeper = Sweeper(Spool(self.share), records, MAX_LETTER_BYTES, lambda: time.time() + DAY_S)
+        list(sweeper.sweep())
 
     def close(self) -> None:
         """Stop every service; what stands still is woken first."""
