@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import sys
 import time
 from pathlib import Path
@@ -33,6 +34,7 @@ BEGIN, END = "<!-- bench -->\n", "<!-- end bench -->"
 def main() -> int:
     """Run from the command line."""
     asked = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything it started is ended
     began_s = time.monotonic()
 
     def tell(line: str) -> None:
