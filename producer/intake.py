@@ -20,6 +20,8 @@ HELD_POLL_S: Final = 0.05
 """How soon a full `claimed/` is looked at again while the inbox waits, at the soonest."""
 HELD_POLL_COSTS: Final = 20
 """And after so many times what the last look took: of a large folder, or a slow share, it takes its time."""
+HELD_POLL_MAX_S: Final = 5.0
+"""But no later: a look that ran into the time limit of a server that is back would hold the intake for minutes."""
 STEP_LETTERS: Final = 200
 """So many are claimed before their hint is sent: workers begin while the rest of a flood is being claimed."""
 OPEN_POLL_S: Final = 2.0
@@ -86,7 +88,7 @@ class Intake:
         began_s = self._now_s()
         self._admission = admit(self._gauges.load(self._count_claimed()), self._limits, self.told)
         now_s = self._now_s()
-        held_s = max(HELD_POLL_S, HELD_POLL_COSTS * (now_s - began_s))
+        held_s = min(max(HELD_POLL_S, HELD_POLL_COSTS * (now_s - began_s)), HELD_POLL_MAX_S)
         self._open_until_s, self._held_until_s = now_s + OPEN_POLL_S, now_s + held_s
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from producer.admission import Limits
-from producer.intake import OPEN_POLL_S, STEP_LETTERS
+from producer.intake import HELD_POLL_MAX_S, OPEN_POLL_S, STEP_LETTERS
 from producer.service import REPORT_S
 from tests.producer.doubles import HINT_TIMEOUT_S, LIMITS, REAP_S, SCAN_S, SETTLE_S, Site
 from tests.producer.stepping import quietly, started, step_after, step_until
@@ -33,6 +33,17 @@ def test_while_admission_holds_letters_wait_in_the_inbox_and_then_go_by_themselv
     assert site.dials.reports[-1].hold is None
     said = [record.getMessage() for record in caplog.records if record.getMessage().startswith("intake")]
     assert said == ["intake held: Redis cannot be reached", "intake open"], "each change once"
+
+
+def test_a_look_that_ran_into_a_time_limit_does_not_hold_the_intake_for_minutes(site: Site) -> None:
+    """Redis does not answer for once, until the client gives up; a moment later it is back."""
+    site.dials.clock, site.dials.load_takes_s, site.dials.redis_used_bytes = site.clock, 15.0, None
+    site.share.write("letter.pdf")
+    producer = started(site)
+    step_after(site, producer, SETTLE_S)
+    site.dials.load_takes_s, site.dials.redis_used_bytes = 0.0, 0
+    quietly(site, producer, HELD_POLL_MAX_S + SCAN_S)
+    assert site.share.claimed_paths() == ["letter.pdf"]
 
 
 def test_a_pause_is_honoured_within_seconds_and_what_is_claimed_goes_on(site: Site) -> None:
