@@ -57,6 +57,15 @@ def paused(bench: Bench) -> None:
     bench.client().client_pause(int(AWAY_S * 1000))
 
 
+def make_well(bench: Bench) -> None:
+    """Whatever two faults at once have left."""
+    if not bench.server.is_running():
+        bench.server.start()
+    bench.client().config_set("maxmemory", "0")
+    bench.client().replicaof("NO", "ONE")
+    bench.client().client_unpause()
+
+
 @contextlib.contextmanager
 def configured(bench: Bench, name: str, value: str) -> Iterator[None]:
     """A setting of the server, put back afterwards; it may have been restarted meanwhile."""

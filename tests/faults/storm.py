@@ -17,7 +17,7 @@ from tests.faults.bench import Bench
 from tests.faults.nursery import Service, children
 from tests.faults.points import WHEN, Arm, arm, disarm, reached
 from tests.faults.proxy import Action, Rule
-from tests.faults.redis_faults import FAULTS
+from tests.faults.redis_faults import FAULTS, make_well
 from tests.faults.seams import script_names
 from tests.faults.striking import is_look, raises
 
@@ -34,6 +34,7 @@ class Storm:
         self._bench = bench
         self._random = random.Random(seed)  # noqa: S311 - the same faults for the same seed
         self._asleep: list[tuple[float, Service]] = []
+        self._lasting: list[threading.Thread] = []
         self.faults: Counter[str] = Counter()
         self._kinds: list[tuple[int, Callable[[], str]]] = [
             (3, self._kill),
@@ -64,6 +65,9 @@ class Storm:
 
     def calm(self) -> None:
         """Nothing is broken any more; the services run, or will when they are started again."""
+        while self._lasting:
+            self._lasting.pop().join()
+        make_well(self._bench)
         for name in self._bench.services:
             disarm(self._bench.control(name))
         self._bench.proxy.heal()
@@ -114,7 +118,9 @@ class Storm:
     def _break_redis(self) -> str:
         name = self._random.choice(sorted(FAULTS))
         # Beside the storm: some of these last a second.
-        threading.Thread(target=_quietly, args=(FAULTS[name], self._bench), daemon=True).start()
+        thread = threading.Thread(target=_quietly, args=(FAULTS[name], self._bench), daemon=True)
+        thread.start()
+        self._lasting.append(thread)
         return f"Redis: {name}"
 
     def _break_connections(self) -> str:
