@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import time
-import traceback
 
 import redis
 from redis.exceptions import AuthenticationError
@@ -24,7 +23,7 @@ from producer.service import Producer, Timing
 from producer.waking import Wake
 from worker.contract.identity import absence, adopt
 from worker.contract.names import RECONCILE_TASK, TRIM_TASK, Keys
-from worker.contract.narration import narrate
+from worker.contract.narration import narrate, places
 from worker.contract.redis_client import connect
 from worker.contract.server import broker_of, redis_url, require_server
 from worker.contract.settings import Settings, SettingsError, load_settings
@@ -81,8 +80,7 @@ def main() -> int:
         print(f"imr: the producer cannot start: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
         return EXIT_REFUSED
     except Exception as error:  # noqa: BLE001 - its message can hold names of files: its kind and place are told alone
-        places = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-        log.critical("ended by a fault of ours kind=%s at %s", type(error).__name__, " > ".join(places))
+        log.critical("ended by a fault of ours kind=%s at %s", type(error).__name__, places(error))
         return EXIT_FAILED
     return 0
 

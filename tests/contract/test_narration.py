@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -13,8 +14,9 @@ from worker.contract.narration import narrate
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
     root = logging.getLogger("imr")
-    before = (root.handlers[:], root.level, root.propagate)
+    before, hook = (root.handlers[:], root.level, root.propagate), threading.excepthook
     yield
+    threading.excepthook = hook
     root.handlers[:], root.level, root.propagate = before
 
 
@@ -62,3 +64,20 @@ def test_asking_twice_tells_once(capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("imr.x").info("too quiet")
     logging.getLogger("imr.x").warning("told")
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_thread_that_ends_by_an_error_is_told_without_what_it_was_about(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail() -> None:
+        raise OSError(5, "Input/output error", "/share/inbox/Smith, John.pdf")
+
+    narrate("INFO")
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    said = capsys.readouterr().err
+    assert "a thread ended kind=OSError at " in said
+    assert "fail:" in said
+    assert "Smith" not in said
+    assert said.count("\n") == 1, said

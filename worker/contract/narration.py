@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
+import traceback
 from functools import lru_cache
 
 _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s"
@@ -45,3 +47,15 @@ def narrate(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     root.propagate = False
+    threading.excepthook = _tell_of_thread
+
+
+def places(error: BaseException) -> str:
+    """Where an error came from, in our code's own names: its message can quote the name of a file."""
+    return " > ".join(f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__))
+
+
+def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
+    """A thread that ends by an error, in a line; Python's own way is a traceback with the error's message."""
+    where = places(ended.exc_value) if ended.exc_value is not None else ""
+    logging.getLogger("imr").error("a thread ended kind=%s at %s", ended.exc_type.__name__, where)
