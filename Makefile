@@ -33,7 +33,7 @@ sample: ## The same as `make run SAMPLE=1`.
 	@$(MAKE) --no-print-directory run SAMPLE=1
 
 test: $(DEV) ## The whole suite, with real servers and processes (TESTS=path for a part).
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n $(or $(PROCESSES),2) --dist loadfile $(TESTS)
 
 lint: $(DEV) ## ruff: rules and formatting.
 	$(BIN)/ruff check .

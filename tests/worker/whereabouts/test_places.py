@@ -8,13 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.support.letters import NOON_2024_MS
-from worker.contract.claim_ids import new_claim_id
 from worker.contract.names import FOLDERS
 from worker.spool import Spool
 from worker.whereabouts.places import Finder, Place, place_of
 
-CLAIM = new_claim_id(NOON_2024_MS)
+CLAIM = "01j00cf7002gez2gax4y"
 DAY = "archive/2024/06/09"
 
 
