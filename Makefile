@@ -66,7 +66,7 @@ docs: $(DEV) ## Write the generated parts of the docs and the README anew.
 	$(BIN)/python -m tests.docs.generate
 	$(BIN)/python -m tests.deploy.test_env_example
 
-bench: $(DEV) ## This system against the limit, naive Celery and other queues (12 minutes; QUICK=1: one, writes nothing).
+bench: $(DEV) ## This system against the limit, naive Celery and other queues (20 minutes; QUICK=1: two, writes nothing).
 	$(BIN)/python -m tests.benchmarks.throughput $(if $(QUICK),--quick --no-rivals) $(ARGS)
 
 bench-quiet: $(DEV) ## What watching costs when nothing comes, with 10,000 archived letters (MINUTES=n, by default 60).
