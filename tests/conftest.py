@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -61,3 +62,11 @@ def redis_server(empty_server: EmptyServer) -> Iterator[Server]:
     """Any server, empty: one Valkey for the whole session."""
     with empty_server("valkey") as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def no_narration_left() -> Iterator[None]:
+    """A narration that a test began writes to the standard error of that test, which is closed for the next one."""
+    yield
+    root = logging.getLogger()
+    root.handlers[:] = [handler for handler in root.handlers if type(handler) is not logging.StreamHandler]
