@@ -24,8 +24,8 @@ log = logging.getLogger("imr.worker")
 class Reads(Protocol):
     """Bytes to text; raises `Unreadable`, or OSError for what is not the letter's fault."""
 
-    def to_text(self, content: bytes) -> Text:
-        """The text of a letter."""
+    def to_text(self, content: bytes, following: bytes | None = None) -> Text:
+        """The text of a letter; `following`, what is asked for next, may be begun meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from worker.contract.event import DEAD_LETTERED, PUBLISHED, encode, event_id, ma
 from worker.filing import Filing, Reads
 from worker.fitting import encode_within
 from worker.letter.model import Determination
-from worker.reading import Taken, Text
+from worker.reading import Text
 from worker.records.model import Naming
 from worker.retrying import Disposition, dispose
 from worker.spool import Spool
@@ -51,9 +51,12 @@ class Judge:
         self._now = wall_clock
         self._is_stopping = is_stopping
 
-    def verdict(self, work: Work) -> Verdict | Disposition:
-        """The letter's determination or dead letter; a disposition if it has to wait for something else."""
-        verdict = self._determined(work)
+    def verdict(self, work: Work, following: Work | None = None) -> Verdict | Disposition:
+        """The letter's determination or dead letter; a disposition if it has to wait for something else.
+
+        `following` is the letter that is judged next, if there is one: its text can be read while this one is parsed.
+        """
+        verdict = self._determined(work, following)
         if isinstance(verdict, Disposition) and verdict.kind in ("retry", "gone"):
             return verdict
         changed = self._changed(work)
@@ -68,11 +71,13 @@ class Judge:
         work.failed = why
         return self.dead(work, why)
 
-    def _determined(self, work: Work) -> Verdict | Disposition:
-        if work.failed is not None or work.taken is None:
+    def _determined(self, work: Work, following: Work | None) -> Verdict | Disposition:
+        content = work.to_read
+        if content is None:
             return work.failed or dispose(RuntimeError())
         try:
-            return self._published(work, work.taken)
+            work.text = self._reader.to_text(content, following.to_read if following is not None else None)
+            return self._published(work, work.text)
         except BaseException as error:
             # Whatever ends here would end the worker; but a worker that is told to end has to.
             if isinstance(error, SystemExit | KeyboardInterrupt) and self._is_stopping():
@@ -86,9 +91,8 @@ class Judge:
         except OSError as error:
             return dispose(error)
 
-    def _published(self, work: Work, taken: Taken) -> Verdict:
-        work.text = self._reader.to_text(taken.content)
-        told = self._determine(work.text, work.received_on(self._policy.zone))
+    def _published(self, work: Work, text: Text) -> Verdict:
+        told = self._determine(text, work.received_on(self._policy.zone))
         event = make_event(
             kind=PUBLISHED,
             identity=event_id(work.lease.digest, work.revision),

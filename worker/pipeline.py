@@ -13,6 +13,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import zip_longest
 from typing import Final
 
 from worker import dead_letters
@@ -171,12 +172,12 @@ class Pipeline:
         """Parse each letter, keeping the leases of those that wait."""
         prolonged_at = self._monotonic()
         held = list(going)
-        for work in going:
+        for work, following in zip_longest(going, going[1:]):
             if self._monotonic() - prolonged_at > self._policy.lease_seconds / 3:
                 # Those that are through wait for the others: they are finished together.
                 self._records.prolong([one.lease for one in held], lease_ms=self._policy.lease_ms)
                 prolonged_at = self._monotonic()
-            verdict = self._out_of_patience(work, self._judge.verdict(work))
+            verdict = self._out_of_patience(work, self._judge.verdict(work, following))
             if isinstance(verdict, Verdict):
                 yield verdict
             else:

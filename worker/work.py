@@ -51,6 +51,11 @@ class Work:
     attempts: int = 0
     text: Text | None = None
 
+    @property
+    def to_read(self) -> bytes | None:
+        """What its text is read from; None where that is not to be tried, or not any more."""
+        return self.taken.content if self.taken is not None and self.failed is None else None
+
     def received_on(self, zone: tzinfo) -> date:
         """The day the file arrived in the share."""
         return self.file.received_on(zone)

@@ -9,14 +9,15 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.reading import pdfs
+from tests.reading.inside import code_of, interrupt_after, pid_of, process_of
 from tests.reading.leaks import at_most_descriptors, children, is_alive, open_files, status_of
 from tests.support.waiting import eventually
 from worker.reading import Reader, ReaderUnavailable, ReadLimits, Text, Unreadable
@@ -29,21 +30,6 @@ pytestmark = pytest.mark.usefixtures("leak_check")
 # An interruption between the opening of a file and its `with` leaves the closing to the collector, which warns.
 # That nothing stays open is what `leak_check` asks.
 interrupted_anywhere = pytest.mark.filterwarnings("ignore::ResourceWarning")
-
-
-def process_of(reader: Reader) -> ReadingProcess:
-    assert reader._process is not None
-    return reader._process
-
-
-def pid_of(reader: Reader) -> int:
-    return process_of(reader)._pid
-
-
-def code_of(reader: Reader, content: bytes) -> str:
-    with pytest.raises(Unreadable) as caught:
-        reader.to_text(content)
-    return caught.value.code
 
 
 def goes_on(reader: Reader) -> bool:
@@ -159,26 +145,6 @@ def test_an_interruption_of_the_start_leaves_nothing() -> None:
     for delay_us in range(0, 300_000, 15_000):
         with Reader() as reader:
             interrupt_after(delay_us, partial(reader.to_text, LETTER))
-
-
-def interrupt_after(delay_us: int, action: Callable[[], object]) -> None:
-    """Runs the action; an exception comes out of a signal handler after that time, if it has not ended by then."""
-
-    class SoftTimeLimit(Exception):
-        pass
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise SoftTimeLimit
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        with suppress(SoftTimeLimit):
-            signal.setitimer(signal.ITIMER_REAL, 1e-6 + delay_us / 1e6)
-            action()
-        with suppress(SoftTimeLimit):
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:
-        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_process_that_says_what_it_should_not_is_not_believed() -> None:

@@ -21,11 +21,11 @@ class HeldReader:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
-    def to_text(self, content: bytes) -> Text:
+    def to_text(self, content: bytes, following: bytes | None = None) -> Text:
         """See `Reader.to_text`."""
         while os.path.exists(os.environ["IMR_TEST_HOLD"]):
             time.sleep(0.01)
-        return self._reader.to_text(content)
+        return self._reader.to_text(content, following)
 
     def close(self) -> None:
         """See `Reader.close`."""

@@ -39,7 +39,7 @@ Determines = Callable[[Text, date], Determination]
 class FakeReader:
     """Bytes are their own text; what begins like a PDF has pages."""
 
-    def to_text(self, content: bytes) -> Text:
+    def to_text(self, content: bytes, following: bytes | None = None) -> Text:
         """The text of a letter."""
         text = content.decode("utf-8", "replace")
         paged = content.startswith(b"%PDF")

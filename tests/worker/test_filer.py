@@ -81,7 +81,7 @@ class TestAServerThatSyncsLater:
         threads = set()
 
         class Reader(FakeReader):
-            def to_text(self, content: bytes) -> Text:
+            def to_text(self, content: bytes, following: bytes | None = None) -> Text:
                 threads.add(threading.current_thread())
                 return super().to_text(content)
 

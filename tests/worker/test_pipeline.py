@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.determinations import determination, issue
 from tests.support.failpoints import Failpoints, Killed
-from tests.support.letters import LONG_MS, digest, lease
+from tests.support.letters import LONG_MS, RUN_OUT_MS, digest, lease
 from tests.support.memory_records import MemoryRecords
 from tests.support.rig import LEASE_S, MOST, FakeReader, Rig, determine
 from worker import pipeline
@@ -348,7 +348,7 @@ class TestOneLettersFailureStaysItsOwn:
 
     def test_a_refusal_of_the_reader_is_a_dead_letter_with_its_code(self, rig: Rig) -> None:
         class Refusing(FakeReader):
-            def to_text(self, content: bytes) -> Text:
+            def to_text(self, content: bytes, following: bytes | None = None) -> Text:
                 if b"broken" in content:
                     raise Unreadable("password_protected", "This PDF cannot be opened without a password.")
                 return super().to_text(content)
@@ -356,6 +356,22 @@ class TestOneLettersFailureStaysItsOwn:
         bad, good = rig.claim("bad.pdf", b"broken"), rig.claim("good.txt", b"a letter")
         assert rig.run(reader=Refusing()).results == {bad: "dead", good: "published"}
         assert rig.dead()[0]["data"]["code"] == "password_protected"
+
+    def test_the_reader_is_told_what_it_is_asked_next(self, rig: Rig) -> None:
+        """So that it can begin; a letter that is not to be read any more is never begun."""
+        asked: list[tuple[bytes, bytes | None]] = []
+
+        class Noting(FakeReader):
+            def to_text(self, content: bytes, following: bytes | None = None) -> Text:
+                asked.append((content, following))
+                return super().to_text(content)
+
+        claims = [rig.claim(f"{text}.pdf", text.encode()) for text in ("one", "killer", "two", "broken", "three")]
+        claims.insert(2, rig.claim("empty.pdf", b""))
+        for _ in range(MOST):
+            rig.memory.begin([lease("killer", claims[1])], lease_ms=RUN_OUT_MS, max_attempts=MOST, alone=True)
+        rig.run(*claims, reader=Noting())
+        assert asked == [(b"one", None), (b"two", b"broken"), (b"broken", b"three"), (b"three", None)]
 
     @pytest.mark.parametrize("error", [OSError(28, "No space left"), ReaderUnavailable(11, "fork"), TimeoutError()])
     def test_what_is_not_the_letters_fault_leaves_it_claimed_and_its_attempt_uncounted(
@@ -595,7 +611,7 @@ class TestSeveralWorkers:
 
     def test_a_published_letter_is_filed_though_its_text_cannot_be_read_again(self, rig: Rig) -> None:
         class Broken:
-            def to_text(self, content: bytes) -> Text:
+            def to_text(self, content: bytes, following: bytes | None = None) -> Text:
                 raise Unreadable("reader_crashed", "The program that reads PDFs broke down over this one.")
 
         one, other = rig.claim("letter.pdf", b"%PDF with pages"), rig.claim("other.pdf", b"%PDF other")

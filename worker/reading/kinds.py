@@ -55,11 +55,16 @@ _PDF = re.compile(rb"(\xef\xbb\xbf)?[\s\0]*%PDF-")
 """White space before the header is left by some gateways, and every PDF program passes over it."""
 
 
+def starts_as_pdf(content: bytes) -> bool:
+    """Whether the file says that it is a PDF."""
+    return _PDF.match(content[:_HEAD_BYTES]) is not None
+
+
 def is_pdf(content: bytes) -> bool:
     """Whether to read the file as a PDF, and not as text. Raises `Unreadable` for a kind that is neither."""
-    head = content[:_HEAD_BYTES]
-    if _PDF.match(head):
+    if starts_as_pdf(content):
         return True
+    head = content[:_HEAD_BYTES]
     for pattern, name, remedy in _KINDS:
         if pattern.match(head):
             raise Unreadable("unsupported_format", f"This is {name}, not a PDF or a text file. {remedy}")

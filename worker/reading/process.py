@@ -52,6 +52,7 @@ class ReadingProcess:
         self._owner = os.getpid()
         self._exit: Exit | None = None
         self._asking = True
+        self._begun: tuple[bytes, float] | None = None
         self.letters = 0
         self._socket, theirs = socket.socketpair()
         try:
@@ -80,13 +81,32 @@ class ReadingProcess:
         After these, and after any exception that a signal handler raises in between, `is_usable` is False: an answer
         that comes late can never be taken for that of the next letter.
         """
-        deadline = time.monotonic() + self._limits.timeout_s
-        self._asking = True
-        self._send(QUESTION.pack(len(content)) + content, deadline)
-        answer = self._answer(deadline)
-        self.letters += 1
-        self._asking = False
-        return answer
+        deadline_s = time.monotonic() + self._limits.timeout_s
+        self._send(content, deadline_s)
+        return self._answer(deadline_s)
+
+    def begin(self, content: bytes) -> None:
+        """Have it read a PDF of which the answer is asked for later; raises as `ask`, but within a tenth of the time.
+
+        Until `finish` has returned, `is_usable` is False.
+        """
+        began_s = time.monotonic()
+        self._send(content, began_s + self._haste_s)
+        self._begun = content, began_s
+
+    def has_begun(self, content: bytes) -> bool:
+        """Whether this very object is what it was given last, and nobody has asked for the answer."""
+        return self._begun is not None and self._begun[0] is content and self._owner == os.getpid()
+
+    def finish(self) -> Answer:
+        """What it finds in the PDF that it has begun; raises as `ask`.
+
+        The time counts from when it was begun. Who comes late for an answer still gets one that is ready.
+        """
+        if self._begun is None:
+            raise Ended
+        (_, began_s), self._begun = self._begun, None
+        return self._answer(max(began_s + self._limits.timeout_s, time.monotonic() + self._haste_s))
 
     def end(self) -> Exit:
         """Kill it with all that it started, leave nothing of it behind, and say how it had ended."""
@@ -99,7 +119,7 @@ class ReadingProcess:
 
     def _await_ready(self) -> None:
         try:
-            self._answer(time.monotonic() + self._limits.start_timeout_s)
+            self._receive_answer(time.monotonic() + self._limits.start_timeout_s)
         except (Ended, TimeoutError) as error:
             code = self.end().code
             raise ReaderUnavailable(f"the process that reads PDFs did not start (exit status {code})") from error
@@ -125,27 +145,39 @@ class ReadingProcess:
         except OSError:  # no /proc here: the number of letters bounds it alone
             return 0
 
-    def _send(self, data: bytes, deadline: float) -> None:
-        self._socket.settimeout(_left(deadline))
+    @property
+    def _haste_s(self) -> float:
+        """How long nothing but the way between the two processes may take."""
+        return self._limits.timeout_s / 10
+
+    def _send(self, content: bytes, deadline_s: float) -> None:
+        self._asking = True
+        self._socket.settimeout(_left(deadline_s))
         try:
-            self._socket.sendall(data, socket.MSG_NOSIGNAL)
+            self._socket.sendall(QUESTION.pack(len(content)) + content, socket.MSG_NOSIGNAL)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise Ended from error
 
-    def _answer(self, deadline: float) -> Answer:
+    def _answer(self, deadline_s: float) -> Answer:
+        answer = self._receive_answer(deadline_s)
+        self.letters += 1
+        self._asking = False
+        return answer
+
+    def _receive_answer(self, deadline_s: float) -> Answer:
         try:
-            head = Head.decode(self._receive(ANSWER.size, deadline))
+            head = Head.decode(self._receive(ANSWER.size, deadline_s))
             if head.pictures_bytes > 4 * self._limits.max_pages or head.text_bytes > 8 * self._limits.max_text_chars:
                 raise Ended
-            return head.body(self._receive(head.pictures_bytes + head.text_bytes, deadline))
+            return head.body(self._receive(head.pictures_bytes + head.text_bytes, deadline_s))
         except (ValueError, ConnectionResetError) as error:
             raise Ended from error
 
-    def _receive(self, length: int, deadline: float) -> bytes:
+    def _receive(self, length: int, deadline_s: float) -> bytes:
         frame = bytearray(length)
         rest = memoryview(frame)
         while rest:
-            self._socket.settimeout(_left(deadline))
+            self._socket.settimeout(_left(deadline_s))
             received = self._socket.recv_into(rest)
             if not received:
                 raise Ended
@@ -153,11 +185,11 @@ class ReadingProcess:
         return bytes(frame)
 
 
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
+def _left(deadline_s: float) -> float:
+    left_s = deadline_s - time.monotonic()
+    if left_s <= 0:
         raise TimeoutError
-    return left
+    return left_s
 
 
 def _spawn(theirs: int, limits: ReadLimits) -> int:

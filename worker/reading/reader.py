@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -39,12 +40,24 @@ class Reader:
         """End the reading process. The reader can still be used: it starts another one."""
         self._end()
 
-    def to_text(self, content: bytes) -> Text:
+    def to_text(self, content: bytes, following: bytes | None = None) -> Text:
         """The text of a letter, PDF or plain.
+
+        `following` is what will be asked for next, where that is known: if it is a PDF, the process reads it while the
+        caller works on this text. It is a hint; what becomes of it is told when it is asked for.
 
         Raises `Unreadable` where the letter is at fault, and `OSError` (`ReaderUnavailable`) where no reading process
         could be started.
         """
+        try:
+            text = self._read(content)
+        except Unreadable:
+            self._read_ahead(following)
+            raise
+        self._read_ahead(following)
+        return text
+
+    def _read(self, content: bytes) -> Text:
         is_pdf = kinds.is_pdf(content)
         try:
             if is_pdf:
@@ -55,11 +68,19 @@ class Reader:
                 raise refusals.incomplete() from refusal
             raise
 
+    def _read_ahead(self, content: bytes | None) -> None:
+        """Only with a process that is at hand: starting one takes longer than what is gained."""
+        if self._process is None or content is None or not kinds.starts_as_pdf(content):
+            return
+        if self._process.is_usable:
+            with suppress(OSError, Ended):
+                self._process.begin(content)
+
     def _ask(self, content: bytes) -> Answer:
-        process = self._usable_process()
+        process = self._process_for(content)
         was_new = process.letters == 0
         try:
-            return process.ask(content)
+            return process.finish() if process.has_begun(content) else process.ask(content)
         except TimeoutError:
             self._end()
             raise refusals.timed_out(self._limits) from None
@@ -69,10 +90,11 @@ class Reader:
             raise death
         return self._ask(content)  # an old process may have died of an earlier letter: a new one will tell
 
-    def _usable_process(self) -> ReadingProcess:
-        if self._process is None or not self._process.is_usable:
-            self._end()
-            self._process = ReadingProcess(self._limits)
+    def _process_for(self, content: bytes) -> ReadingProcess:
+        if self._process is not None and (self._process.has_begun(content) or self._process.is_usable):
+            return self._process
+        self._end()
+        self._process = ReadingProcess(self._limits)
         return self._process
 
     def _end(self) -> Exit:
