@@ -7,14 +7,25 @@ travels in the next one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from producer.chores import AsksForChores
 from worker.hints import QueueUnavailable
 
 log = logging.getLogger("imr.producer")
+
+PDF_WORK: Final = 5
+"""A PDF takes a worker as long as so many letters of plain text: 27 against 5.5 million instructions."""
+
+
+def work_of(name: str) -> int:
+    """How much work a letter of that name is likely to be, in letters of plain text.
+
+    Nothing depends on it but how the work is shared: what a file is, its bytes tell the worker.
+    """
+    return PDF_WORK if name[-4:].lower() == ".pdf" else 1
 
 
 class SendsHints(Protocol):
@@ -46,13 +57,13 @@ class Outbox:
         self._hints = hints
         self._now_s = monotonic_s
         self._batch_letters = batch_letters
-        self._waiting: dict[str, None] = {}
+        self._waiting: dict[str, int] = {}
         self.hinted: dict[str, Hinted] = {}
         """The last hint of each claim; of one that was not taken the time is minus infinity."""
 
-    def add(self, claim_ids: Sequence[str]) -> None:
-        """These claims want a hint."""
-        self._waiting.update(dict.fromkeys(claim_ids))
+    def add(self, claims: Mapping[str, int]) -> None:
+        """These claims want a hint; each with how much work it is."""
+        self._waiting.update(claims)
 
     def send(self) -> bool:
         """Send one message; whether more is waiting that could be sent at once.
@@ -60,7 +71,7 @@ class Outbox:
         When the broker does not take it the claims are forgotten here: they lie in `claimed/`, and the reaper, which
         finds them there, is the one place that repeats hints.
         """
-        batch = list(self._waiting)[: self._batch_letters]
+        batch = self._batch()
         if not batch:
             return False
         for claim_id in batch:
@@ -75,6 +86,20 @@ class Outbox:
         self.hinted.update((one, Hinted(now_s, self._times(one) + 1)) for one in batch)
         log.info("hinted letters=%d first=%s", len(batch), batch[0])
         return bool(self._waiting)
+
+    def _batch(self) -> list[str]:
+        """What has waited longest, as much as makes one batch of work, and one claim at least.
+
+        A worker has the whole message to itself: the smaller the last ones of a flood, the sooner all workers are done.
+        """
+        batch: list[str] = []
+        work = 0
+        for claim_id, its_work in self._waiting.items():
+            work += its_work
+            if batch and work > self._batch_letters:
+                break
+            batch.append(claim_id)
+        return batch
 
     def is_waiting(self, claim_id: str) -> bool:
         """Whether the claim has yet to be hinted."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from producer.admission import Admission, Limits, admit
 from producer.claiming import Claimer
+from producer.enqueueing import work_of
 from producer.inbox import Inbox
 from producer.reaping import count_claimed
 from producer.reporting import Gauges
@@ -64,12 +65,13 @@ class Intake:
         """Whether what keeps files in the inbox keeps workers from theirs too."""
         return self._admission.is_hindrance
 
-    def claim(self) -> list[str]:
-        """Claim complete files in order of arrival; the claim ids."""
+    def claim(self) -> dict[str, int]:
+        """Claim complete files in order of arrival; the claim ids, each with how much work it is."""
         if not self._inbox.has_complete():
-            return []
+            return {}
         self.ask()
-        claimed, failed = [], Counter[int | None]()
+        claimed: dict[str, int] = {}
+        failed = Counter[int | None]()
         for path in self._inbox.take(min(self._admission.letters, STEP_LETTERS)):
             try:
                 claim_id = self._claimer.claim(path)
@@ -77,7 +79,7 @@ class Intake:
                 failed[error.errno] += 1
                 self._inbox.give_up()
             else:
-                claimed += [claim_id] if claim_id is not None else []
+                claimed |= {claim_id: work_of(path)} if claim_id is not None else {}
         self._count(len(claimed), failed)
         return claimed
 

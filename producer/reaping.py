@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol, cast
 
 import redis
 
-from producer.enqueueing import Hinted, Outbox, SendsHints
+from producer.enqueueing import Hinted, Outbox, SendsHints, work_of
 from producer.pausing import Pauses
 from producer.walking import walk
 from worker.contract.claim_ids import ID_CHARS, SEPARATOR, claimed_at_ms, split_claimed_name
@@ -105,7 +105,8 @@ class Reaper:
             log.warning("not reaped (%s); tried again", type(error).__name__)
 
     def _reap(self) -> None:
-        claimed = claimed_ids(self._share)
+        works = claimed_work(self._share)
+        claimed = list(works)
         self._outbox.keep_only(set(claimed))
         depth = self._hints.depth()
         if self._was_hindered:
@@ -119,7 +120,7 @@ class Reaper:
         if late and depth <= SHALLOW_MESSAGES:
             standing = self._leases.standing(late)
             again = [one for one in late if self._is_due(one, standing)]
-            self._outbox.add(again)
+            self._outbox.add({one: works[one] for one in again})
             if again:
                 log.info("reaped letters=%d leased=%d", len(again), len(standing.held))
 
@@ -144,10 +145,13 @@ class Reaper:
                 self._outbox.hinted[claim_id] = Hinted(now_s - age_s, 1)
 
 
-def claimed_ids(share: str) -> list[str]:
-    """Claim ids of the files in `claimed/`, oldest first. Raises OSError if it cannot be listed."""
+def claimed_work(share: str) -> dict[str, int]:
+    """Claim ids of the files in `claimed/`, oldest first, each with how much work it is.
+
+    Raises OSError if it cannot be listed.
+    """
     splits = (split_claimed_name(name) for _, name in walk(os.path.join(share, CLAIMED)))
-    return sorted(split[0] for split in splits if split is not None)
+    return dict(sorted((split[0], work_of(split[1])) for split in splits if split is not None))
 
 
 def count_claimed(share: str) -> int:

@@ -11,7 +11,7 @@ import redis
 
 from producer.enqueueing import Outbox
 from producer.pausing import Pauses
-from producer.reaping import SHALLOW_MESSAGES, Reaper, RedisLeases, Standing, claimed_ids
+from producer.reaping import SHALLOW_MESSAGES, Reaper, RedisLeases, Standing, claimed_work
 from tests.producer.doubles import HINT_TIMEOUT_S, Clock, Leased, Queue, Share
 from tests.support.servers import Server
 from worker.contract.claim_ids import new_claim_id
@@ -71,6 +71,13 @@ def reaping(share: Share) -> Site:
 def test_claims_of_an_earlier_run_are_hinted_at_once_oldest_first(reaping: Site) -> None:
     claims = [reaping.claim("z"), reaping.claim(), reaping.claim("clinic/2014")]
     assert reaping.reap() == claims
+
+
+def test_what_is_found_is_shared_out_by_how_much_work_it_is(reaping: Site) -> None:
+    for _ in range(45):
+        reaping.claim()
+    reaping.reap()
+    assert [len(hint) for hint in reaping.queue.sent] == [20, 20, 5], "a hint is 100 texts, or 20 PDFs"
 
 
 def test_a_hint_has_its_time_before_it_is_repeated(reaping: Site) -> None:
@@ -162,7 +169,7 @@ def test_a_deep_queue_is_not_flooded(reaping: Site, messages: int, hinted: int) 
 
 def test_what_waits_in_the_outbox_is_not_reaped_too(reaping: Site) -> None:
     claim = reaping.claim()
-    reaping.outbox.add([claim])
+    reaping.outbox.add({claim: 1})
     assert reaping.reap() == [claim]
 
 
@@ -211,7 +218,7 @@ def test_a_claim_of_our_own_whose_hint_was_not_taken_is_not_left_to_others(reapi
     reaping.reap()
     claim = reaping.claim_of_other(0.0)
     reaping.queue.is_down = True
-    reaping.outbox.add([claim])
+    reaping.outbox.add({claim: 1})
     reaping.outbox.send()
     reaping.queue.is_down = False
     assert reaping.reap() == [claim]
@@ -220,7 +227,7 @@ def test_a_claim_of_our_own_whose_hint_was_not_taken_is_not_left_to_others(reapi
 def test_files_in_claimed_that_no_claim_made_are_left_alone(reaping: Site) -> None:
     (reaping.share.root / "claimed" / "readme.txt").touch()
     (reaping.share.root / "claimed" / "not-an-id~letter.pdf").touch()
-    assert claimed_ids(str(reaping.share.root)) == []
+    assert claimed_work(str(reaping.share.root)) == {}
     assert reaping.reap() == []
 
 

@@ -240,7 +240,7 @@ def test_a_lost_hint_is_repeated_and_a_leased_claim_left_in_peace(site: Site) ->
 def test_the_loop_comes_back_at_once_while_more_waits_to_be_sent(site: Site) -> None:
     site.batch_letters = 2
     for number in range(5):
-        site.share.write(f"{number}.pdf")
+        site.share.write(f"{number}.txt")
     producer = started(site)
     step_after(site, producer, SETTLE_S)
     assert (len(site.queue.hinted), producer.idle_s()) == (2, 0.0)
@@ -248,6 +248,21 @@ def test_the_loop_comes_back_at_once_while_more_waits_to_be_sent(site: Site) -> 
     producer.step()
     assert len(site.queue.hinted) == 5
     assert producer.idle_s() > 0.5
+
+
+def test_pdfs_travel_in_smaller_hints_than_texts(site: Site) -> None:
+    site.batch_letters = 10
+    for number in range(5):
+        site.share.write(f"{number}.pdf")
+        site.share.write(f"{number}.txt")
+    producer = started(site)
+    step_after(site, producer, SETTLE_S)
+    while producer.idle_s() == 0.0:
+        producer.step()
+    by_id = site.share.claimed()
+    kinds = [sorted(by_id[claim_id][-3:] for claim_id in hint) for hint in site.queue.sent]
+    assert sum(map(len, kinds)) == 10
+    assert all(5 * kind.count("pdf") + kind.count("txt") <= 10 for kind in kinds), kinds
 
 
 def test_a_broker_that_is_down_does_not_make_the_loop_spin(site: Site) -> None:
