@@ -48,6 +48,11 @@ class Departure:
     published: tuple[str, datetime] | None = None
     """Published letters: id and time of the event."""
 
+    @property
+    def has_companions(self) -> bool:
+        """Whether something is written beside it."""
+        return self.extracted is not None or self.dead_letter is not None
+
 
 class Departures:
     """Puts departures together; on the thread that reads."""

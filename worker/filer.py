@@ -1,16 +1,19 @@
 """When finished letters are filed away: once their outcome is on the server's disk, at once or a little later.
 
 Where the server syncs before it answers, letters are filed by whoever finished them. Else a thread of the worker's own
-waits: one wait for everything that was finished since the last one, then all of it is filed, while the worker goes on
-to the next letters. Nothing is lost with the thread or its memory: what was not filed is in `claimed/`, the reaper
-hints it, BEGIN answers `done`, and it is filed then.
+waits: one wait for everything that was finished since the last one. What is on disk then is filed by that thread, or,
+while the worker works on letters, by the worker between two batches: two threads that both want the interpreter hand
+it to each other with every call to the system, and wait for it up to 5 ms each time. Nothing is lost with the thread or
+its memory: what was not filed is in `claimed/`, the reaper hints it, BEGIN answers `done`, and it is filed then.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final, Protocol
 
 from worker.departing import Departure
@@ -39,9 +42,12 @@ class Files(Protocol):
     def submit(self, departures: Sequence[Departure]) -> None:
         """File these away once their outcome is on disk; at most logs what fails."""
 
+    def at_work(self) -> AbstractContextManager[None]:
+        """While the block runs its thread works on letters, and calls `submit` after each batch of them."""
+
 
 class Filer:
-    """Files what stands and is on disk."""
+    """Files what stands and is on disk. `submit` and `round` may be called from two threads."""
 
     def __init__(self, *, spool: Spool, durability: Durability, monotonic_s: Callable[[], float]) -> None:
         self._spool = spool
@@ -51,12 +57,29 @@ class Filer:
         self._lock = threading.Lock()
         self._waiting: dict[str, Departure] = {}
         self._waiting_bytes = 0
+        self._ready: deque[Departure] = deque()
+        """On disk, to be moved."""
+        self._is_at_work = False
         self._tidied_s = monotonic_s()
 
     @property
     def is_waiting(self) -> bool:
         """Whether anything waits for the disk."""
         return bool(self._waiting)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether anything is still to be filed."""
+        return bool(self._waiting or self._ready)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """See `Files.at_work`."""
+        self._is_at_work = True
+        try:
+            yield
+        finally:
+            self._is_at_work = False
 
     def submit(self, departures: Sequence[Departure]) -> None:
         """See `Files.submit`; what cannot be filed at once waits for the next round."""
@@ -68,6 +91,7 @@ class Filer:
             self._put_off(departures)
         else:
             self._file(one for one in departures if one.file.claim_id in standing)
+        self._file(self._taken())
         self._tidy()
 
     def _put_off(self, departures: Sequence[Departure]) -> None:
@@ -77,7 +101,8 @@ class Filer:
                 # Of a letter that waits already the later departure counts: its file may have been written to since.
                 self._forget(one.file.claim_id)
                 size = len(one.extracted or b"")
-                if len(self._waiting) >= MAX_WAITING or self._waiting_bytes + size > MAX_WAITING_BYTES:
+                letters = len(self._waiting) + len(self._ready)
+                if letters >= MAX_WAITING or self._waiting_bytes + size > MAX_WAITING_BYTES:
                     left += 1
                 else:
                     self._waiting[one.file.claim_id] = one
@@ -97,12 +122,26 @@ class Filer:
         if standing is None:
             log.warning("filing waits letters=%d: Redis does not say that it has them on its disk", len(batch))
             return False
-        self._file(one for one in batch if one.file.claim_id in standing)
+        stands = [one for one in batch if one.file.claim_id in standing]
+        self._ready.extend(one for one in stands if not one.has_companions)
+        # What is written beside a letter is synced, and a thread that waits for a disk is in nobody's way.
+        self._file(one for one in stands if one.has_companions)
         # One that does not stand is gone from the records with the server's last moments, or was filed by another
         # worker. Its file tells, when it is hinted again.
         self._drop(batch)
+        self.catch_up()
         self._tidy()
         return True
+
+    def catch_up(self) -> None:
+        """File what is on disk, until the worker is at work and does it itself."""
+        self._file(self._taken(only_if_idle=True))
+
+    def _taken(self, *, only_if_idle: bool = False) -> Iterator[Departure]:
+        """What is on disk, each taken by one thread."""
+        with suppress(IndexError):
+            while not (only_if_idle and self._is_at_work):
+                yield self._ready.popleft()
 
     def _drop(self, batch: Sequence[Departure]) -> None:
         with self._lock:
@@ -165,21 +204,31 @@ class FilingThread:
                 self._thread = threading.Thread(target=self._run, name="imr-filer", daemon=True)
                 self._thread.start()
 
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """See `Files.at_work`; what is on disk by the end is filed by the thread."""
+        with self._filer.at_work():
+            yield
+        self._wanted.set()
+
     def close(self, timeout_s: float = DRAIN_S) -> None:
         """File what waits, if the disk is ready within `timeout_s`; the rest is hinted again and filed then."""
         self._stopping.set()
         self._wanted.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
-            if self._filer.is_waiting:
+            if self._filer.is_behind:
                 log.warning("stopped with letters that wait for Redis' disk: they are filed by the next worker")
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._wanted.wait()
             self._wanted.clear()
-            while self._filer.is_waiting:
-                if not self._round() and self._stopping.wait(RETRY_S):
+            is_through = False
+            while not is_through:
+                if self._round():
+                    is_through = not self._filer.is_waiting
+                elif self._stopping.wait(RETRY_S):
                     return
 
     def _round(self) -> bool:

@@ -78,8 +78,9 @@ class Pipeline:
         report = Report()
         files = self._spool.locate(claim_ids)
         report.results.update((one, "gone") for one in claim_ids if one not in files)
-        for chunk in self._chunks(files.values(), report):
-            self._run_chunk(chunk, report)
+        with self._files.at_work():
+            for chunk in self._chunks(files.values(), report):
+                self._run_chunk(chunk, report)
         return report
 
     def _chunks(self, files: Iterable[ClaimedFile], report: Report) -> Iterator[list[Work]]:

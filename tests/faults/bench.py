@@ -169,7 +169,10 @@ class Bench:
 
     def wait_for_producer(self) -> None:
         """Wait until a producer reports."""
-        eventually(self._reports, "a report of the producer", timeout_s=60)
+        try:
+            eventually(self._reports, "a report of the producer", timeout_s=60)
+        except AssertionError as error:
+            raise NotSettled(f"{error}\n{self.story()}") from None
 
     def _reports(self) -> bool:
         self.keep_running()

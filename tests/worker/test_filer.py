@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.support.memory_durability import MemoryDurability
 from tests.support.rig import FakeReader, Rig
 from tests.support.waiting import eventually
 from worker import filer
-from worker.filer import TIDY_S, Filer, FilingThread
+from worker.filer import TIDY_S, Filer, Files, FilingThread
 from worker.reading import Text
 from worker.records.model import RecordsUnavailable
 from worker.spool import Spool
@@ -93,6 +94,50 @@ class TestAServerThatSyncsLater:
         thread.join()
         assert threads == {threading.current_thread()}
         assert sorted(path.rpartition(".")[2] for path in rig.files()) == ["pdf", "txt"]
+
+
+class TestWhileTheWorkerIsAtWork:
+    """Two threads that both want the interpreter are in each other's way: one of them files."""
+
+    def test_it_files_what_is_on_disk_after_each_batch(self, rig: Rig) -> None:
+        rig.claim("first.txt", b"a letter")
+        finish(rig)
+        with rig.filer.at_work():
+            assert rig.filer.round()
+            assert len(rig.claimed()) == 1, "the thread leaves it to the worker"
+            assert (rig.filer.is_waiting, rig.filer.is_behind) == (False, True)
+            rig.filer.submit([])
+            assert (rig.claimed(), rig.filer.is_behind) == ([], False)
+        assert rig.memory.counts().finished_claims == set()
+
+    def test_what_has_to_be_synced_is_filed_by_the_thread(self, rig: Rig) -> None:
+        rig.claim("bad.txt", b"broken")
+        rig.claim("scan.pdf", b"%PDF letter")
+        text = rig.claim("letter.txt", b"a letter")
+        finish(rig)
+        with rig.filer.at_work():
+            rig.filer.round()
+            assert rig.claimed() == [text]
+        rig.filer.catch_up()
+        assert rig.claimed() == []
+
+    def test_the_thread_files_what_is_left_when_it_is_done(self, rig: Rig) -> None:
+        made = FilingThread(Filer(spool=Spool(rig.share), durability=rig.disk, monotonic_s=lambda: rig.now_s))
+        one = rig.claim("letter.txt", b"a letter")
+        with made.at_work():
+            rig.pipeline(files=NotAtWork(made)).run([one])
+            eventually(lambda: rig.disk.waits == 1 and not made._filer.is_waiting, "the disk to be waited for")
+            assert rig.claimed() == [one]
+        eventually(lambda: rig.claimed() == [], "the letter to be filed")
+        made.close()
+
+
+class NotAtWork:
+    """The files of a pipeline that does not say when it is at work: the test does."""
+
+    def __init__(self, files: Files) -> None:
+        self.submit = files.submit
+        self.at_work = nullcontext
 
 
 class TestAPowerCut:
