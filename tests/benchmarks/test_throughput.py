@@ -28,7 +28,9 @@ def measured() -> Results:
         for name, taken in zip((OURS, LIMIT, NAIVE), seconds, strict=True):
             results.add_flood(kind, name, flood(taken))
     results.steadies[OURS] = [Steady((6.0,) * 99 + (20.0,))]
-    results.long_run = [flood(1.0, 1000), flood(9.0, 9000), flood(190.0, 190_000)]
+    results.long_runs[OURS] = [flood(1.0, 1000), flood(9.0, 9000), flood(190.0, 190_000)]
+    results.long_runs[LIMIT] = [flood(1.0, 1000), flood(9.0, 9000), flood(209.0, 190_000)]
+    results.steady_after = Steady((7.0,) * 99 + (21.0,))
     results.scaling["2 producers, 2 worker processes"] = [flood(1.0)]
     return results
 
@@ -57,7 +59,7 @@ def test_latency_memory_and_growth_are_judged() -> None:
     results = measured()
     results.steadies[OURS] = [Steady((6.1,) * 98 + (21.0,) * 2)]
     results.floods["text"][OURS] = [flood(1.0, peak_bytes=121_000_000)]
-    results.long_run[-1] = flood(210.0, 190_000, peak_bytes=110_000_000)
+    results.long_runs[OURS][-1] = flood(210.0, 190_000, peak_bytes=110_000_000)
     missed = [one.what.split(",")[0] for one in targets(results) if not one.is_met]
     assert missed == [
         "latency at a steady pace",
@@ -73,6 +75,14 @@ def test_the_table_names_everyone_and_why_somebody_is_missing() -> None:
     assert "| text flood, share of the limit | at least 0.8 | 0.80 | yes |" in told
     assert "| huey | not installed: no / network | | | | |" in told
     assert "| 2 producers, 2 worker processes | 1,000 | 6,000 |" in told
+
+
+def test_the_table_says_which_process_costs_more_the_more_letters_there_are() -> None:
+    told = markdown(measured(), "a machine")
+    assert "up to 200,000 against up to 10,000 (the limit itself: +10%) |" in told
+    assert "| CPU, us a letter | 9,000 more letters | 190,000 more letters |" in told
+    assert "| limit: server | 2,000 | 2,200 |" in told
+    assert "Latency after all of these: 7.0 ms, p99 21.0 ms." in told
 
 
 def test_the_plot_is_a_picture_with_a_bar_for_each() -> None:

@@ -79,8 +79,10 @@ class Results:
     floods: dict[str, dict[str, list[Flood]]] = field(default_factory=dict)
     """kind -> contestant -> repetitions."""
     steadies: dict[str, list[Steady]] = field(default_factory=dict)
-    long_run: list[Flood] = field(default_factory=list)
-    """One system, one flood after the other: 1,000, then up to 10,000, then up to 200,000 letters in all."""
+    long_runs: dict[str, list[Flood]] = field(default_factory=dict)
+    """By contestant, one system, one flood after the other: 1,000, then up to 10,000, then up to 200,000 letters."""
+    steady_after: Steady | None = None
+    """Latency of this system after all of those."""
     scaling: dict[str, list[Flood]] = field(default_factory=dict)
     parse_us: dict[str, float] = field(default_factory=dict)
     """The job alone, in one process without Redis, by kind of letter."""

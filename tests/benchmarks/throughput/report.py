@@ -51,21 +51,27 @@ def _memory(results: Results) -> Iterator[Target]:
     worker = [flood.used["worker"].peak_bytes / 1e6 for flood in results.floods.get("text", {}).get(OURS, [])]
     if worker:
         yield _at_most("largest process of the worker, text, MB", max(worker), 120.0)
-    if len(results.long_run) >= 2:
-        first, last = (results.long_run[at].used["producer"].peak_bytes / 1e6 for at in (0, -1))
-        letters = sum(flood.letters for flood in results.long_run)
-        what = f"producer, MB at most, from {results.long_run[0].letters:,} to {letters:,} letters"
+    long_run = results.long_runs.get(OURS, [])
+    if len(long_run) >= 2:
+        first, last = (long_run[at].used["producer"].peak_bytes / 1e6 for at in (0, -1))
+        letters = sum(flood.letters for flood in long_run)
+        what = f"producer, MB at most, from {long_run[0].letters:,} to {letters:,} letters"
         yield Target(what, "flat", f"{first:.0f} to {last:.0f}", last <= first * 1.25)
 
 
 def _growth(results: Results) -> Iterator[Target]:
-    if len(results.long_run) >= 3:
-        early, late = results.long_run[1].cpu_us, results.long_run[-1].cpu_us
-        letters = sum(flood.letters for flood in results.long_run)
-        what = f"processor time a letter, up to {letters:,} against up to 10,000"
-        yield Target(
-            what, "at most + 10 %", f"{late / early - 1:+.0%} ({early:,.0f} to {late:,.0f} us)", late <= early * 1.1
-        )
+    long_run = results.long_runs.get(OURS, [])
+    if len(long_run) >= 3:
+        early, late = long_run[1].cpu_us, long_run[-1].cpu_us
+        letters = sum(flood.letters for flood in long_run)
+        what = f"processor time a letter, up to {letters:,} against up to 10,000{_growth_of_limit(results)}"
+        told = f"{late / early - 1:+.0%} ({early:,.0f} to {late:,.0f} us)"
+        yield Target(what, "at most + 10 %", told, late <= early * 1.1)
+
+
+def _growth_of_limit(results: Results) -> str:
+    floods = results.long_runs.get(LIMIT, [])
+    return f" (the limit itself: {floods[-1].cpu_us / floods[1].cpu_us - 1:+.0%})" if len(floods) >= 3 else ""
 
 
 def _at_least(what: str, measured: float, wanted: float) -> Target:
@@ -89,6 +95,7 @@ def markdown(results: Results, machine: str) -> str:
             *_steps(results),
             "",
             *_processes(results),
+            *_long_runs(results),
             *_scaling(results),
         ]
     )
@@ -136,6 +143,22 @@ def _processes(results: Results) -> Iterator[str]:
             for name, used in flood.used.items():
                 user, system = (seconds / flood.letters * 1e6 for seconds in (used.user_s, used.system_s))
                 yield f"| {contestant}: {name} | {user:,.0f} | {system:,.0f} | {used.peak_bytes / 1e6:,.0f} |"
+
+
+def _long_runs(results: Results) -> Iterator[str]:
+    """What each process costs more, the more letters there are."""
+    floods = results.long_runs.get(OURS, [])[1:]
+    if not floods:
+        return
+    yield from ("", f"| CPU, us a letter | {' | '.join(f'{one.letters:,} more letters' for one in floods)} |")
+    yield f"|---|{'---|' * len(floods)}"
+    for name, runs in ((name, runs[1:]) for name, runs in results.long_runs.items()):
+        for process in runs[0].used:
+            cells = (f"{flood.used[process].cpu_s / flood.letters * 1e6:,.0f}" for flood in runs)
+            yield f"| {name}: {process} | {' | '.join(cells)} |"
+    if results.steady_after is not None:
+        after = results.steady_after
+        yield from ("", f"Latency after all of these: {after.at(0.5):.1f} ms, p99 {after.at(0.99):.1f} ms.")
 
 
 def _scaling(results: Results) -> Iterator[str]:
