@@ -20,7 +20,7 @@ from billiard.common import terminate_handler_fired
 from celery import Celery
 from celery.signals import setup_logging, worker_process_shutdown, worker_ready, worker_shutdown
 
-from worker.careful import STRATEGY, be_careful
+from worker.careful import STRATEGY
 from worker.contract.messages import BadHint, read_hint
 from worker.contract.names import LETTERS_TASK, RECONCILE_TASK, TRIM_TASK, Keys
 from worker.contract.narration import narrate
@@ -47,7 +47,6 @@ log = logging.getLogger("imr.worker")
 
 settings: Final = load_settings()
 rules: Final = load_rules(settings.rules_file)
-be_careful()
 app: Final[Celery] = make_app(broker_of(settings, redis_url(settings)), settings.prefix)
 
 _mine = threading.local()

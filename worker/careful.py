@@ -6,8 +6,8 @@ next worker to end by:
 
 | item                                    | fails in                       | here                               |
 |-----------------------------------------|--------------------------------|------------------------------------|
-| no JSON                                 | kombu, reading the item        | dropped (`CarefulChannel`)         |
-| JSON that is no message                 | kombu, making a message of it  | dropped (`CarefulChannel`)         |
+| no JSON                                 | kombu, reading the item        | dropped (`broker.BrokerChannel`)   |
+| JSON that is no message                 | kombu, making a message of it  | dropped (`broker.BrokerChannel`)   |
 | a message whose body is no task's       | Celery, making a request of it | rejected (`careful_strategy`)      |
 
 Other kinds (pickle, tasks that nobody knows, arguments that do not fit) Celery refuses by itself. Whatever letters such
@@ -18,20 +18,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from queue import Empty
 from typing import Any, Final
 
 from celery.exceptions import InvalidTaskError
 from celery.worker.strategy import default
-from kombu.transport import TRANSPORT_ALIASES
-from kombu.transport.redis import Channel, Transport
+
+from worker.broker import MALFORMED
 
 log = logging.getLogger("imr.worker")
 
 STRATEGY: Final = f"{__name__}:careful_strategy"
 """How a task says that it is taken carefully."""
-_MALFORMED: Final = (AttributeError, LookupError, TypeError, ValueError)
-"""What is raised over data that has another form than expected."""
 
 
 def careful_strategy(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:
@@ -41,35 +38,10 @@ def careful_strategy(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:
     def take_carefully(*message: Any, **options: Any) -> Any:
         try:
             return take(*message, **options)
-        except _MALFORMED as error:
-            log.error("message refused kind=%s: it is no task; its letters, if any, are hinted again", _kind(error))
+        except MALFORMED as error:
+            log.error(
+                "message refused kind=%s: it is no task; its letters, if any, are hinted again", type(error).__name__
+            )
             raise InvalidTaskError from None
 
     return take_carefully
-
-
-class CarefulChannel(Channel):
-    """Drops items that cannot be read."""
-
-    def _brpop_read(self, **options: Any) -> Any:
-        try:
-            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
-        except _MALFORMED as error:
-            log.error("item of the queue dropped kind=%s: it is no message", _kind(error))
-            raise Empty from None  # as if the queue had been empty: it is asked again
-
-
-class CarefulTransport(Transport):
-    """kombu's transport over Redis with `CarefulChannel`."""
-
-    Channel = CarefulChannel
-
-
-def be_careful() -> None:
-    """Have every connection that this process makes to a Redis use `CarefulTransport`."""
-    for name in ("redis", "rediss"):
-        TRANSPORT_ALIASES[name] = f"{__name__}:CarefulTransport"
-
-
-def _kind(error: Exception) -> str:
-    return type(error).__name__

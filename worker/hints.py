@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from celery import Celery
 from kombu.exceptions import OperationalError
-from kombu.transport.redis import Channel, QoS
 
+from worker.broker import use_our_transport
 from worker.contract.messages import make_hint, shown
 from worker.contract.names import LETTERS_QUEUE, LETTERS_TASK, Keys
 from worker.contract.redis_client import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, broker_url
@@ -31,7 +31,7 @@ class QueueUnavailable(Exception):
 
 def make_app(url: str, prefix: str) -> Celery:
     """Celery as both sides use it. `url` may be Redis (`redis://`, `rediss://`, `unix://`) or RabbitMQ (`amqp://`)."""
-    Channel.QoS = _ForgivingQoS
+    use_our_transport()
     app = Celery("imr", broker=broker_url(url))
     app.conf.update(
         broker_transport_options=_transport_options(url, Keys(prefix)),
@@ -53,29 +53,6 @@ def make_app(url: str, prefix: str) -> Celery:
         worker_redirect_stdouts=False,
     )
     return app
-
-
-class _ForgivingQoS(QoS):
-    """A worker's count of unacknowledged hints, in which one that cannot be acknowledged costs no place.
-
-    In kombu 5.7 an acknowledgement that Redis does not answer in time is logged and never repeated, while the hint is
-    counted as unfinished for ever: after as many of them as a worker takes hints at once it takes none any more, and
-    looks alive. The hint itself stays with the unacknowledged ones in Redis and comes back later, which is harmless.
-    """
-
-    def ack(self, delivery_tag: str) -> None:
-        try:
-            super().ack(delivery_tag)  # type: ignore[no-untyped-call]
-        except Exception:
-            self._quick_ack(delivery_tag)
-            raise
-
-    def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 - as kombu has it
-        try:
-            super().reject(delivery_tag, requeue=requeue)  # type: ignore[no-untyped-call]
-        except Exception:
-            self._quick_ack(delivery_tag)
-            raise
 
 
 def _transport_options(url: str, keys: Keys) -> dict[str, Any]:

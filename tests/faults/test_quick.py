@@ -20,7 +20,7 @@ FINISH = "worker.pipeline.Pipeline._finish > worker.records.redis.RedisRecords._
 BEGIN = "worker.pipeline.Pipeline._begin > worker.records.redis.RedisRecords._send: redis script begin"
 ARCHIVE = "worker.filing.Filing._move > worker.spool.Spool.move: rename_no_replace"
 WRITE = "worker.filing.Filing._move > worker.spool.Spool.write: file.write"
-ACK = "worker.hints._ForgivingQoS.ack: redis ZREM"
+ACK = "worker.broker.ForgivingQoS.ack: redis ZREM"
 PARSE = "worker.pipeline.Pipeline._verdicts > worker.judging.Judge._published: Determiner.__call__"
 
 SELECTION = [
