@@ -1,6 +1,6 @@
 """The canary: a file of our own, made in the inbox and removed at once, whose event must come back to us.
 
-It goes the whole way of every event: kernel, reader, emitter, dispatcher, handler. Whatever is deaf on that way, for
+It goes the whole way of every event: kernel, reader, watches, listener. Whatever is deaf on that way, for
 whatever reason, the canary is not heard. Its name is hidden and that of a temporary file, it is empty, it exists for
 microseconds and is counted nowhere. Where none can be made (read-only, disk full) it says nothing either way.
 

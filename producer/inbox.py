@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
 from producer.completing import Completion
-from producer.settling import Sample, Settling
+from producer.oldest import Rank, rank_of
+from producer.settling import Looks, Sample, Settling
 from producer.walking import sample_of
 from producer.watching import Notice
 
-MAX_KNOWN: Final = 20_000
-"""Files known at a time, some 12 MB: ten times as many as may be claimed, so that claiming never waits for a scan."""
+MAX_KNOWN: Final = 10_000
+"""Files known at a time, some 2 MB: five times as many as may be claimed, so that claiming need not wait for any."""
+MAX_HELD: Final = 4_000
+"""Notices that are held until a scan has found what is older, and that has settled."""
+MAX_TURN_S: Final = 5.0
+"""Letters of which events tell wait at most so long for older ones to settle; a quiet time that is longer they do not
+wait for at all."""
 
 
 class Inbox:
@@ -24,16 +30,23 @@ class Inbox:
         self._completion = completion
         self._now_s = monotonic_s
         self._settling = Settling(completion.quiet_s)
-        self._complete: dict[str, Sample] = {}
+        self._complete: dict[str, Looks] = {}
         """Complete files and how they looked then, in order of arrival."""
         self._unannounced: set[str] = set()
         """Settling files of which events should have told before a scan found them."""
         self.unannounced = 0
         """Files that were complete before any event told of them, although one should have."""
         self.has_backlog = False
-        """Whether the inbox holds older letters than those known, for which there was no room."""
+        """Whether the inbox may hold letters that are not known and older than what is noticed now."""
+        self._held: list[Notice] | None = None
+        """Notices since the scan began that may end the backlog; None if there is none, or it will not."""
+        self.passed_over: Rank | None = None
+        """The first file that was renamed in since the scan began and passed over: of those that came later, the scan
+        may have met any or none."""
+        self._found_s = float("-inf")
+        """When a scan last found a letter, on the monotonic clock."""
         self.dropped = 0
-        """Notices that were passed over: the scan finds their files in their turn."""
+        """Notices that were passed over: a scan finds their files in their turn."""
         self.gave_up_s = float("-inf")
         """When it last let go of a file that is still in the inbox, on the monotonic clock."""
 
@@ -47,24 +60,56 @@ class Inbox:
         if path is None:
             return
         self._unannounced.discard(path)
-        if not self.knows(path) and (self.has_backlog or len(self) >= MAX_KNOWN):
-            self._drop()
+        if not self.knows(path) and (self.has_backlog or not self.room):
+            self._pass_over(path, notice)
             return
         sample = self.sample(path)
-        # One that is being linked into place has two names for a moment: it settles before it is judged.
-        is_complete = self._completion.is_told_by(renamed_in=notice.renamed_in)
+        # One that is being linked into place has two names for a moment: it settles before it is judged. One that a
+        # scan has found already settles like the older ones that it found.
+        is_complete = self._completion.is_told_by(renamed_in=notice.renamed_in) and not self._keeps_order()
         if is_complete and sample is not None and sample.links == 1:
             self._completed(path, sample)
         else:
             self._observe(path, sample)
 
-    def found(self, files: Sequence[tuple[str, Sample]], *, unannounced: bool) -> None:
+    def found(self, paths: Iterable[str], *, unannounced: bool) -> None:
         """A scan found these letters, in this order of arrival; `unannounced` if events should have told of them."""
-        new = [(path, sample) for path, sample in files if not self.knows(path)]
-        if unannounced:
-            self._unannounced.update(path for path, _ in new)
-        for path, sample in new:
-            self._observe(path, sample)
+        for path in paths:
+            if self.knows(path):
+                continue
+            if unannounced:
+                self._unannounced.add(path)
+            self._found_s = self._now_s()
+            self._observe(path, self.sample(path))
+
+    def fall_behind(self) -> None:
+        """There may be letters that are not known and older than those that are noticed from now on."""
+        self.has_backlog, self._held = True, None
+
+    def will_catch_up(self) -> bool:
+        """Whether nothing was dropped since the scan began: what it may not have met is held."""
+        return self._held is not None or not self.has_backlog
+
+    def may_catch_up(self) -> bool:
+        """Whether what is held need not wait any longer: before what scans found has settled, it would overtake it."""
+        is_settled = self._now_s() - self._found_s >= self._completion.quiet_s
+        return self._held is None or is_settled or not self._keeps_order()
+
+    def begin_to_catch_up(self) -> None:
+        """A scan of everything begins: it finds whatever was passed over so far."""
+        self._held = [] if self.has_backlog else None
+        self.passed_over = None
+
+    def catch_up(self, *, is_all_known: bool) -> None:
+        """What that scan picked is known, and is all if `is_all_known`: then it is the turn of what was held."""
+        self.has_backlog = not (is_all_known and self.will_catch_up())
+        held, self._held = self._held, None
+        if self.has_backlog:
+            self.dropped += len(held or ())
+            return
+        self.look_again()
+        for notice in held or ():
+            self.notice(notice)
 
     def check(self, paths: Iterable[str]) -> None:
         """A scan did not meet these letters: those that are gone are forgotten."""
@@ -85,7 +130,7 @@ class Inbox:
         """
         for path in list(islice(self._complete, most)):
             then, now = self._complete.pop(path), self.sample(path)
-            if now == then:
+            if now is not None and now.looks == then:
                 yield path
             else:
                 self._observe(path, now)
@@ -114,12 +159,27 @@ class Inbox:
         """How the file looks now; None if it is gone."""
         return sample_of(os.path.join(self._folder, path))
 
+    @property
+    def room(self) -> int:
+        """How many more files may be known."""
+        return max(0, MAX_KNOWN - len(self))
+
     def __len__(self) -> int:
         return len(self._complete) + len(self._settling)
 
-    def _drop(self) -> None:
-        self.has_backlog = True
-        self.dropped += 1
+    def _keeps_order(self) -> bool:
+        """Whether letters that are complete wait for older ones that are not known or have not settled."""
+        return self.has_backlog and self._completion.quiet_s <= MAX_TURN_S
+
+    def _pass_over(self, path: str, notice: Notice) -> None:
+        """Hold the notice, or drop it, and with it the hope that the scan that is under way ends the backlog."""
+        if self.passed_over is None and notice.renamed_in and (sample := self.sample(path)) is not None:
+            self.passed_over = rank_of(path, sample.ctime_ns)
+        if self._held is not None and len(self._held) < MAX_HELD:
+            self._held.append(notice)
+        else:
+            self.dropped += 1 + len(self._held or ())
+            self.has_backlog, self._held = True, None
         self.give_up()
 
     def _observe(self, path: str, sample: Sample | None) -> None:
@@ -131,7 +191,7 @@ class Inbox:
     def _completed(self, path: str, sample: Sample) -> None:
         self.unannounced += path in self._unannounced
         self._forget(path)
-        self._complete[path] = sample
+        self._complete[path] = sample.looks
 
     def _forget(self, path: str) -> None:
         self._settling.forget(path)

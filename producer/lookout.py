@@ -1,8 +1,8 @@
 """Never deaf: the watch over the inbox, the signs that it no longer hears everything, and its repair.
 
-Several signs that do not depend on each other, looked at every second: threads alive, the inbox still the folder that
-is watched, the mount it lies on, a canary heard, the kernel's own word of an overflow, files that a scan found and no
-event told of. Each alone is enough to watch anew and scan at once; each is counted by its cause.
+Several signs that do not depend on each other, looked at every second: its thread alive, the inbox still the folder
+that is watched, the mount it lies on, a canary heard, the kernel's own word of an overflow, files that a scan found and
+no event told of. Each alone is enough to watch anew and scan at once; each is counted by its cause.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ UNANNOUNCED_REST_S: Final = 60.0
 """How often files that nothing announced are a reason to watch anew, at most: what did not help will not help soon."""
 
 Cause = Literal["overflow", "thread", "root", "mount", "canary", "unannounced"]
-"""Why events were lost: the kernel's queue overflowed, a thread died, the inbox is another folder, lies on another
+"""Why events were lost: the kernel's queue overflowed, its thread died, the inbox is another folder, lies on another
 mount, does not hear its canary, or held letters that no event had told of."""
 
 
@@ -53,7 +53,7 @@ class Lookout:
         self._with_canary = with_canary
         self._canary = Canary(inbox)
         self._told_errno: int | None = None
-        self._overflows = self._dropped = 0
+        self._overflows = 0
         self._heard_unannounced, self._unannounced_s = 0, float("-inf")
         self._mount_id: int | None = None
         self.way = Way(by_events=False, reason="not looked at yet")
@@ -90,9 +90,8 @@ class Lookout:
         cause = self._cause(unannounced)
         if cause is not None:
             self._note(cause)
-        if self._watcher is None:
-            return self._watch() or cause is not None
-        return cause is not None or self._has_dropped()
+        # An overflow is told among the notices, in its place.
+        return self._watcher is None and (self._watch() or cause is not None)
 
     def blind_s(self) -> float:
         """When events may last have failed to tell of a file, on the monotonic clock; infinite if they may now."""
@@ -125,9 +124,9 @@ class Lookout:
         """Why something is not heard any more; None if everything is, as far as the signs tell."""
         if self._watcher is None:
             return None
-        if not self._watcher.has_root():  # before its threads: watchdog ends one when the folder is removed
+        if not self._watcher.has_root():  # before its thread: what broke both is the folder
             return "root"
-        if not self._watcher.has_threads():
+        if not self._watcher.has_thread():
             return "thread"
         if self._mount_id != self._current_mount_id:
             return "mount"
@@ -155,14 +154,6 @@ class Lookout:
             return True
         return False
 
-    def _has_dropped(self) -> bool:
-        """Whether notices gave way to newer ones since the last look."""
-        dropped = self._watcher.notices.dropped if self._watcher is not None else 0
-        is_news, self._dropped = dropped > self._dropped, dropped
-        if is_news:
-            self._blind_s = self._now_s()
-        return is_news
-
     def _watch(self) -> bool:
         """Try to start a watch; whether there is one."""
         self._mount_id = self._current_mount_id
@@ -174,7 +165,7 @@ class Lookout:
             self._told_errno = error.errno
             return False
         self._told_errno = None
-        self._overflows = self._dropped = 0
+        self._overflows = 0
         self._canary = Canary(self._inbox)
         self._blind_s = self._now_s()
         log.info("the inbox is watched")

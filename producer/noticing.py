@@ -14,7 +14,7 @@ from producer.mount_table import MountTable
 from producer.pacing import Pace
 from producer.scanning import Scanner
 from producer.waking import Wake
-from producer.watching import Notice
+from producer.watching import LOST, Notice
 from worker.contract.junk import may_be_letter
 from worker.contract.mounts import Watch
 from worker.contract.settings import Complete
@@ -68,8 +68,7 @@ class Noticing:
             self._lookout.close()
         # First the watch, then the scan: what arrives in between is noticed by one of them.
         elif self._lookout.look(self.inbox.unannounced) or is_back:
-            self._scanner.request()
-            self.inbox.has_backlog = True  # what comes now is younger than what the scan will find
+            self._fall_behind()
 
     def work(self) -> None:
         """Take in what events told, scan on, and see what has settled; nothing while the share is not there."""
@@ -92,7 +91,7 @@ class Noticing:
         """Its part of a `ProducerReport`."""
         tally = self._scanner.tally
         return {
-            "waiting": len(self.inbox) + tally.left_out,
+            "waiting": len(self.inbox) + self._scanner.waiting,
             "ignored": tally.ignored,
             "trouble": self.absence or self._scanner.trouble,
             "watching": "events and scan" if self._lookout.is_watching() else "scan",
@@ -117,7 +116,15 @@ class Noticing:
         return max(self._lookout.blind_s(), self.inbox.gave_up_s)
 
     def _take_in(self, notice: Notice) -> None:
-        if not notice.is_folder:
+        if notice == LOST:
+            self._fall_behind()
+            self.inbox.give_up()  # of whatever file
+        elif not notice.is_folder:
             self.inbox.notice(notice)
         elif may_be_letter(notice.path):
             self._scanner.look_into(notice.path)
+
+    def _fall_behind(self) -> None:
+        """Letters may be there of which nothing told: they are older than what comes from now on."""
+        self.inbox.fall_behind()
+        self._scanner.request()

@@ -1,53 +1,70 @@
-"""Of a stream of files the ones that have waited longest: as many as there is room for, in memory for no more.
+"""Of a stream of files the ones that have waited longest: as many as there is room for, in memory for little more.
 
 Files are ordered by their time of change, which a rename or a write sets: the order of arrival as far as the file
-system tells, on its own clock. The clock's offset does not matter, because files are only compared with each other.
+system tells, on its own clock, and by name within one tick of that clock. The clock's offset does not matter, because
+files are only compared with each other.
 """
 
 from __future__ import annotations
 
-import heapq
-from typing import TypeAlias
+import os
+import struct
+from typing import Final, TypeAlias
 
-from producer.settling import Sample
+Rank: TypeAlias = bytes
+"""Time of change and path in one: the smaller, the earlier it is a file's turn. Takes a third of the room of a pair."""
 
-Rank: TypeAlias = tuple[int, str]
-"""(time of change in ns, negative; path): the greater, the earlier it is a file's turn."""
+_TIME: Final = struct.Struct(">Q")
+_MIDDLE: Final = 1 << 63
+_LAST: Final = (1 << 64) - 1
+
+
+def rank_of(path: str, ctime_ns: int) -> Rank:
+    """The rank of a file; times that no clock shows (before 1677, after 2262) are taken for the last one that does."""
+    return _TIME.pack(min(max(ctime_ns + _MIDDLE, 0), _LAST)) + os.fsencode(path)
+
+
+def path_of(rank: Rank) -> str:
+    """The path of a file by its rank."""
+    return os.fsdecode(rank[_TIME.size :])
 
 
 class Oldest:
     """The oldest files of those added."""
 
-    def __init__(self, room: int, below: Rank | None = None, last: Rank | None = None) -> None:
+    def __init__(self, room: int, behind: Rank | None = None) -> None:
         self._room = room
-        self.below = below
+        self.behind = behind
         """Only files whose turn comes after this one are picked; None for all."""
-        self.last = last
-        """The last in turn of all that were ever taken."""
         self.left_out = 0
         """Files for which there was no room."""
-        self._heap: list[tuple[int, str, Sample]] = []
-        """The last in turn on top."""
+        self._ranks: list[Rank] = []
+        """The oldest so far, and some that may be."""
+        self._youngest: Rank | None = None
+        """The youngest of them that has a chance, once there are more than have room."""
+        self._most = room + room // 4 + 64
 
-    @property
-    def has_room(self) -> bool:
-        """Whether any file can be picked at all."""
-        return self._room > 0
-
-    def add(self, path: str, sample: Sample) -> None:
+    def add(self, path: str, ctime_ns: int) -> None:
         """Pick this file, in place of a younger one if need be."""
-        item = (-sample.ctime_ns, path, sample)
-        if self.below is not None and item[:2] >= self.below:
+        rank = rank_of(path, ctime_ns)
+        if self.behind is not None and rank <= self.behind:
             return
-        if len(self._heap) < self._room:
-            heapq.heappush(self._heap, item)
+        if self._youngest is not None and rank >= self._youngest:
+            self.left_out += 1
             return
-        self.left_out += 1
-        heapq.heappushpop(self._heap, item)
+        self._ranks.append(rank)
+        if len(self._ranks) >= self._most:
+            self._sort_out()
 
-    def take(self) -> list[tuple[str, Sample]]:
-        """The files picked, oldest first; they are not kept."""
-        picked, self._heap = self._heap, []
-        if picked:
-            self.last = min(picked[0][:2], self.last) if self.last is not None else picked[0][:2]
-        return [(path, sample) for _, path, sample in sorted(picked, key=lambda one: (-one[0], one[1]))]
+    def take(self, most: int | None = None) -> list[Rank]:
+        """The files picked, oldest first, or so many of them; they are not kept, and leave room for others."""
+        self._sort_out()
+        picked, self._ranks = self._ranks[:most], self._ranks[len(self._ranks) if most is None else most :]
+        return picked
+
+    def _sort_out(self) -> None:
+        self._ranks.sort()
+        if len(self._ranks) > self._room:
+            self.left_out += len(self._ranks) - self._room
+            del self._ranks[self._room :]
+            self._youngest = self._ranks[-1] if self._ranks else b""

@@ -2,9 +2,10 @@
 
 The folder is the truth and events are hints, so start-up, a lost event and a share that announces nothing are all the
 same case: the next scan. A scan follows no links and is bounded in depth and entries, so that a loop of links or a
-runaway tree costs a bounded walk. It works in slices, between which the producer lives, and uses what it has found so
-far every few seconds. It picks the files that have waited longest, at most as many as the producer may know at a time;
-the next scan finds the rest, so an inbox of a million files takes no more memory than one of `MAX_KNOWN`.
+runaway tree costs a bounded walk. It works in slices, between which the producer lives. It picks the files that have
+waited longest, at most `MAX_PICKED`, and hands them over as there is room for them in the inbox; the next scan finds
+the rest, so an inbox of a million files takes no more memory than one of `MAX_PICKED`. A folder is listed in no order,
+so what is picked is handed over at the end of a scan, and before only if nothing else is there to be done.
 """
 
 from __future__ import annotations
@@ -18,26 +19,27 @@ from dataclasses import dataclass
 from typing import Final
 
 from producer.canary import CANARY_PREFIX
-from producer.inbox import MAX_KNOWN, Inbox
-from producer.oldest import Oldest, Rank
+from producer.handing_over import AT_A_TIME, SLICE_S, HandingOver
+from producer.inbox import Inbox
+from producer.oldest import Oldest, path_of
 from producer.pacing import Pace
-from producer.walking import Met, Walk, sample_of_entry
+from producer.walking import Met, Walk
 from worker.contract.junk import is_own, may_be_letter
 
 log = logging.getLogger("imr.producer")
 
-SLICE_S: Final = 0.02
-"""How long a scan works before the loop lives again."""
 PAUSE_S: Final = 0.005
 """How long the loop may sleep between two slices."""
 HARVEST_S: Final = 5.0
-"""How long what was found waits for the rest of the scan: a slow share may take minutes."""
+"""How long nothing is claimed until the oldest found so far are used: on a slow share a scan may take minutes."""
+HARVEST_LETTERS: Final = 500
+"""So many at a time: they are older than few, and the rest of the scan may find older ones."""
+MAX_PICKED: Final = 40_000
+"""Files picked by one scan, some 5 MB: each scan looks at every file, and a flood of 200,000 takes five."""
 MAX_ENTRIES: Final = 5_000_000
 """A scan ends after so many files and folders, some twenty seconds on a local disk, and the next begins anew."""
 MAX_FOLDERS: Final = 1_000
 """Folders that wait to be looked into; with more, the whole inbox is scanned instead."""
-_LOOKS_AT_CLOCK: Final = 32
-"""Entries between two looks at the clock; a slow share answers some thousand times a second."""
 
 
 @dataclass(slots=True)
@@ -51,12 +53,11 @@ class _Round:
     unseen: set[str]
     """Known letters that were not met so far."""
     begun_s: float
-    dropped_before: int
-    harvested_s: float
+    fed_s: float
+    """When there last was something to claim, or to be."""
     busy_s: float = 0.0
     ignored: int = 0
     found: int = 0
-    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,6 @@ class Tally:
     busy_s: float = 0.0
     ignored: int = 0
     """Files that are no letters by their names."""
-    left_out: int = 0
-    """Letters that later scans pick: more were there than may be known at a time."""
     too_deep: int = 0
     unreadable: int = 0
 
@@ -80,9 +79,6 @@ class _Before:
     begun_s: float
     knew_all: bool
     """Whether every letter that it met was known afterwards."""
-    last: Rank | None
-    """The last in turn that it picked, if it left others out. The next scan goes on behind it, or files that cannot be
-    claimed would be picked for ever, and the others never."""
 
 
 class Scanner:
@@ -99,16 +95,23 @@ class Scanner:
         """When events may last have failed to tell of a file, on the monotonic clock."""
         self._folders: deque[str] = deque()
         self._round: _Round | None = None
+        self._handing_over = HandingOver(inbox, monotonic_s)
         self._before: _Before | None = None
+        self._is_requested = False
         self._due_s = float("-inf")
         self.interval_s = pace.shortest_s
         self.tally = Tally()
         self.trouble: str | None = None
         """Why letters may stay unseen; None if they do not."""
 
+    @property
+    def waiting(self) -> int:
+        """Letters that were met and are not known."""
+        return self._handing_over.waiting
+
     def request(self) -> None:
-        """Scan the whole inbox as soon as possible."""
-        self._due_s = float("-inf")
+        """Scan the whole inbox as soon as there is room for what it may find."""
+        self._is_requested = True
 
     def look_into(self, folder: str) -> None:
         """Scan that folder soon: files may have come with it, or before its own watch, and no event tells of those."""
@@ -122,10 +125,12 @@ class Scanner:
         """How long nothing is to be done."""
         if self._round is not None:
             return PAUSE_S
-        return 0.0 if self._folders or self._wants_more() else max(0.0, self._due_s - self._now_s())
+        is_due = self._has_folders() or self._wants_more() or self._handing_over.has_work()
+        return 0.0 if is_due else max(0.0, self._due_s - self._now_s())
 
     def work(self) -> None:
-        """One slice of the scan that is under way or due."""
+        """Hand over what there is room for, and one slice of the scan that is under way or due."""
+        self._handing_over.work()
         self._round = self._round or self._begin()
         if self._round is not None:
             self._slice(self._round)
@@ -135,23 +140,28 @@ class Scanner:
         if self._round is not None:
             self._end(self._round)
 
+    def _has_folders(self) -> bool:
+        """Whether folders are to be looked into: older letters come first, and their scan looks into these too."""
+        return bool(self._folders) and not self._inbox.has_backlog
+
     def _wants_more(self) -> bool:
-        """Whether letters were left out, and there is room for them."""
-        return self._inbox.has_backlog and len(self._inbox) <= MAX_KNOWN // 2
+        """Whether there may be letters that nobody told of, and there is room for them."""
+        is_wanted = self._is_requested or self._inbox.has_backlog
+        return is_wanted and self._handing_over.has_room()
 
     def _begin(self) -> _Round | None:
-        if self._folders:
-            return self._new(self._folders.popleft(), set())
+        if self._has_folders():
+            return self._new(self._folders.popleft(), Oldest(self._inbox.room), set())
         if self._wants_more() or self._now_s() >= self._due_s:
-            self._due_s = float("inf")  # unless another is requested while this one is under way
-            return self._new("", self._inbox.paths())
+            self._is_requested = False  # another may be requested while this one is under way
+            self._folders.clear()
+            self._handing_over.begin()
+            return self._new("", Oldest(MAX_PICKED, self._handing_over.behind), self._inbox.paths())
         return None
 
-    def _new(self, folder: str, unseen: set[str]) -> _Round:
+    def _new(self, folder: str, oldest: Oldest, unseen: set[str]) -> _Round:
         now_s, walk = self._now_s(), Walk(self._folder, folder)
-        behind = self._before.last if self._before is not None and not folder else None
-        oldest = Oldest(MAX_KNOWN - len(self._inbox), below=behind)
-        return _Round(folder, walk, walk.steps(), oldest, unseen, now_s, self._inbox.dropped, now_s)
+        return _Round(folder, walk, walk.steps(), oldest, unseen, now_s, now_s)
 
     def _slice(self, one: _Round) -> None:
         begun_s = self._now_s()
@@ -164,8 +174,10 @@ class Scanner:
         one.busy_s += now_s - begun_s
         if is_over:
             self._finish(one)
-        elif now_s - one.harvested_s >= HARVEST_S:
-            self._harvest(one)
+        elif self._inbox.has_complete():
+            one.fed_s = now_s
+        elif now_s - one.fed_s >= HARVEST_S:
+            self._harvest(one, min(HARVEST_LETTERS, self._inbox.room))
 
     def _walk(self, one: _Round, until_s: float) -> bool:
         """Walk on; whether the round is over."""
@@ -174,7 +186,7 @@ class Scanner:
                 self._meet(one, met)
             if one.walk.entries >= MAX_ENTRIES:
                 return True
-            if count % _LOOKS_AT_CLOCK == 0 and self._now_s() >= until_s:
+            if count % AT_A_TIME == 0 and self._now_s() >= until_s:
                 return False
         return True
 
@@ -183,14 +195,13 @@ class Scanner:
         letter = self._inbox.letter_at(met.path)
         if letter is None:
             one.ignored += not may_be_letter(met.path) and not self._is_own(met)
-        elif self._inbox.knows(letter):
-            return
-        elif not one.oldest.has_room:
-            one.left_out += 1
-        else:
-            sample = sample_of_entry(met.entry) if letter == met.path else self._inbox.sample(letter)
-            if sample is not None:
-                one.oldest.add(letter, sample)
+        elif not self._inbox.knows(letter):
+            with suppress(OSError):  # it is gone, or its done-file came before it
+                is_met = letter == met.path
+                found = (
+                    met.entry.stat(follow_symlinks=False) if is_met else os.lstat(os.path.join(self._folder, letter))
+                )
+                one.oldest.add(letter, found.st_ctime_ns)
 
     def _is_own(self, met: Met) -> bool:
         """Whether it is a file of ours. A canary lives for microseconds: one that is met was left by a crash."""
@@ -199,14 +210,12 @@ class Scanner:
                 os.unlink(os.path.join(self._folder, met.path))
         return is_own(met.entry.name)
 
-    def _harvest(self, one: _Round) -> None:
-        """Hand over what was found so far."""
-        picked, before = one.oldest.take(), one.oldest
+    def _harvest(self, one: _Round, most: int | None = None) -> None:
+        """Hand over what was found so far, or the oldest of it."""
+        picked = one.oldest.take(most)
         one.found += len(picked)
-        one.left_out += before.left_out
-        self._inbox.found(picked, unannounced=self._should_have_been_told(one))
-        one.oldest = Oldest(MAX_KNOWN - len(self._inbox), before.below, before.last)
-        one.harvested_s = self._now_s()
+        one.fed_s = self._now_s()
+        self._inbox.found(map(path_of, picked), unannounced=self._should_have_been_told(one))
 
     def _should_have_been_told(self, one: _Round) -> bool:
         """Whether events told of everything that is new, if they work: the last scan knew all, and none was missed."""
@@ -214,28 +223,25 @@ class Scanner:
         return not one.folder and before is not None and before.knew_all and self._blind_s() < before.begun_s
 
     def _finish(self, one: _Round) -> None:
-        self._harvest(one)
         self._end(one)
-        if one.left_out:
-            self._inbox.has_backlog = True
-        if not one.folder:
+        if one.folder:
+            self._harvest(one)
+            if one.oldest.left_out:
+                self._inbox.fall_behind()
+        else:
             self._finish_whole(one)
 
     def _finish_whole(self, one: _Round) -> None:
         self._inbox.check(one.unseen)
-        self._inbox.has_backlog = one.left_out > 0
-        self._before = _Before(
-            begun_s=one.begun_s,
-            knew_all=one.left_out == 0 and one.oldest.below is None,
-            last=one.oldest.last if one.left_out else None,
-        )
-        walk = one.walk
-        self.tally = Tally(walk.entries, one.busy_s, one.ignored, one.left_out, walk.too_deep, walk.unreadable)
+        walk, picked = one.walk, one.oldest.take()
+        self.tally = Tally(walk.entries, one.busy_s, one.ignored, walk.too_deep, walk.unreadable)
+        self._handing_over.put(picked, one.oldest.left_out, unannounced=self._should_have_been_told(one))
+        self._before = _Before(one.begun_s, knew_all=not self.waiting and one.oldest.behind is None)
         crowded = walk.entries >= MAX_ENTRIES
         self._tell(f"the inbox holds more than {MAX_ENTRIES:,} files: not all are looked at" if crowded else None)
-        self.interval_s = self._pace.next_s(self.interval_s, busy_s=one.busy_s, found=one.found)
-        missed = self._inbox.dropped > one.dropped_before
-        self._due_s = min(self._due_s, self._now_s() + (0.0 if missed else self.interval_s))
+        found = one.found + len(picked)
+        self.interval_s = self._pace.next_s(self.interval_s, busy_s=one.busy_s, found=found)
+        self._due_s = self._now_s() + self.interval_s
 
     def _failed(self, one: _Round, error: OSError) -> None:
         self._end(one)

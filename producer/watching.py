@@ -1,8 +1,8 @@
 """Events of the file system, by watchdog: hints that make intake quick, and nothing else.
 
 The kernel drops events when its queue overflows, goes blind when a folder is unmounted or renamed, and says nothing of
-remote writes to a network share; whatever is missed, the next scan finds. watchdog's dispatcher thread dies of a
-handler that raises while the observer keeps looking alive, so the handler here only puts a notice on a queue.
+remote writes to a network share; whatever is missed, the next scan finds. What the kernel tells becomes a notice on a
+queue of bounded length, in watchdog's thread; the producer takes the notices in its own.
 """
 
 from __future__ import annotations
@@ -14,31 +14,13 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from watchdog.events import (
-    DirCreatedEvent,
-    DirMovedEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers.api import BaseObserver
-
 from producer.canary import CANARY_PREFIX
-from producer.kernel_events import Emitter, Reader
+from producer.kernel_events import Group, Reader
 from producer.waking import Wake
 
-MAX_NOTICES: Final = 20_000
-"""Beyond this the oldest are dropped, which bounds memory in a flood; the scan finds their files."""
-
-_EVENTS: Final[list[type[FileSystemEvent]]] = [
-    FileMovedEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    DirCreatedEvent,
-    DirMovedEvent,
-]
+MAX_NOTICES: Final = 2_000
+"""With so many waiting no more events are read: the kernel keeps them, 16,384 as delivered, and says so if it cannot.
+One read brings up to 2,560 more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,40 +33,49 @@ class Notice:
     is_folder: bool
 
 
-class Notices(FileSystemEventHandler):
+LOST: Final = Notice("", renamed_in=False, is_folder=True)
+"""In the place of events that are missing: there may be files, older than what is noticed next, of which none told."""
+
+
+class Notices:
     """Takes events from watchdog's thread and keeps them for the producer's."""
 
     def __init__(self, inbox: str, wake: Wake) -> None:
-        self._below = os.path.join(inbox, "")
+        self._below = os.fsencode(os.path.join(inbox, ""))
         self._wake = wake
-        self._waiting: deque[Notice] = deque(maxlen=MAX_NOTICES)
+        self._waiting: deque[Notice] = deque()
         self.events = 0
         """Events that came in so far."""
-        self.dropped = 0
-        """Notices that gave way to newer ones."""
         self.canary: str | None = None
         """The last canary that was heard, of whichever producer."""
 
-    def on_any_event(self, event: FileSystemEvent) -> None:
+    @property
+    def is_full(self) -> bool:
+        """Whether no more are to be told for now."""
+        return len(self._waiting) >= MAX_NOTICES
+
+    def came(self, path: bytes, *, by_rename: bool, is_folder: bool) -> None:
         """Keep the notice; never raises."""
-        moved = isinstance(event, FileMovedEvent | DirMovedEvent)
-        path = os.fsdecode(event.dest_path if moved else event.src_path)
-        # A file moved out has no destination, one moved elsewhere in the share is none of the inbox's.
         if not path.startswith(self._below):
             return
-        path = path[len(self._below) :]
-        if path.startswith(CANARY_PREFIX):
-            self.canary = path
+        inner = os.fsdecode(path[len(self._below) :])
+        if inner.startswith(CANARY_PREFIX):
+            self.canary = inner
             return
         self.events += 1
-        self.dropped += len(self._waiting) == MAX_NOTICES
-        renamed_in = moved and not event.is_directory and not event.is_synthetic
-        self._waiting.append(Notice(path, renamed_in, event.is_directory))
-        self._wake.set()
+        self._keep(Notice(inner, by_rename and not is_folder, is_folder))
+
+    def lost(self) -> None:
+        """Keep the place where events are missing."""
+        self._keep(LOST)
 
     def take(self) -> list[Notice]:
         """The notices so far, oldest first."""
         return [self._waiting.popleft() for _ in range(len(self._waiting))]
+
+    def _keep(self, notice: Notice) -> None:
+        self._waiting.append(notice)
+        self._wake.set()
 
 
 class Watcher:
@@ -96,13 +87,10 @@ class Watcher:
         # Before the watch: a folder replaced in between is taken for another one, and watched anew.
         self._inbox, self._identity = inbox, _identity(inbox)
         self.notices = Notices(inbox, wake)
-        self.reader = Reader(wake)
-        # Full events tell a file renamed in from one created in place.
-        self._observer = BaseObserver(Emitter, inotify_fd=self.reader)
-        self._observer.schedule(self.notices, inbox, recursive=True, event_filter=_EVENTS)
+        self.reader = Reader(self.notices)
         try:
             self.reader.start()
-            self._observer.start()
+            Group(self.reader, os.fsencode(inbox))
         except BaseException:
             self.close()
             raise
@@ -111,21 +99,20 @@ class Watcher:
         """The notices so far, oldest first."""
         return self.notices.take()
 
-    def has_threads(self) -> bool:
-        """Whether every thread between the kernel and us runs."""
-        return all(thread.is_alive() for thread in (self.reader, self._observer, *self._observer.emitters))
+    def has_thread(self) -> bool:
+        """Whether the thread between the kernel and us runs."""
+        return self.reader.is_alive()
 
     def has_root(self) -> bool:
         """Whether the inbox is still the folder that is watched."""
         return _identity(self._inbox) == self._identity
 
     def close(self) -> None:
-        """Stop watching; leaves no thread and no descriptor behind."""
-        for thread in (self._observer, self.reader):
-            was_started = thread.ident is not None
-            thread.stop()
-            if was_started:
-                thread.join()
+        """Stop watching; leaves neither its thread nor a descriptor behind."""
+        was_started = self.reader.ident is not None
+        self.reader.stop()
+        if was_started:
+            self.reader.join()
 
 
 def _identity(folder: str) -> tuple[int, int] | None:

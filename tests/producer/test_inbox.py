@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from producer.completing import Completion
-from producer.inbox import Inbox
-from producer.walking import sample_of
+from producer.inbox import MAX_TURN_S, Inbox
+from producer.oldest import path_of
 from producer.watching import Notice
 from tests.producer.doubles import SETTLE_S, Clock, Share
 
@@ -32,10 +32,9 @@ def written(path: str) -> Notice:
     return Notice(path, renamed_in=False, is_folder=False)
 
 
-def find(inbox: Inbox, share: Share, *paths: str, unannounced: bool = False) -> None:
+def find(inbox: Inbox, *paths: str, unannounced: bool = False) -> None:
     """What a scan that meets these files does."""
-    samples = {path: sample_of(str(share.inbox / path)) for path in paths}
-    inbox.found([(path, sample) for path, sample in samples.items() if sample is not None], unannounced=unannounced)
+    inbox.found(paths, unannounced=unannounced)
 
 
 def test_complete_files_are_taken_in_order_of_notice_as_many_as_are_wanted(share: Share, inbox: Inbox) -> None:
@@ -83,7 +82,7 @@ def test_a_complete_file_that_is_gone_when_a_scan_did_not_meet_it_waits_no_longe
 
 def test_a_settling_file_that_is_gone_when_a_scan_did_not_meet_it_is_forgotten(share: Share, inbox: Inbox) -> None:
     letter = share.write("letter.pdf")
-    find(inbox, share, "letter.pdf")
+    find(inbox, "letter.pdf")
     assert inbox.paths() == {"letter.pdf"}
     letter.unlink()
     inbox.check(inbox.paths())
@@ -93,7 +92,7 @@ def test_a_settling_file_that_is_gone_when_a_scan_did_not_meet_it_is_forgotten(s
 def test_a_scan_does_not_make_a_complete_file_wait_again(share: Share, inbox: Inbox) -> None:
     share.write("letter.pdf")
     inbox.notice(renamed_in("letter.pdf"))
-    find(inbox, share, "letter.pdf")
+    find(inbox, "letter.pdf")
     assert list(inbox.take(1)) == ["letter.pdf"]
 
 
@@ -103,8 +102,8 @@ def test_a_scan_does_not_make_a_complete_file_wait_again(share: Share, inbox: In
 def test_a_file_that_settles_without_any_event_was_unannounced(share: Share, inbox: Inbox, clock: Clock) -> None:
     for path in ("told-late.pdf", "silent.pdf", "unexpected.pdf"):
         share.write(path)
-    find(inbox, share, "told-late.pdf", "silent.pdf", unannounced=True)
-    find(inbox, share, "unexpected.pdf", "told-late.pdf")
+    find(inbox, "told-late.pdf", "silent.pdf", unannounced=True)
+    find(inbox, "unexpected.pdf", "told-late.pdf")
     inbox.notice(written("told-late.pdf"))
     clock.advance(SETTLE_S)
     inbox.look_again()
@@ -114,12 +113,12 @@ def test_a_file_that_settles_without_any_event_was_unannounced(share: Share, inb
 
 def test_a_file_that_goes_before_it_settles_was_not_unannounced(share: Share, inbox: Inbox, clock: Clock) -> None:
     letter = share.write("letter.pdf")
-    find(inbox, share, "letter.pdf", unannounced=True)
+    find(inbox, "letter.pdf", unannounced=True)
     letter.unlink()
     clock.advance(SETTLE_S)
     inbox.look_again()
     share.write("letter.pdf")
-    find(inbox, share, "letter.pdf")
+    find(inbox, "letter.pdf")
     clock.advance(SETTLE_S)
     inbox.look_again()
     assert (inbox.unannounced, list(inbox.take(1))) == (0, ["letter.pdf"])
@@ -141,7 +140,8 @@ def test_notices_beyond_the_limit_are_left_to_the_scan(
     share.write("younger")
     inbox.notice(renamed_in("younger"))
     assert (len(inbox), inbox.dropped) == (0, 2), "c was there before it"
-    find(inbox, share, "c")
+    find(inbox, "c")
+    inbox.has_backlog = False
     inbox.notice(renamed_in("c"))
     assert list(inbox.take(1)) == ["c"], "of a file that is known more can be told"
 
@@ -164,3 +164,92 @@ def test_a_file_replaced_by_another_after_it_was_complete_settles_anew(
     clock.advance(SETTLE_S)
     inbox.look_again()
     assert list(inbox.take(1)) == ["letter.pdf"]
+
+
+# --- Older letters first ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_noticed_while_a_scan_catches_up_has_its_turn_behind_what_that_finds(
+    share: Share, inbox: Inbox, clock: Clock
+) -> None:
+    inbox.fall_behind()
+    inbox.begin_to_catch_up()
+    for path in ("old", "young"):
+        share.write(path)
+    inbox.notice(renamed_in("young"))
+    find(inbox, "old")
+    assert not inbox.may_catch_up(), "the old one has not settled"
+    clock.advance(SETTLE_S)
+    assert inbox.may_catch_up()
+    inbox.catch_up(is_all_known=True)
+    assert (inbox.has_backlog, inbox.dropped) == (False, 0)
+    assert list(inbox.take(2)) == ["old", "young"]
+
+
+def test_what_a_scan_found_settles_in_its_turn_although_an_event_tells_that_it_is_complete(
+    share: Share, inbox: Inbox, clock: Clock
+) -> None:
+    inbox.fall_behind()
+    for path in ("old", "young"):
+        share.write(path)
+    find(inbox, "old", "young")
+    inbox.notice(renamed_in("young"))
+    assert not inbox.has_complete()
+    clock.advance(SETTLE_S)
+    inbox.look_again()
+    assert list(inbox.take(2)) == ["old", "young"]
+
+
+def test_what_is_held_is_dropped_when_the_scan_left_others_out(share: Share, inbox: Inbox) -> None:
+    inbox.fall_behind()
+    inbox.begin_to_catch_up()
+    share.write("young")
+    inbox.notice(renamed_in("young"))
+    inbox.catch_up(is_all_known=False)
+    assert (inbox.has_backlog, inbox.dropped, len(inbox)) == (True, 1, 0)
+
+
+def test_more_than_may_be_held_are_left_to_another_scan(
+    share: Share, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.inbox.MAX_HELD", 2)
+    inbox.fall_behind()
+    inbox.begin_to_catch_up()
+    for path in ("a", "b", "c"):
+        share.write(path)
+        inbox.notice(renamed_in(path))
+    assert (inbox.will_catch_up(), inbox.may_catch_up(), inbox.dropped) == (False, True, 3)
+    inbox.catch_up(is_all_known=True)
+    assert inbox.has_backlog
+
+
+def test_a_loss_while_a_scan_catches_up_is_left_to_another_scan(share: Share, inbox: Inbox) -> None:
+    inbox.fall_behind()
+    inbox.begin_to_catch_up()
+    inbox.fall_behind()
+    assert not inbox.will_catch_up()
+    inbox.catch_up(is_all_known=True)
+    assert inbox.has_backlog
+
+
+def test_letters_do_not_wait_for_a_quiet_time_that_is_long(share: Share, clock: Clock) -> None:
+    inbox = Inbox(str(share.inbox), Completion("renamed", MAX_TURN_S + 1), clock)
+    inbox.fall_behind()
+    inbox.begin_to_catch_up()
+    share.write("old")
+    find(inbox, "old")
+    assert inbox.may_catch_up()
+    inbox.notice(renamed_in("old"))
+    assert inbox.has_complete()
+
+
+def test_the_first_file_that_was_passed_over_since_a_scan_began_is_kept(share: Share, inbox: Inbox) -> None:
+    inbox.fall_behind()
+    for path in ("before", "written", "first", "second"):
+        share.write(path)
+    inbox.notice(renamed_in("before"))
+    inbox.begin_to_catch_up()
+    inbox.notice(written("written"))  # its time of change need not be that of the event
+    for path in ("gone", "first", "second"):
+        inbox.notice(renamed_in(path))
+    assert path_of(inbox.passed_over or b"") == "first"

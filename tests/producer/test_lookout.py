@@ -6,7 +6,7 @@ import ctypes
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from watchdog.observers import inotify_c
 from producer.lookout import UNANNOUNCED_REST_S, Cause, Lookout
 from producer.mount_table import MountTable
 from producer.waking import Wake
-from producer.watching import Watcher
+from producer.watching import LOST, Watcher
 from tests.producer.doubles import Clock, Share
 from tests.support.waiting import eventually
 from worker.contract.mounts import Mount, Watch
@@ -96,24 +96,18 @@ def test_an_inbox_renamed_away_and_replaced_breaks_the_watch_although_its_thread
     works_again(lookout, share)
 
 
-def kill_emitter(watcher: Watcher) -> None:
-    for emitter in watcher._observer.emitters:
-        emitter.stop()
-
-
-def kill_dispatcher(watcher: Watcher) -> None:
-    watcher._observer.event_queue.put("not an event")
-
-
-def kill_reader(watcher: Watcher) -> None:
-    watcher.reader.stop()
+def test_a_thread_that_dies_breaks_the_watch(share: Share, lookout: Lookout) -> None:
+    assert lookout._watcher is not None
+    lookout._watcher.reader.stop()
+    is_noticed(lookout, "thread")
+    works_again(lookout, share)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize("kill", [kill_emitter, kill_dispatcher, kill_reader])
-def test_a_thread_that_dies_breaks_the_watch(share: Share, lookout: Lookout, kill: Callable[[Watcher], None]) -> None:
+def test_a_thread_that_fails_breaks_the_watch(share: Share, lookout: Lookout, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lookout._watcher is not None
-    kill(lookout._watcher)
+    monkeypatch.setattr(lookout._watcher.notices, "_waiting", None)
+    share.drop("letter.pdf")
     is_noticed(lookout, "thread")
     works_again(lookout, share)
 
@@ -137,7 +131,9 @@ def test_a_queue_that_overflowed_is_counted_and_folders_made_meanwhile_are_watch
     assert lookout._watcher is not None
     watcher = lookout._watcher
     watcher.reader.handle_event(OVERFLOW)
-    is_noticed(lookout, "overflow")
+    assert not lookout.look(0), "its notice is the reason for a scan"
+    assert lookout.repairs == {"overflow": 1}
+    assert LOST in lookout.take()
     assert lookout._watcher is watcher, "it is whole again without a new one"
     share.drop("clinic/after.pdf")
     eventually(lambda: [one for one in lookout.take() if one.path == "clinic/after.pdf"], "a notice of after.pdf")
@@ -164,7 +160,7 @@ def test_a_canary_that_an_overflow_swallowed_says_nothing(share: Share, table: M
         lookout.look(0)
         swallowed = lookout._canary
         lookout._watcher.reader.handle_event(OVERFLOW)
-        assert lookout.look(0)
+        lookout.look(0)
         assert lookout._canary is not swallowed
 
 
@@ -204,15 +200,6 @@ def test_files_that_nothing_announced_break_the_watch_but_not_again_and_again(sh
         assert lookout.repairs == {"unannounced": 2}
 
 
-def test_notices_that_gave_way_are_a_reason_to_scan(
-    share: Share, lookout: Lookout, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert lookout._watcher is not None
-    lookout._watcher.notices.dropped += 3
-    assert lookout.look(0)
-    assert not lookout.look(0)
-
-
 # --- When events can be relied on -------------------------------------------------------------------------------------
 
 
@@ -227,10 +214,6 @@ def test_events_are_relied_on_since_the_last_loss(share: Share, table: MountTabl
         lookout._watcher.reader.handle_event(OVERFLOW)
         lookout.look(0)
         assert lookout.blind_s() == 1005.0
-        lookout._watcher.notices.dropped += 1
-        clock.advance(5)
-        lookout.look(0)
-        assert lookout.blind_s() == 1010.0
         lookout.close()
         assert lookout.blind_s() == float("inf")
 

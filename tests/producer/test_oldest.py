@@ -2,60 +2,79 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.oldest import Oldest
-from producer.settling import Sample
+from producer.oldest import Oldest, path_of, rank_of
+
+FILES = st.dictionaries(st.text("abc", min_size=1, max_size=4), st.integers(0, 9), max_size=300)
 
 
-def sample(ctime_ns: int) -> Sample:
-    return Sample(size_bytes=1, mtime_ns=0, ctime_ns=ctime_ns, inode=1, links=1)
+def in_turn(times: dict[str, int]) -> list[str]:
+    """By time, and by name among those of one time."""
+    return sorted(times, key=lambda path: (times[path], path))
 
 
-FILES = st.dictionaries(st.text("abc", min_size=1, max_size=4), st.integers(0, 9), max_size=60)
+def picked_of(oldest: Oldest, most: int | None = None) -> list[str]:
+    return [path_of(rank) for rank in oldest.take(most)]
 
 
 @given(FILES, st.integers(1, 70))
 def test_the_oldest_are_picked_in_order_and_the_others_counted(times: dict[str, int], room: int) -> None:
     oldest = Oldest(room)
     for path, ctime_ns in times.items():
-        oldest.add(path, sample(ctime_ns))
-    picked = oldest.take()
-    in_order = sorted(times.values())
-    assert [found.ctime_ns for _, found in picked] == in_order[:room]
-    assert picked == sorted(picked, key=lambda one: (one[1].ctime_ns, one[0]))
+        oldest.add(path, ctime_ns)
+    assert picked_of(oldest) == in_turn(times)[:room]
     assert oldest.left_out == max(0, len(times) - room)
 
 
 @given(FILES, st.integers(1, 7))
-def test_going_on_behind_the_last_one_picks_each_file_once(times: dict[str, int], room: int) -> None:
+def test_going_on_behind_the_last_one_picks_each_file_once_in_turn(times: dict[str, int], room: int) -> None:
     """Also when none of them is ever claimed, and many have the same time."""
     seen: list[str] = []
-    below = None
+    behind = None
     for _ in range(len(times) + 1):
-        oldest = Oldest(room, below)
+        oldest = Oldest(room, behind)
         for path, ctime_ns in times.items():
-            oldest.add(path, sample(ctime_ns))
-        seen += [path for path, _ in oldest.take()]
-        below = oldest.last
+            oldest.add(path, ctime_ns)
+        picked = oldest.take()
+        seen += map(path_of, picked)
         if not oldest.left_out:
             break
-    assert sorted(seen) == sorted(times)
+        behind = picked[-1]
+    assert seen == in_turn(times)
 
 
-def test_without_room_nothing_is_picked() -> None:
+def test_files_without_number_take_little_more_room_than_is_there() -> None:
+    oldest = Oldest(100)
+    for number in range(100_000):
+        oldest.add(f"{number}", 100_000 - number)
+        assert len(oldest._ranks) <= 100 + 100 // 4 + 64
+    assert picked_of(oldest) == [f"{number}" for number in range(99_999, 99_899, -1)]
+
+
+def test_a_part_is_taken_and_the_rest_competes_on() -> None:
+    oldest = Oldest(3)
+    for number in (5, 3, 4):
+        oldest.add(f"{number}", number)
+    assert picked_of(oldest, 1) == ["3"]
+    for number in (1, 2, 6):
+        oldest.add(f"{number}", number)
+    assert picked_of(oldest) == ["1", "2", "4"]
+    assert oldest.left_out == 2
+
+
+def test_without_room_nothing_is_picked_and_all_is_counted() -> None:
     oldest = Oldest(0)
-    assert not oldest.has_room
+    for number in range(1000):
+        oldest.add(f"{number}", number)
     assert oldest.take() == []
-    assert oldest.last is None
+    assert oldest.left_out == 1000
 
 
-def test_what_was_taken_before_counts_for_the_last_one() -> None:
-    first = Oldest(2)
-    first.add("young", sample(9))
-    first.take()
-    second = Oldest(2, below=None, last=first.last)
-    second.add("old", sample(1))
-    assert second.take() == [("old", sample(1))]
-    assert second.last == first.last == (-9, "young")
+@pytest.mark.parametrize("path", ["a", "clinic/a.pdf", "\udcff\udcfe", "line\nbreak", "ü" * 100], ids=ascii)
+@pytest.mark.parametrize("ctime_ns", [0, -1, 10**18, 2**63, -(2**63) - 1, 2**93])
+def test_any_name_and_any_time_has_a_rank(path: str, ctime_ns: int) -> None:
+    assert path_of(rank_of(path, ctime_ns)) == path
+    assert rank_of(path, ctime_ns) <= rank_of(path, ctime_ns + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import tracemalloc
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,14 @@ import pytest
 from producer import scanning
 from producer.canary import CANARY_PREFIX
 from producer.completing import Completion
+from producer.handing_over import SLICE_S
 from producer.inbox import MAX_KNOWN, Inbox
+from producer.oldest import rank_of
 from producer.pacing import Pace
-from producer.scanning import PAUSE_S, SLICE_S, Scanner
+from producer.scanning import HARVEST_LETTERS, PAUSE_S, Scanner
+from producer.settling import Sample
 from producer.walking import Met
+from producer.watching import Notice
 from tests.producer.doubles import Clock, Share
 
 PACE = Pace(shortest_s=5.0, longest_s=30.0)
@@ -57,6 +62,8 @@ class Site:
         for slices in range(1, 10_000):
             self.scanner.work()
             if self.scanner._round is None:
+                while self.scanner._handing_over.has_work():
+                    self.scanner._handing_over.work()
                 return slices
         raise AssertionError("the scan does not end")
 
@@ -86,7 +93,7 @@ def test_the_first_scan_is_due_at_once_and_finds_what_is_there(site: Site) -> No
     site.finish()
     assert site.inbox.paths() == {"a.pdf", "clinic/b.pdf"}
     tally = site.scanner.tally
-    assert (tally.entries, tally.ignored, tally.left_out, tally.unreadable) == (7, 2, 0, 0), "ours count nowhere"
+    assert (tally.entries, tally.ignored, tally.unreadable) == (7, 2, 0), "ours count nowhere"
 
 
 def test_an_empty_scan_makes_the_next_one_later_and_a_find_sooner(site: Site) -> None:
@@ -149,6 +156,32 @@ def test_what_a_slow_scan_has_found_so_far_is_used_before_it_ends(site: Site) ->
     assert 0 < len(site.inbox) < 200
     site.finish()
     assert len(site.inbox) == 200
+
+
+def test_what_was_found_so_far_waits_for_the_end_of_the_scan_while_there_are_letters_to_claim(site: Site) -> None:
+    """A folder is listed in no order: older letters may come at its end."""
+    site.share.write("known.pdf")
+    site.finish()
+    site.settle()
+    assert site.inbox.has_complete()
+    for number in range(200):
+        site.share.write(f"{number}.pdf")
+    site.clock.tick_s = scanning.HARVEST_S
+    site.scanner.request()
+    for _ in range(3):
+        site.scanner.work()
+        assert site.scanner._round is not None, "it is under way"
+        assert len(site.inbox) == 1
+
+
+def test_of_what_was_found_so_far_the_oldest_are_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "Walk", Crowd)
+    monkeypatch.setattr(site.inbox, "sample", sample_in_crowd)
+    site.clock.tick_s = scanning.HARVEST_S
+    site.scanner.work()
+    met = site.scanner._round.walk.entries  # type: ignore[union-attr]
+    youngest = Crowd.files - met + 1
+    assert site.inbox.paths() == {f"{number}.pdf" for number in range(youngest, youngest + min(met, HARVEST_LETTERS))}
 
 
 def test_a_folder_is_looked_into_before_the_next_scan_and_nothing_else_is(site: Site) -> None:
@@ -270,8 +303,8 @@ def test_what_was_left_out_before_need_not_have_been_told_again(site: Site, smal
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> int:
     """No more than so many files are known at a time."""
-    for module in ("producer.scanning", "producer.inbox"):
-        monkeypatch.setattr(f"{module}.MAX_KNOWN", 10)
+    monkeypatch.setattr("producer.inbox.MAX_KNOWN", 10)
+    monkeypatch.setattr(scanning, "MAX_PICKED", 10)
     return 10
 
 
@@ -284,7 +317,7 @@ def test_a_flood_is_taken_in_order_of_arrival_and_little_of_it_is_known_at_a_tim
     while len(taken) < 100:
         site.finish()
         assert len(site.inbox) <= small
-        assert site.scanner.tally.left_out == max(0, 100 - len(taken) - small)
+        assert site.scanner.waiting == max(0, 100 - len(taken) - small)
         site.settle()
         taken += site.claim_all()
     times = [arrived_ns[name] for name in taken]
@@ -303,6 +336,24 @@ def test_what_was_left_out_is_looked_for_when_half_of_what_is_known_has_gone(sit
     assert site.scanner.idle_s() == 0.0
 
 
+def test_of_files_that_come_while_it_scans_the_next_scan_picks_those_that_may_not_be_all(site: Site) -> None:
+    """One that came later than another may be met, and the other not."""
+    for name in ("before.pdf", "met.pdf", "unmet.pdf"):
+        site.share.drop(name)
+    site.inbox.fall_behind()
+    site.scanner._handing_over.begin()
+    site.inbox.notice(Notice("met.pdf", renamed_in=True, is_folder=False))
+    site.inbox.fall_behind()
+    ranks = [rank_of(name, (site.share.inbox / name).stat().st_ctime_ns) for name in ("before.pdf", "met.pdf")]
+    later = rank_of("later.pdf", 2**62)
+    site.scanner._handing_over.put([*ranks, later], 0, unannounced=False)
+    assert site.inbox.paths() == {"before.pdf", "met.pdf"}
+    assert site.scanner.waiting == 1
+    assert site.inbox.has_backlog
+    site.finish()
+    assert site.inbox.paths() == {"before.pdf", "met.pdf", "unmet.pdf"}
+
+
 def test_files_that_cannot_be_claimed_do_not_keep_out_the_others(site: Site, small: int) -> None:
     """They are the oldest, more of them than may be known, and they stay where they are."""
     for number in range(25):
@@ -319,12 +370,12 @@ def test_files_that_cannot_be_claimed_do_not_keep_out_the_others(site: Site, sma
     assert len(seen) == 30, sorted(seen)
 
 
-def test_notices_that_were_passed_over_during_a_scan_are_another_scan(site: Site) -> None:
+def test_events_that_were_lost_during_a_scan_are_another_scan(site: Site) -> None:
     site.clock.tick_s = SLICE_S
     for number in range(100):
         site.share.write(f"{number}.pdf")
     site.scanner.work()
-    site.inbox.dropped += 1
+    site.inbox.fall_behind()
     site.finish()
     assert site.scanner.idle_s() == 0.0
 
@@ -360,15 +411,24 @@ class Crowd:
             yield Met(entry.name, cast("os.DirEntry[str]", entry), is_folder=False)
 
 
-def test_ten_times_as_many_files_as_may_be_known_take_no_more_room_than_may_be_known(
+def sample_in_crowd(path: str) -> Sample:
+    return Sample(1, 0, int(path.removesuffix(".pdf")), 1, 1)
+
+
+def test_as_many_files_as_there_may_be_take_no_more_room_than_may_be_picked(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scanning, "Walk", Crowd)
+    monkeypatch.setattr(site.inbox, "sample", sample_in_crowd)
     site.clock.tick_s = SLICE_S / 1000  # a slice is some 32,000 files
     assert site.scan() > 3
-    assert len(site.inbox) == MAX_KNOWN
-    assert site.scanner.tally.left_out == Crowd.files - MAX_KNOWN
+    assert site.scanner.waiting == Crowd.files - MAX_KNOWN
     assert site.inbox.paths() == {f"{number}.pdf" for number in range(1, MAX_KNOWN + 1)}, "the oldest"
+    tracemalloc.start()
+    site.scan()
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 10_000_000
 
 
 def test_a_crowd_beyond_all_bounds_ends_the_scan_with_an_alarm(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from producer.settling import Sample, Settling
 
 QUIET_S = 2.0
+U64, S64, U32 = st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**32 - 1)
 FIRST = Sample(size_bytes=10, mtime_ns=1, ctime_ns=1, inode=7, links=1)
 
 
@@ -32,7 +33,11 @@ def test_any_difference_begins_the_quiet_time_anew(field: str) -> None:
     assert settling.observe("x", changed, 4.0)
 
 
-@pytest.mark.parametrize("clock_ns", [0, -1, 10**9 * 3600, 2**62], ids=["1970", "before 1970", "past", "future"])
+@pytest.mark.parametrize(
+    "clock_ns",
+    [0, -1, 10**9 * 3600, 2**62, 2**93, -(2**93)],
+    ids=["1970", "before 1970", "past", "future", "the latest that a file can have", "the earliest"],
+)
 def test_what_the_clock_of_the_file_server_says_is_irrelevant(clock_ns: int) -> None:
     settling, sample = Settling(QUIET_S), FIRST._replace(mtime_ns=clock_ns, ctime_ns=clock_ns)
     assert not settling.observe("x", sample, 50.0)
@@ -59,6 +64,11 @@ def test_a_forgotten_file_begins_from_nothing() -> None:
     settling.forget("never seen")
     assert len(settling) == 0
     assert not settling.observe("x", FIRST, 5.0)
+
+
+@given(st.builds(Sample, U64, S64, S64, U64, U32), st.builds(Sample, U64, S64, S64, U64, U32))
+def test_what_is_kept_of_samples_differs_when_they_do(one: Sample, other: Sample) -> None:
+    assert (one.looks == other.looks) == (one == other)
 
 
 def test_what_is_due_comes_longest_quiet_first_and_then_as_it_was_observed() -> None:

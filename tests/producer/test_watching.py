@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from watchdog.events import DirMovedEvent, FileClosedEvent, FileCreatedEvent, FileMovedEvent, FileSystemEvent
+from watchdog.observers import inotify_c
 
 from producer.waking import Wake
-from producer.watching import MAX_NOTICES, Notice, Notices, Watcher
+from producer.watching import LOST, MAX_NOTICES, Notice, Notices, Watcher
 from tests.producer.doubles import Share
 from tests.support.waiting import eventually
 
 See = Callable[[str], list[Notice]]
+OVERFLOW = inotify_c.InotifyEvent(inotify_c.WatchDescriptor(-1), inotify_c.InotifyConstants.IN_Q_OVERFLOW, 0, b"")
 
 
 @contextmanager
@@ -192,48 +193,75 @@ def test_neither_logs_nor_warnings_show_names(
     assert "Canary" not in "".join(capfd.readouterr())
 
 
-# --- The handler ------------------------------------------------------------------------------------------------------
+# --- The queue of notices ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
-        FileMovedEvent("/s/inbox/x", ""),
-        FileMovedEvent("", "/s/claimed/x"),
-        FileMovedEvent("/s/inbox/x", b""),
-        FileMovedEvent(b"", b"/elsewhere/\xff"),
-        DirMovedEvent("/s/inbox/x", ""),
-        FileCreatedEvent("/s/inbox"),
-        FileCreatedEvent("/s/inbox-of-others/x"),
-        FileCreatedEvent(""),
-        FileSystemEvent(""),
-    ],
-    ids=repr,
-)
-def test_an_event_that_concerns_nothing_in_the_inbox_gives_no_notice(event: FileSystemEvent) -> None:
+@pytest.mark.parametrize("path", [b"/s/inbox", b"/s/inbox-of-others/x", b"/elsewhere/\xff", b""], ids=repr)
+def test_an_event_that_concerns_nothing_in_the_inbox_gives_no_notice(path: bytes) -> None:
     notices = Notices("/s/inbox", Wake())
-    notices.on_any_event(event)
+    notices.came(path, by_rename=True, is_folder=False)
     assert notices.take() == []
 
 
 def test_names_of_bytes_are_understood() -> None:
     notices = Notices("/s/inbox", Wake())
-    notices.dispatch(FileMovedEvent(b"", b"/s/inbox/\xff/x"))
+    notices.came(b"/s/inbox/\xff/x", by_rename=True, is_folder=False)
     assert notices.take() == [Notice("\udcff/x", renamed_in=True, is_folder=False)]
 
 
-@pytest.mark.parametrize("event_type", [FileMovedEvent, FileCreatedEvent])
-def test_what_watchdog_derives_from_a_moved_folder_is_not_taken_for_complete(event_type: type[FileSystemEvent]) -> None:
-    notices, path = Notices("/s/inbox", Wake()), "/s/inbox/folder/x"
-    notices.dispatch(event_type(path, path, is_synthetic=True))
-    assert notices.take() == [Notice("folder/x", renamed_in=False, is_folder=False)]
-
-
-def test_in_a_flood_the_oldest_notices_give_way() -> None:
+def test_a_folder_that_was_renamed_is_not_taken_for_complete() -> None:
     notices = Notices("/s/inbox", Wake())
-    for number in range(MAX_NOTICES + 10):
-        notices.dispatch(FileClosedEvent(f"/s/inbox/{number}"))
-    taken = notices.take()
-    assert len(taken) == MAX_NOTICES
-    assert (taken[0].path, taken[-1].path) == ("10", str(MAX_NOTICES + 9))
-    assert notices.take() == []
+    notices.came(b"/s/inbox/folder", by_rename=True, is_folder=True)
+    assert notices.take() == [Notice("folder", renamed_in=False, is_folder=True)]
+
+
+def test_with_as_many_as_may_wait_no_more_are_read_and_none_is_lost(share: Share) -> None:
+    """The kernel keeps them in the meantime."""
+    files = MAX_NOTICES + 3_000  # one read brings at most 2,560
+    watcher = Watcher(str(share.inbox), Wake())
+    try:
+        for number in range(files):
+            (share.root / "outside" / f"{number}").touch()
+        for number in range(files):
+            (share.root / "outside" / f"{number}").rename(share.inbox / f"{number}")
+        eventually(lambda: watcher.notices.is_full, "the queue to be full")
+        noticed = watcher.take()
+        assert len(noticed) < files, "not all are read"
+
+        def all_noticed() -> bool:
+            noticed.extend(watcher.take())
+            return len(noticed) == files
+
+        eventually(all_noticed, f"notices of {files}")
+        assert [one.path for one in noticed] == [f"{number}" for number in range(files)]
+    finally:
+        watcher.close()
+
+
+def test_a_watch_whose_notices_nobody_takes_can_be_closed(share: Share) -> None:
+    watcher = Watcher(str(share.inbox), Wake())
+    for number in range(MAX_NOTICES):
+        share.drop(f"{number}")
+    eventually(lambda: watcher.notices.is_full, "the queue to be full")
+    watcher.close()
+    assert not watcher.has_thread()
+
+
+def test_what_is_lost_is_told_in_its_place_and_behind_the_new_watch(share: Share) -> None:
+    (share.inbox / "made-unheard").mkdir()
+    watcher = Watcher(str(share.inbox), Wake())
+    try:
+        share.drop("before.pdf")
+        noticed = list[Notice]()
+
+        def told(path: str) -> bool:
+            noticed.extend(watcher.take())
+            return path in [one.path for one in noticed]
+
+        eventually(lambda: told("before.pdf"), "a notice of before.pdf")
+        watcher.reader.handle_event(OVERFLOW)
+        share.drop("made-unheard/after.pdf")
+        eventually(lambda: told("made-unheard/after.pdf"), "a notice of after.pdf")
+        assert [one.path for one in noticed] == ["before.pdf", LOST.path, "made-unheard/after.pdf"]
+    finally:
+        watcher.close()
