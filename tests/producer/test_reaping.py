@@ -74,10 +74,10 @@ def test_claims_of_an_earlier_run_are_hinted_at_once_oldest_first(reaping: Site)
 
 
 def test_what_is_found_is_shared_out_by_how_much_work_it_is(reaping: Site) -> None:
-    for _ in range(45):
+    for _ in range(80):
         reaping.claim()
     reaping.reap()
-    assert [len(hint) for hint in reaping.queue.sent] == [20, 20, 5], "a hint is 100 texts, or 20 PDFs"
+    assert [len(hint) for hint in reaping.queue.sent] == [33, 33, 14], "a hint is 100 texts, or 33 PDFs"
 
 
 def test_a_hint_has_its_time_before_it_is_repeated(reaping: Site) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from producer.admission import Limits
+from producer.enqueueing import PDF_WORK
 from producer.intake import HELD_POLL_MAX_S, OPEN_POLL_S, STEP_LETTERS
 from producer.service import REPORT_S
 from tests.producer.doubles import HINT_TIMEOUT_S, LIMITS, REAP_S, SCAN_S, SETTLE_S, Site
@@ -262,7 +263,7 @@ def test_pdfs_travel_in_smaller_hints_than_texts(site: Site) -> None:
     by_id = site.share.claimed()
     kinds = [sorted(by_id[claim_id][-3:] for claim_id in hint) for hint in site.queue.sent]
     assert sum(map(len, kinds)) == 10
-    assert all(5 * kind.count("pdf") + kind.count("txt") <= 10 for kind in kinds), kinds
+    assert all(PDF_WORK * kind.count("pdf") + kind.count("txt") <= 10 for kind in kinds), kinds
 
 
 def test_a_broker_that_is_down_does_not_make_the_loop_spin(site: Site) -> None:

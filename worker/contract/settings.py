@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     """After so many attempts without an outcome a letter goes to review as `poison`. At least 2: the first attempt is
     made in company, and may have been ended by another letter."""
     batch_letters: Count = 100
-    """Most letters in one hint, a PDF counting as five: what a worker does in a fraction of a second."""
+    """Most letters in one hint, a PDF counting as three: what a worker does in a fraction of a second."""
     read_timeout_seconds: Annotated[Seconds, AfterValidator(_within_lease)] = 8.0
     """Time limit for reading the text out of one PDF; the usual one takes 0.02 s."""
     read_memory_bytes: Bytes = 1_000_000_000
