@@ -43,6 +43,8 @@ _SHOWN = {
 }
 """One character for one, since places on the page are asked for by position in the text."""
 _ODD = re.compile(f"[{''.join(map(chr, _SHOWN))}]")
+_SHOWN_OF_ASCII = "".join(map(chr, range(0x80))).translate(_SHOWN)
+"""The same for most pages: a string is looked up much faster than a mapping, and than anything is searched for."""
 
 _PICTURES = {raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM, raw.FPDF_PAGEOBJ_SHADING}
 
@@ -103,7 +105,9 @@ def _shows_a_picture(page: pypdfium2.PdfPage) -> bool:
 
 def _lines(textpage: pypdfium2.PdfTextPage, rotation: int) -> Iterator[Line]:
     text = textpage.get_text_range(errors="replace").replace("\r\n", "\n ")
-    if _ODD.search(text):
+    if text.isascii():
+        text = text.translate(_SHOWN_OF_ASCII)
+    elif _ODD.search(text):
         text = text.translate(_SHOWN)
     place = _places(textpage.raw, rotation, is_shifted=len(text) != textpage.count_chars())
     for start, line in _split(text):
@@ -116,7 +120,7 @@ def _split(text: str) -> Iterator[tuple[int, str]]:
     """Each line with its position; hyphens that stand for a line end are put back."""
     start = 0
     for row in text.split("\n"):
-        *broken, last = row.split(_HYPHEN)
+        *broken, last = row.split(_HYPHEN) if _HYPHEN in row else (row,)
         for part in broken:
             yield start, part + "-"
             start += len(part) + 1
