@@ -7,6 +7,7 @@ files are only compared with each other.
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from typing import Final, TypeAlias
@@ -29,6 +30,12 @@ def path_of(rank: Rank) -> str:
     return os.fsdecode(rank[_TIME.size :])
 
 
+def time_of(rank: Rank) -> int:
+    """The time of change of a file by its rank, in nanoseconds."""
+    time: int = _TIME.unpack_from(rank)[0]
+    return time - _MIDDLE
+
+
 class Oldest:
     """The oldest files of those added."""
 
@@ -40,17 +47,17 @@ class Oldest:
         """Files for which there was no room."""
         self._ranks: list[Rank] = []
         """The oldest so far, and some that may be."""
-        self._youngest: Rank | None = None
-        """The youngest of them that has a chance, once there are more than have room."""
-        self._most = room + room // 4 + 64
+        self._youngest_ns: float = math.inf
+        """The time of the youngest of them that has a chance, once there are more than have room."""
+        self._most = room + room // 8 + 64
 
     def add(self, path: str, ctime_ns: int) -> None:
         """Pick this file, in place of a younger one if need be."""
+        if ctime_ns > self._youngest_ns:  # most of a flood
+            self.left_out += 1
+            return
         rank = rank_of(path, ctime_ns)
         if self.behind is not None and rank <= self.behind:
-            return
-        if self._youngest is not None and rank >= self._youngest:
-            self.left_out += 1
             return
         self._ranks.append(rank)
         if len(self._ranks) >= self._most:
@@ -67,4 +74,4 @@ class Oldest:
         if len(self._ranks) > self._room:
             self.left_out += len(self._ranks) - self._room
             del self._ranks[self._room :]
-            self._youngest = self._ranks[-1] if self._ranks else b""
+            self._youngest_ns = time_of(self._ranks[-1]) if self._ranks else -math.inf

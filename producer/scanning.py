@@ -30,12 +30,12 @@ log = logging.getLogger("imr.producer")
 
 PAUSE_S: Final = 0.005
 """How long the loop may sleep between two slices."""
-HARVEST_S: Final = 5.0
+HARVEST_S: Final = 15.0
 """How long nothing is claimed until the oldest found so far are used: on a slow share a scan may take minutes."""
-HARVEST_LETTERS: Final = 500
+HARVEST_LETTERS: Final = 2_000
 """So many at a time: they are older than few, and the rest of the scan may find older ones."""
-MAX_PICKED: Final = 40_000
-"""Files picked by one scan, some 5 MB: each scan looks at every file, and a flood of 200,000 takes five."""
+MAX_PICKED: Final = 30_000
+"""Files picked by one scan, some 3 MB: each scan looks at every file, and a flood of 200,000 takes seven."""
 MAX_ENTRIES: Final = 5_000_000
 """A scan ends after so many files and folders, some twenty seconds on a local disk, and the next begins anew."""
 MAX_FOLDERS: Final = 1_000
@@ -119,6 +119,7 @@ class Scanner:
             self._folders.append(folder)
         else:
             self._folders.clear()
+            self._inbox.fall_behind()
             self.request()
 
     def idle_s(self) -> float:

@@ -50,7 +50,7 @@ def test_files_without_number_take_little_more_room_than_is_there() -> None:
     oldest = Oldest(100)
     for number in range(100_000):
         oldest.add(f"{number}", 100_000 - number)
-        assert len(oldest._ranks) <= 100 + 100 // 4 + 64
+        assert len(oldest._ranks) <= 100 + 100 // 8 + 64
     assert picked_of(oldest) == [f"{number}" for number in range(99_999, 99_899, -1)]
 
 
