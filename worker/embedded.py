@@ -37,6 +37,7 @@ _CONFIG: Final = {
     "appendonly": "yes",
     "appendfsync": "always",
     "aof-use-rdb-preamble": "yes",
+    "rdbcompression": "no",  # see deploy/redis.conf
     "save": "",
     "maxmemory-policy": "noeviction",
     "stop-writes-on-bgsave-error": "no",

@@ -159,7 +159,14 @@ class Rig:
         return self.folder / "staging"
 
 
-SERVER: Final = {"appendonly": "yes", "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction"}
+SERVER: Final = {
+    "appendonly": "yes",
+    "appendfsync": "everysec",
+    "rdbcompression": "no",
+    "save": "",
+    "maxmemory-policy": "noeviction",
+}
+"""As in `deploy/redis.conf`, but for syncing every second."""
 
 
 @contextlib.contextmanager
