@@ -22,8 +22,8 @@ from tests.support.servers import Server
 
 WARM_UP_LETTERS: Final = 24
 _WARM_UP_FROM: Final = 9_000_000
-_SPARE_PDF: Final = 0
-"""PDFs below number 100 are for warming up."""
+SPARE_PDFS: Final = 100
+"""PDFs below this number are for warming up: several hints, so that each worker has its reading process."""
 _POLL_S: Final = 0.1
 _START_TIMEOUT_S: Final = 90.0
 _STALL_S: Final = 60.0
@@ -46,8 +46,9 @@ def _warm_up(rig: Rig, kind: Kind, client: redis.Redis) -> None:
         time.sleep(0.5)
         _require(rig, deadline_s, "a first letter")
     there = client.xlen(STREAM)
-    _rename(stage(rig.staging, kind, _SPARE_PDF if kind == "pdf" else number, WARM_UP_LETTERS), rig)
-    while client.xlen(STREAM) < there + WARM_UP_LETTERS:
+    first, count = (0, SPARE_PDFS) if kind == "pdf" else (number, WARM_UP_LETTERS)
+    _rename(stage(rig.staging, kind, first, count), rig)
+    while client.xlen(STREAM) < there + count:
         time.sleep(_POLL_S)
         _require(rig, deadline_s, "the warm-up letters")
     time.sleep(1.0)

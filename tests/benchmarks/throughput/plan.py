@@ -25,7 +25,6 @@ from tests.benchmarks.throughput.letters import Kind
 from tests.benchmarks.throughput.model import Results, Steady
 
 _FIRST: Final = 1_000
-_FIRST_PDF: Final = 100
 _STEADY_FROM: Final = 5_000_000
 
 
@@ -124,7 +123,7 @@ class Bench:
             self._flood(rig, "pdf", self._sizes.pdf)
 
     def _flood(self, rig: Rig, kind: Kind, count: int) -> None:
-        flood = loads.flood(rig, kind, _FIRST if kind != "pdf" else _FIRST_PDF, count)
+        flood = loads.flood(rig, kind, _FIRST if kind != "pdf" else loads.SPARE_PDFS, count)
         self.results.add_flood(kind, rig.contestant.name, flood)
         self._tell(f"{rig.contestant.name}: {count:,} {kind}, {flood.per_second:,.0f}/s, {flood.cpu_us:,.0f} us each")
 
