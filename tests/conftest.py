@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -67,6 +68,11 @@ def redis_server(empty_server: EmptyServer) -> Iterator[Server]:
 @pytest.fixture(autouse=True)
 def no_narration_left() -> Iterator[None]:
     """A narration that a test began writes to the standard error of that test, which is closed for the next one."""
+    loggers = [logging.getLogger(name) for name in ("imr", "celery")]
+    before = [(one, one.handlers[:], one.level, one.propagate) for one in loggers]
+    hook = threading.excepthook
     yield
-    root = logging.getLogger()
-    root.handlers[:] = [handler for handler in root.handlers if type(handler) is not logging.StreamHandler]
+    threading.excepthook = hook
+    for one, handlers, level, propagate in before:
+        one.handlers[:], one.propagate = handlers, propagate
+        one.setLevel(level)

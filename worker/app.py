@@ -64,8 +64,10 @@ def letters(version: object = None, claim_ids: object = None, **unknown: Any) ->
         report = _pipeline().run(wanted)
     except BadHint as error:
         log.error("hint refused: %s; the reaper hints its claims again", error)
-    except (RecordsUnavailable, redis.RedisError, OSError) as error:
+    except (RecordsUnavailable, redis.RedisError) as error:
         log.warning("hint put off (%s): its letters stay claimed and are hinted again", type(error).__name__)
+    except OSError as error:
+        log.warning("hint put off (errno=%s): its letters stay claimed and are hinted again", error.errno)
     except Exception as error:  # noqa: BLE001 - a MemoryError that escapes ends the worker
         log.error("hint failed kind=%s: its letters stay claimed and are hinted again", type(error).__name__)
     else:
