@@ -116,8 +116,7 @@ class Bench:
             if not service.is_running():
                 self.ends.append((name, self.nursery.ended[service.pid]))
                 self.start(name)
-        if not self.server.is_running():
-            self.server.start()
+        self.server.start()
 
     def stop(self, name: str) -> int:
         """Stop a service, which stays stopped."""

@@ -59,8 +59,7 @@ def paused(bench: Bench) -> None:
 
 def make_well(bench: Bench) -> None:
     """Whatever two faults at once have left."""
-    if not bench.server.is_running():
-        bench.server.start()
+    bench.server.start()
     bench.client().config_set("maxmemory", "0")
     bench.client().replicaof("NO", "ONE")
     bench.client().client_unpause()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,9 @@ class FaultyServer:
         own = {} if name == "valkey" else {"enable-debug-command": ""}
         self._config = {**PERSISTENT, **own, **config, "unixsocket": str(self.socket), "dir": str(folder)}
         self._process: subprocess.Popen[bytes] | None = None
+        self._changing = threading.RLock()
+        """Held while it is started or ended: one thread restarts it, another keeps it running. Of two servers on one
+        socket and one file, old connections would lead to one and new ones to the other."""
 
     @property
     def url(self) -> str:
@@ -48,7 +52,12 @@ class FaultyServer:
         return connect(self.url)
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it, unless it runs, and wait until it answers."""
+        with self._changing:
+            if not self.is_running():
+                self._start()
+
+    def _start(self) -> None:
         self.socket.unlink(missing_ok=True)
         arguments = [part for name, value in self._config.items() if value for part in (f"--{name}", value)]
         with self.log.open("ab") as log:
@@ -72,20 +81,23 @@ class FaultyServer:
 
     def kill(self) -> None:
         """kill -9."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        with self._changing:
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
 
     def restart(self) -> None:
         """Killed, and started on what it left."""
-        self.kill()
-        self.start()
+        with self._changing:
+            self.kill()
+            self.start()
 
     def forget(self) -> None:
         """Lose the data directory: the next start begins with nothing."""
-        self.kill()
-        for path in (self.folder / "appendonlydir").glob("*"):
-            path.unlink()
+        with self._changing:
+            self.kill()
+            for path in (self.folder / "appendonlydir").glob("*"):
+                path.unlink()
 
 
 @contextlib.contextmanager
