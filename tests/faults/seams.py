@@ -39,6 +39,7 @@ STEPS: Final = (
 
 def install(control: Path) -> Failpoints:
     """Put failpoints into this process."""
+    script_names()  # which reads our files, and is no step of ours
     points = Failpoints(control)
     for name in (*EFFECTS, *LOOKS):
         setattr(os, name, _call(points, f"os.{name}", getattr(os, name)))
