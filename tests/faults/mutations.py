@@ -130,7 +130,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "an acknowledgement that fails keeps its place",
-        "worker/hints.py",
+        "worker/broker.py",
         "self._quick_ack(delivery_tag)",
         "pass",
         ("tests/worker/test_hints.py", "-k", "acknowledged"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.mutations import MUTATIONS
 from tests.faults.soak import LETTERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,3 +44,7 @@ def test_each_command_is_a_target() -> None:
     targets = re.findall(r"^\| `make ([a-z]+)", TEXT, re.MULTILINE)
     assert [one for one in targets if f"\n{one}:" not in makefile] == []
     assert {"faults", "soak", "mutations"} <= set(targets)
+
+
+def test_each_safety_line_stands_where_the_mutation_check_takes_it_out() -> None:
+    assert [one.what for one in MUTATIONS if one.line not in (ROOT / one.file).read_text()] == []
