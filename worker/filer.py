@@ -207,9 +207,11 @@ class FilingThread:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """See `Files.at_work`; what is on disk by the end is filed by the thread."""
-        with self._filer.at_work():
-            yield
-        self._wanted.set()
+        try:
+            with self._filer.at_work():
+                yield
+        finally:
+            self._wanted.set()
 
     def close(self, timeout_s: float = DRAIN_S) -> None:
         """File what waits, if the disk is ready within `timeout_s`; the rest is hinted again and filed then."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +128,17 @@ class TestWhileTheWorkerIsAtWork:
             rig.pipeline(files=NotAtWork(made)).run([one])
             eventually(lambda: rig.disk.waits == 1 and not made._filer.is_waiting, "the disk to be waited for")
             assert rig.claimed() == [one]
+        eventually(lambda: rig.claimed() == [], "the letter to be filed")
+        made.close()
+
+    def test_the_thread_files_what_is_left_though_the_work_broke_off(self, rig: Rig) -> None:
+        made = FilingThread(Filer(spool=Spool(rig.share), durability=rig.disk, monotonic_s=lambda: rig.now_s))
+        one = rig.claim("letter.txt", b"a letter")
+        with suppress(RecordsUnavailable), made.at_work():
+            rig.pipeline(files=NotAtWork(made)).run([one])
+            eventually(lambda: rig.disk.waits == 1 and not made._filer.is_waiting, "the disk to be waited for")
+            assert rig.claimed() == [one]
+            raise RecordsUnavailable("away")
         eventually(lambda: rig.claimed() == [], "the letter to be filed")
         made.close()
 
