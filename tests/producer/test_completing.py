@@ -74,9 +74,11 @@ def test_in_renamed_mode_a_file_that_was_written_is_a_letter_once_it_is_renamed(
 
 
 def test_in_done_file_mode_nothing_goes_without_one_and_both_go_with_it(site: Site) -> None:
-    producer = started(moded(site, "done-file"))
-    site.share.drop("clinic.pdf")
+    moded(site, "done-file")
+    # There before the start, so that its folder is watched when the done-file comes.
     site.share.write("a/letter.pdf")
+    producer = started(site)
+    site.share.drop("clinic.pdf")
     quietly(site, producer, 30)
     assert site.share.claimed_paths() == []
     site.share.write("a/letter.pdf.done", "")
