@@ -1,7 +1,8 @@
-"""Sending hints: whatever waits, in one message, whenever the producer is free to send.
+"""Sending hints: whatever waits, in one message, whenever the producer is free to send and a worker to take it.
 
 There is no timer: a single letter goes at once, and while a message is being sent a burst gathers behind it and
-travels in the next one.
+travels in the next one. A producer can send ten small messages in the time that a worker needs for one of them, so
+what comes while the workers have enough to go on with gathers too: it would only wait on the queue instead.
 """
 
 from __future__ import annotations
@@ -19,6 +20,16 @@ log = logging.getLogger("imr.producer")
 PDF_WORK: Final = 3
 """So many letters of plain text a PDF counts as in a hint. It takes a worker five times as long; but each hint has its
 own cost, a third of a PDF's, which a third of a hundred PDFs bear more easily than a fifth."""
+
+
+ENOUGH_MESSAGES: Final = 4
+"""With so many on the queue no worker waits for the next one, and small messages gather into one."""
+LOOK_S: Final = 0.01
+"""How often a queue that holds enough is looked at, by a producer that has something for it: a look takes some 0.2 ms,
+and a worker some ten for what lies there."""
+GATHER_S: Final = 0.5
+"""But nothing gathers for longer: another producer's flood may keep the queue full for minutes. Two small messages a
+second more cost nobody anything."""
 
 
 def work_of(name: str) -> int:
@@ -61,20 +72,28 @@ class Outbox:
         self._waiting: dict[str, int] = {}
         self.hinted: dict[str, Hinted] = {}
         """The last hint of each claim; of one that was not taken the time is minus infinity."""
+        self._ahead = 0
+        """Messages on the queue at the most: as many as there were at the last look, and those sent since."""
+        self._look_at_s = float("-inf")
+        self._gather_until_s: float | None = None
+        """Until when what is waiting gathers; None if it does not."""
+        self._is_refused = False
+        """Whether the broker did not take the last message."""
 
     def add(self, claims: Mapping[str, int]) -> None:
         """These claims want a hint; each with how much work it is."""
         self._waiting.update(claims)
 
-    def send(self) -> bool:
-        """Send one message; whether more is waiting that could be sent at once.
+    def send(self) -> None:
+        """Send one message, if anything is waiting and it need not gather.
 
         When the broker does not take it the claims are forgotten here: they lie in `claimed/`, and the reaper, which
         finds them there, is the one place that repeats hints.
         """
         batch = self._batch()
-        if not batch:
-            return False
+        if not batch or self._gathers(batch):
+            return
+        self._gather_until_s = None
         for claim_id in batch:
             del self._waiting[claim_id]
         try:
@@ -82,11 +101,43 @@ class Outbox:
         except QueueUnavailable as error:
             log.warning("hint not sent letters=%d: %s; the reaper repeats it", len(batch), error)
             self.hinted.update((one, Hinted(float("-inf"), self._times(one))) for one in batch)
-            return False
+            self._is_refused = True
+            return
         now_s = self._now_s()
         self.hinted.update((one, Hinted(now_s, self._times(one) + 1)) for one in batch)
         log.info("hinted letters=%d first=%s", len(batch), batch[0])
-        return bool(self._waiting)
+        self._is_refused = False
+        self._ahead += 1
+        if self._ahead >= ENOUGH_MESSAGES:
+            # Now, and not when the next one comes: that would have to wait for the answer.
+            self._look()
+
+    def idle_s(self) -> float:
+        """How long there is nothing to send, if nothing is added; infinite if nothing is waiting.
+
+        A broker that took nothing is not tried again at once: the loop comes by within a second.
+        """
+        if not self._waiting or self._is_refused:
+            return float("inf")
+        return self._look_at_s - self._now_s() if self._gathers(self._batch()) else 0.0
+
+    def _gathers(self, batch: Sequence[str]) -> bool:
+        """Whether these claims, all that are waiting, do better to wait for more than on the queue."""
+        if self._ahead < ENOUGH_MESSAGES or len(batch) < len(self._waiting):
+            return False
+        now_s = self._now_s()
+        if now_s >= self._look_at_s:
+            self._look()
+        if self._gather_until_s is None:
+            self._gather_until_s = now_s + GATHER_S
+        return self._ahead >= ENOUGH_MESSAGES and now_s < self._gather_until_s
+
+    def _look(self) -> None:
+        self._look_at_s = self._now_s() + LOOK_S
+        try:
+            self._ahead = self._hints.depth()
+        except QueueUnavailable:
+            self._ahead = 0  # sending will tell
 
     def _batch(self) -> list[str]:
         """What has waited longest, as much as makes one batch of work, and one claim at least.

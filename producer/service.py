@@ -87,7 +87,6 @@ class Producer:
             monotonic_s=monotonic_s,
             wall_clock_ms=wall_clock_ms,
         )
-        self._more_to_send = False
         self._told_hold: str | None = None
         self._was_hindered = False
         self._every_s = timing.of_each()
@@ -120,16 +119,15 @@ class Producer:
         if self._is_due("reap") and self._noticing.absence is None:
             self._reaper.reap()
         self._outbox.add(self._intake.claim())
-        self._more_to_send = self._outbox.send()
+        self._outbox.send()
         if self._is_due("report"):
             self._report()
 
     def idle_s(self) -> float:
         """How long nothing is due, if nothing wakes us."""
-        if self._more_to_send:
-            return 0.0
         due_s = min(self._done_s[what] + every_s for what, every_s in self._every_s.items())
-        return max(0.0, min(due_s - self._now_s(), self._noticing.idle_s(), self._intake.idle_s()))
+        parts = (self._noticing, self._intake, self._outbox)
+        return max(0.0, min(due_s - self._now_s(), *(part.idle_s() for part in parts)))
 
     def _report(self) -> None:
         self._intake.ask()

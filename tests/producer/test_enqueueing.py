@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.enqueueing import PDF_WORK, Hinted, Outbox, work_of
+from producer.enqueueing import ENOUGH_MESSAGES, GATHER_S, LOOK_S, PDF_WORK, Hinted, Outbox, work_of
 from tests.producer.doubles import Clock, Queue
 
 
@@ -28,28 +28,32 @@ def texts(*claim_ids: str) -> dict[str, int]:
 
 
 def test_nothing_waiting_sends_nothing(outbox: Outbox, queue: Queue) -> None:
-    assert not outbox.send()
+    outbox.send()
     assert queue.sent == []
+    assert outbox.idle_s() == float("inf")
 
 
 def test_one_alone_goes_at_once(outbox: Outbox, queue: Queue) -> None:
     outbox.add(texts("a"))
-    assert not outbox.send(), "nothing more is waiting"
+    assert outbox.idle_s() == 0.0
+    outbox.send()
     assert queue.sent == [["a"]]
+    assert outbox.idle_s() == float("inf")
 
 
 def test_all_that_waits_goes_in_one_message_up_to_the_batch_in_order(outbox: Outbox, queue: Queue) -> None:
     outbox.add(texts("d", "c"))
     outbox.add(texts("b", "a", "e"))
-    assert outbox.send(), "more is waiting"
-    assert not outbox.send()
+    outbox.send()
+    assert outbox.idle_s() == 0.0, "more is waiting"
+    outbox.send()
     assert queue.sent == [["d", "c", "b"], ["a", "e"]]
 
 
 def test_a_message_holds_so_much_work_and_one_letter_at_least(outbox: Outbox, queue: Queue) -> None:
     outbox.add({"a": 1, "b": 2, "c": 1, "large": 9, "d": 2, "e": 2})
-    while outbox.send():
-        pass
+    while not outbox.idle_s():
+        outbox.send()
     assert queue.sent == [["a", "b"], ["c"], ["large"], ["d"], ["e"]]
 
 
@@ -68,13 +72,80 @@ def test_a_claim_that_waits_already_is_not_sent_twice(outbox: Outbox, queue: Que
 def test_what_the_broker_did_not_take_is_left_to_the_reaper(outbox: Outbox, queue: Queue) -> None:
     outbox.add(texts("a", "b", "c", "d"))
     queue.is_down = True
-    assert not outbox.send(), "no second attempt at once"
+    outbox.send()
+    assert outbox.idle_s() == float("inf"), "no second attempt at once"
     assert not outbox.is_waiting("a")
     assert outbox.hinted["a"].at_s == float("-inf"), "the reaper takes it at its next turn"
     assert outbox.is_waiting("d")
     queue.is_down = False
     outbox.send()
     assert queue.sent == [["d"]]
+
+
+def fill(outbox: Outbox, queue: Queue) -> None:
+    """Send as much as workers can go on with, of which they take nothing yet."""
+    for number in range(ENOUGH_MESSAGES):
+        outbox.add(texts(f"first {number}"))
+        queue.messages = len(queue.sent) + 1
+        outbox.send()
+    assert queue.messages == len(queue.sent) == ENOUGH_MESSAGES
+    queue.sent.clear()
+
+
+def test_what_comes_while_the_workers_have_enough_gathers_into_one_message(
+    outbox: Outbox, queue: Queue, clock: Clock
+) -> None:
+    fill(outbox, queue)
+    for claim_id in ("a", "b"):
+        outbox.add(texts(claim_id))
+        outbox.send()
+    assert queue.sent == []
+    assert outbox.idle_s() == pytest.approx(LOOK_S)
+    clock.advance(LOOK_S)
+    outbox.send()
+    assert queue.sent == [], "there is still enough"
+    queue.messages -= 1
+    clock.advance(LOOK_S)
+    assert outbox.idle_s() == 0.0
+    outbox.send()
+    assert queue.sent == [["a", "b"]]
+
+
+def test_nothing_gathers_for_long_whoever_keeps_the_queue_full(outbox: Outbox, queue: Queue, clock: Clock) -> None:
+    fill(outbox, queue)
+    outbox.add(texts("a"))
+    outbox.send()
+    for _ in range(round(GATHER_S / LOOK_S) + 1):
+        clock.advance(LOOK_S)
+        outbox.add(texts("b"))
+        outbox.send()
+    assert queue.sent == [["a", "b"]]
+    outbox.add(texts("c"))
+    outbox.send()
+    assert queue.sent == [["a", "b"]], "what comes then gathers anew"
+
+
+def test_a_full_message_does_not_wait_for_workers(outbox: Outbox, queue: Queue) -> None:
+    fill(outbox, queue)
+    outbox.add(texts("a", "b", "c", "d"))
+    outbox.send()
+    assert queue.sent == [["a", "b", "c"]]
+
+
+def test_letters_at_the_pace_of_the_workers_go_one_by_one(outbox: Outbox, queue: Queue) -> None:
+    for number in range(3 * ENOUGH_MESSAGES):
+        outbox.add(texts(str(number)))
+        outbox.send()
+        assert queue.sent[-1] == [str(number)]
+
+
+def test_a_queue_that_cannot_be_looked_at_holds_nothing_back(outbox: Outbox, queue: Queue, clock: Clock) -> None:
+    fill(outbox, queue)
+    outbox.add(texts("a"))
+    clock.advance(LOOK_S)
+    queue.is_down = True
+    outbox.send()
+    assert outbox.hinted["a"].at_s == float("-inf"), "the reaper repeats it"
 
 
 def test_when_a_claim_was_hinted_is_remembered_for_as_long_as_its_file_is_there(outbox: Outbox, clock: Clock) -> None:

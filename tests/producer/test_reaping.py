@@ -58,8 +58,9 @@ class Site:
         """The claims that one turn of the reaper hints."""
         before = len(self.queue.hinted)
         self._reaper.reap()
-        while self.outbox.send():
-            pass
+        self.outbox.send()
+        while not self.outbox.idle_s():
+            self.outbox.send()
         return self.queue.hinted[before:]
 
 
