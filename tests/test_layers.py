@@ -112,7 +112,7 @@ def test_the_pipeline_knows_no_transport(module: str) -> None:
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_only_the_app_and_the_client_half_know_celery(module: str) -> None:
     if foreign(module) & CELERY:
-        assert within(module, "worker.app", "worker.broker", "worker.careful", "worker.hints")
+        assert within(module, "worker.app", "worker.broker", "worker.careful", "worker.hints", "worker.telling")
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))

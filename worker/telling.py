@@ -1,0 +1,38 @@
+"""When a worker tells Flower what becomes of its hints: once they are with the process that works on them.
+
+Celery publishes a task's first event in the turn of its loop in which it takes the task over, and only in the next one
+hands the task to a process of the pool: each letter that comes alone waits for a round trip to the broker that is
+nothing to it. Events carry the time of what they tell, so Flower shows the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from celery.worker.consumer import Consumer
+
+CONSUMER: Final = f"{__name__}:TellingConsumer"
+"""How Celery is told of it (`worker_consumer`)."""
+DELAY_S: Final = 0.1
+"""Nobody sees it in Flower, and the events of a letter's whole way go out together."""
+
+
+class TellingConsumer(Consumer):  # type: ignore[misc]
+    """Celery's consumer of messages, with events that wait for each other."""
+
+    _is_arranged = False
+
+    def on_send_event_buffered(self) -> None:
+        """An event is to be published; Celery publishes by itself when very many are."""
+        if self.hub is not None and not self._is_arranged:
+            self._is_arranged = True
+            self.hub.call_later(DELAY_S, self._tell)
+
+    def _tell(self) -> None:
+        self._is_arranged = False
+        self._flush_events()
+
+    def stop(self) -> Any:
+        """Tell the rest, and stop."""
+        self._flush_events()
+        return super().stop()
