@@ -92,8 +92,8 @@ class Bench:
     def _time_others(self, contestants: Sequence[Contestant]) -> None:
         """Loads under which files are made; first, and no folder is removed until they are through.
 
-        ext4 passes over inodes that were freed in the last minutes, one by one: after thousands of files were removed, to
-        make one takes up to a millisecond of processor time.
+        ext4 passes over inodes that were freed in the last minutes, one by one: after thousands of files were removed,
+        making one takes up to a millisecond of processor time.
         """
         with contextlib.ExitStack() as folders:
             for _ in range(self._sizes.other_repetitions if self._sizes.pdf else 0):
