@@ -14,7 +14,7 @@ from tests.faults.striking import Strike
 
 pytestmark = pytest.mark.services
 
-SEND = "producer.enqueueing.Outbox.send > worker.hints.Hints.send: redis LPUSH"
+SEND = "producer.enqueueing.Outbox.send > worker.hints.Hints._publish: redis LPUSH"
 CLAIM = "producer.intake.Intake.claim > producer.claiming.Claimer._claim: os.rename"
 FINISH = "worker.pipeline.Pipeline._finish > worker.records.redis.RedisRecords._send: redis script finish"
 BEGIN = "worker.pipeline.Pipeline._begin > worker.records.redis.RedisRecords._send: redis script begin"
