@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run sample test lint types validate check lock docs bench bench-lock bench-quiet bench-parser bench-intake fuzz faults mutations soak clean
+.PHONY: help run sample test lint types validate check lock docs bench bench-lock bench-paces bench-quiet bench-parser bench-intake fuzz faults mutations soak clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,9 @@ docs: $(DEV) ## Write the generated parts of the docs and the README anew.
 
 bench: $(DEV) ## This system against the limit, naive Celery and other queues (20 minutes; QUICK=1: two, writes nothing).
 	$(BIN)/python -m tests.benchmarks.throughput $(if $(QUICK),--quick --no-rivals) $(ARGS)
+
+bench-paces: $(DEV) ## Latency and cost from 20 to 1,500 letters a second, beside naive Celery (about 2 minutes).
+	$(BIN)/python -m tests.benchmarks.throughput.paces $(ARGS)
 
 bench-quiet: $(DEV) ## What watching costs when nothing comes, with 10,000 archived letters (MINUTES=n, by default 60).
 	$(BIN)/python -m tests.benchmarks.throughput.quiet --minutes $(or $(MINUTES),60)

@@ -53,7 +53,9 @@ def _install(python: str, lock: Path) -> str | None:
     stamp = FOLDER / f"{lock.stem}.installed"
     if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
         return None
-    problem = _run([python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock)])
+    # A lock is complete. Left to itself pip takes a newer google-auth into account as soon as there is one, which a
+    # package wants with an extra, and refuses it for having no hash.
+    problem = _run([python, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", str(lock)])
     if problem is None:
         stamp.write_bytes(lock.read_bytes())
     return problem
