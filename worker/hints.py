@@ -49,7 +49,7 @@ def make_app(url: str, prefix: str) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,  # a batch ends by itself, fenced if too late
         worker_soft_shutdown_timeout=10.0,
         worker_send_task_events=True,
-        worker_consumer="worker.telling:TellingConsumer",
+        worker_consumer="worker.telling:TellingConsumer",  # by name: a producer has no use for it
         task_send_sent_event=False,  # doubles the cost of a publish; the worker's events are enough for Flower
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,

@@ -11,8 +11,6 @@ from typing import Any, Final
 
 from celery.worker.consumer import Consumer
 
-CONSUMER: Final = f"{__name__}:TellingConsumer"
-"""How Celery is told of it (`worker_consumer`)."""
 DELAY_S: Final = 0.1
 """Nobody sees it in Flower, and the events of a letter's whole way go out together."""
 
