@@ -66,7 +66,7 @@ docs: $(DEV) ## Write the generated parts of the docs and the README anew.
 	$(BIN)/python -m tests.docs.generate
 	$(BIN)/python -m tests.deploy.test_env_example
 
-bench: $(DEV) ## This system against the limit, naive Celery and other queues (20 minutes; QUICK=1: two, writes nothing).
+bench: $(DEV) ## This system against the limit, naive Celery and other queues (12 to 27 minutes; QUICK=1: two, writes nothing).
 	$(BIN)/python -m tests.benchmarks.throughput $(if $(QUICK),--quick --no-rivals) $(ARGS)
 
 bench-paces: $(DEV) ## Latency and cost from 20 to 1,500 letters a second, beside naive Celery (about 2 minutes).

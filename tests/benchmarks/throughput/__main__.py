@@ -1,7 +1,7 @@
 # ruff: noqa: T201  a command that prints its figures
 """`make bench`: this system against the limit, naive Celery and other queues, with the same letters and parser.
 
-    python -m tests.benchmarks.throughput            everything, 19 to 27 minutes; writes docs/
+    python -m tests.benchmarks.throughput            everything, 12 to 27 minutes; writes docs/
     python -m tests.benchmarks.throughput --quick    the same in small, about a minute; writes nothing
 
 Every contestant starts from nothing on a share and a server of its own (Valkey, append-only file, everysec), is warmed
