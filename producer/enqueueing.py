@@ -119,7 +119,9 @@ class Outbox:
         """
         if not self._waiting or self._is_refused:
             return float("inf")
-        return self._look_at_s - self._now_s() if self._gathers(self._batch()) else 0.0
+        if self._gather_until_s is None:
+            return 0.0
+        return max(0.0, min(self._look_at_s, self._gather_until_s) - self._now_s())
 
     def _gathers(self, batch: Sequence[str]) -> bool:
         """Whether these claims, all that are waiting, do better to wait for more than on the queue."""

@@ -15,6 +15,7 @@ from tests.support.letters import LONG_MS, claim, lease
 from tests.support.servers import Server
 from worker.contract.names import LETTERS_QUEUE, Keys
 from worker.contract.redis_client import connect
+from worker.contract.settings import Settings
 from worker.hints import Hints, make_app
 from worker.records.redis import RedisRecords
 
@@ -52,6 +53,15 @@ def test_both_keys_grow_with_what_waits(redis_server: Server) -> None:
         assert counted == [3, 1]
         client.delete(KEYS.broker + LETTERS_QUEUE)
     hints.close()
+
+
+def test_a_flood_makes_the_queue_long_enough_for_every_pod() -> None:
+    """The producer stops claiming at a limit, and what it has not claimed is on no queue."""
+    (settings,) = KUSTOMIZATION["configMapGenerator"]
+    assert (settings["name"], settings["behavior"]) == ("imr-settings", "merge")
+    set_to = dict(one.split("=") for one in settings["literals"])
+    hints = int(set_to["IMR_MAX_CLAIMED_LETTERS"]) // Settings.model_fields["batch_letters"].default
+    assert hints >= int(triggers()[0]["metadata"]["listLength"]) * SCALED["spec"]["maxReplicaCount"]
 
 
 def test_it_scales_the_workers_and_nothing_else_says_how_many() -> None:
@@ -94,3 +104,7 @@ def test_kustomize_builds_it_without_a_number_of_workers(tmp_path: Path) -> None
         one for one in documents(whole) if one["kind"] == "Deployment" and one["metadata"]["name"] == "imr-worker"
     ]
     assert "replicas" not in worker["spec"]
+    (settings,) = [
+        one for one in documents(whole) if one["kind"] == "ConfigMap" and "IMR_SHARE" in (one.get("data") or {})
+    ]
+    assert settings["data"]["IMR_MAX_CLAIMED_LETTERS"] == "20000"
