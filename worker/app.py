@@ -18,7 +18,7 @@ from typing import Any, Final
 import redis
 from billiard.common import terminate_handler_fired
 from celery import Celery
-from celery.signals import setup_logging, worker_process_shutdown, worker_ready, worker_shutdown
+from celery.signals import setup_logging, worker_init, worker_process_shutdown, worker_ready, worker_shutdown
 
 from worker.careful import STRATEGY
 from worker.contract.messages import BadHint, read_hint
@@ -28,7 +28,7 @@ from worker.contract.redis_client import connect
 from worker.contract.server import broker_of, redis_url
 from worker.contract.settings import Settings, load_settings
 from worker.contract.trust import Trust
-from worker.determining import Determiner, load_rules
+from worker.determining import Determiner, load_rules, open_calendar
 from worker.filer import Filer, Files, FilingThread
 from worker.hints import make_app
 from worker.pipeline import Pipeline
@@ -174,6 +174,12 @@ def _narrate(**_: object) -> None:
     celery = logging.getLogger("celery")
     celery.setLevel(logging.INFO)
     celery.addHandler(LastWords())
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+def _open_the_calendar(**_: object) -> None:
+    """Once, before the pool's processes are forked: else the first overturned letter of each of them waits for it."""
+    open_calendar()
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
