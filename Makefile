@@ -78,7 +78,7 @@ bench-quiet: $(DEV) ## What watching costs when nothing comes, with 10,000 archi
 bench-parser: $(DEV) ## Letters per second of the parser, against baselines in the same run (about 2 minutes).
 	$(BIN)/python -m tests.benchmarks.parser
 
-bench-intake: $(DEV) ## A flood of 200,000 files, and what watching quiet folders costs (about 10 minutes; ARGS=--help).
+bench-intake: $(DEV) ## A flood of 200,000 files, and what watching quiet folders costs (4 to 10 minutes; ARGS=--help).
 	$(BIN)/python -m tests.benchmarks.intake $(ARGS)
 
 fuzz: $(DEV) ## 100,000 mutated letters through the parser (SEED=n, CASES=n; about 10 minutes).
