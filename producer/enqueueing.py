@@ -20,8 +20,6 @@ log = logging.getLogger("imr.producer")
 PDF_WORK: Final = 3
 """So many letters of plain text a PDF counts as in a hint. It takes a worker five times as long; but each hint has its
 own cost, a third of a PDF's, which a third of a hundred PDFs bear more easily than a fifth."""
-
-
 ENOUGH_MESSAGES: Final = 4
 """With so many on the queue no worker waits for the next one, and small messages gather into one."""
 LOOK_S: Final = 0.01

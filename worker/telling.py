@@ -18,16 +18,16 @@ DELAY_S: Final = 0.1
 class TellingConsumer(Consumer):  # type: ignore[misc]
     """Celery's consumer of messages, with events that wait for each other."""
 
-    _is_arranged = False
+    _arranged: Any = None
+    """The entry of the loop's timer that will tell; Celery cancels those of a connection that fails while it begins."""
 
     def on_send_event_buffered(self) -> None:
         """An event is to be published; Celery publishes by itself when very many are."""
-        if self.hub is not None and not self._is_arranged:
-            self._is_arranged = True
-            self.hub.call_later(DELAY_S, self._tell)
+        if self.hub is not None and (self._arranged is None or self._arranged.canceled):
+            self._arranged = self.hub.call_later(DELAY_S, self._tell)
 
     def _tell(self) -> None:
-        self._is_arranged = False
+        self._arranged = None
         self._flush_events()
 
     def stop(self) -> Any:

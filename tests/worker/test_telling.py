@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from celery.utils.imports import symbol_by_name
+from kombu.asynchronous.timer import Entry
 
 from worker.hints import make_app
 from worker.telling import DELAY_S, TellingConsumer
@@ -16,15 +17,18 @@ from worker.telling import DELAY_S, TellingConsumer
 class Hub:
     """A loop that the test turns."""
 
-    later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    later: list[tuple[float, Entry]] = field(default_factory=list)
 
-    def call_later(self, delay_s: float, do: Callable[[], None]) -> None:
-        self.later.append((delay_s, do))
+    def call_later(self, delay_s: float, do: Callable[[], None]) -> Entry:
+        entry = Entry(do)  # type: ignore[no-untyped-call]
+        self.later.append((delay_s, entry))
+        return entry
 
     def turn(self) -> None:
         due, self.later = self.later, []
-        for _, do in due:
-            do()
+        for _, entry in due:
+            if not entry.canceled:
+                entry()
 
 
 @dataclass
@@ -64,6 +68,19 @@ def test_events_go_out_together_a_little_later(consumer: TellingConsumer, told: 
     consumer.on_send_event_buffered()
     consumer.hub.turn()
     assert told.flushes == 2, "what comes then has a turn of its own"
+
+
+def test_a_turn_that_was_cancelled_with_a_failed_connection_is_arranged_anew(
+    consumer: TellingConsumer, told: Told
+) -> None:
+    consumer.on_send_event_buffered()
+    ((_, entry),) = consumer.hub.later
+    entry.cancel()
+    consumer.hub.turn()
+    assert told.flushes == 0
+    consumer.on_send_event_buffered()
+    consumer.hub.turn()
+    assert told.flushes == 1
 
 
 def test_a_worker_that_stops_tells_the_rest_first(consumer: TellingConsumer, told: Told) -> None:
