@@ -67,6 +67,7 @@ class Pipeline:
             is_stopping=is_stopping,
         )
         self._monotonic = monotonic_s
+        self._is_stopping = is_stopping
 
     def run(self, claim_ids: Sequence[str]) -> Report:
         """Take each claim as far as it goes.
@@ -114,7 +115,10 @@ class Pipeline:
         token = secrets.token_hex(8)
         try:
             taken = take(self._spool.root, file.path, max_bytes=self._policy.max_letter_bytes)
-        except BaseException as error:  # noqa: BLE001 - every error has a disposition
+        except BaseException as error:
+            # Every error has a disposition; but a worker that is told to end has to, and the letter waits for another.
+            if isinstance(error, SystemExit | KeyboardInterrupt) and self._is_stopping():
+                raise
             unread = digest_of_unread(file.claim_id)
             return Work(file, Lease(unread, file.claim_id, token), failed=dispose(error))
         return Work(file, Lease(taken.digest, file.claim_id, token), taken=taken)

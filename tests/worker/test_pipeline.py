@@ -346,6 +346,36 @@ class TestOneLettersFailureStaysItsOwn:
         assert rig.run(determine=raising(SystemExit(), "nowhere")).results == dict.fromkeys(claims, "published")
         rig.assert_counts_close()
 
+    def test_a_worker_that_is_told_to_end_while_it_opens_a_file_leaves_the_letter_as_it_is(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A large file on a slow share takes long enough for that; it is a good letter."""
+
+        def told_to_end(*args: Any, **kwargs: Any) -> Any:
+            raise SystemExit(-241)
+
+        claims = [rig.claim(f"{text}.txt", text.encode()) for text in ("one", "two")]
+        with monkeypatch.context() as patch:
+            patch.setattr(pipeline, "take", told_to_end)
+            stopped = rig.pipeline(is_stopping=lambda: True)
+            for _ in range(2 * MOST):
+                with pytest.raises(SystemExit):
+                    stopped.run(claims)
+        assert (rig.published(), rig.dead(), rig.claimed()) == ([], [], claims)
+        assert rig.run().results == dict.fromkeys(claims, "published")
+        rig.assert_counts_close()
+
+    def test_an_end_that_nobody_asked_for_while_a_file_is_opened_is_a_fault_of_this_program(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def ends(*args: Any, **kwargs: Any) -> Any:
+            raise SystemExit(1)
+
+        claim = rig.claim("letter.txt", b"a letter")
+        monkeypatch.setattr(pipeline, "take", ends)
+        assert rig.run().results == {claim: "dead"}
+        assert rig.dead()[0]["data"]["code"] == "internal"
+
     def test_a_refusal_of_the_reader_is_a_dead_letter_with_its_code(self, rig: Rig) -> None:
         class Refusing(FakeReader):
             def to_text(self, content: bytes, following: bytes | None = None) -> Text:
