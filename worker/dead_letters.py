@@ -122,16 +122,20 @@ def remade(
     *, code: str, attempts: int, claim_id: str, received_on: date, failed_at: datetime, size_bytes: int | None
 ) -> DeadLetter:
     """A dead letter as far as its record tells, for one whose entry was trimmed: what it broke, but no places."""
-    texts = {one.code: one.sentence for one in catalogue()}
-    why = Disposition("review", code, texts.get(code, "The letter could not be published."))
     return make_dead_letter(
-        why,
+        by_code(code),
         attempts=attempts,
         claim_id=claim_id,
         received_on=received_on,
         failed_at=failed_at,
         size_bytes=size_bytes,
     )
+
+
+def by_code(code: str) -> Disposition:
+    """Why a letter goes to review, as far as the code alone says."""
+    sentences = {entry.code: entry.sentence for entry in catalogue()}
+    return Disposition("review", code, sentences.get(code, "The letter could not be published."))
 
 
 def _most_telling(violations: tuple[Violation, ...]) -> tuple[Violation, ...]:

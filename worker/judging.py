@@ -66,10 +66,25 @@ class Judge:
             log.error("letter failed claim=%s code=%s kind=%s", work.file.claim_id, verdict.code, verdict.message)
         return self.refused(work, verdict)
 
-    def refused(self, work: Work, why: Disposition) -> Verdict:
-        """The letter's dead letter, once nothing is waited for any more."""
+    def refused(self, work: Work, why: Disposition, named: Naming | None = None) -> Verdict | Disposition:
+        """The letter's dead letter, once nothing is waited for any more.
+
+        One that cannot be made with everything it should say is made with its code alone. Where that fails too, the
+        letter stays in `claimed/` for the reaper; the other letters of the batch do not wait for it.
+        """
         work.failed = why
-        return self.dead(work, why)
+        try:
+            return self._dead(work, why, named)
+        except Exception as error:  # noqa: BLE001 - a dead letter of its own must not stop those behind it
+            self._log_failed(work, error)
+        try:
+            return self._dead(work, dead_letters.by_code(why.code), named)
+        except Exception as error:  # noqa: BLE001 - the same
+            self._log_failed(work, error)
+            return Disposition("retry", dead_letters.INTERNAL, type(error).__name__)
+
+    def _log_failed(self, work: Work, error: Exception) -> None:
+        log.error("dead letter cannot be made claim=%s kind=%s", work.file.claim_id, type(error).__name__)
 
     def _determined(self, work: Work, following: Work | None) -> Verdict | Disposition:
         content = work.to_read
@@ -103,7 +118,7 @@ class Judge:
         )
         return Verdict(work, "published", "", encode_within(event))
 
-    def dead(self, work: Work, why: Disposition, named: Naming | None = None) -> Verdict:
+    def _dead(self, work: Work, why: Disposition, named: Naming | None) -> Verdict:
         """The letter's dead letter; without `named` its own name is wanted in `review/`, if no file has it."""
         if named is None:
             named = "claim" if self._spool.exists(work.file.review_path("plain")) else "plain"

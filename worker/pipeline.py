@@ -207,14 +207,20 @@ class Pipeline:
                 self._give_back(work, dispose(answer), report)
             elif answer.verdict == "taken" and work.failed is not None:
                 # Another letter has that name in review/: with the claim id before it, it is free.
-                renamed = self._judge.dead(work, work.failed, named="claim")
-                again.append(dataclasses.replace(renamed, earlier=verdict.earlier))
+                again += self._renamed(verdict, work.failed, report)
             elif answer.verdict == "earlier":
                 again += self._settled(verdict, answer, report)
             else:
                 self._after(verdict, answer, report, leaving)
                 finished |= {work.lease.digest} if answer.verdict != "fenced" else set()
         return finished | (self._finish(again, report, leaving) if again else set())
+
+    def _renamed(self, verdict: Verdict, why: Disposition, report: Report) -> list[Verdict]:
+        renamed = self._judge.refused(verdict.work, why, named="claim")
+        if isinstance(renamed, Disposition):
+            self._give_back(verdict.work, renamed, report)
+            return []
+        return [dataclasses.replace(renamed, earlier=verdict.earlier)]
 
     def _settled(self, verdict: Verdict, answer: Finished, report: Report) -> list[Verdict]:
         """The verdict about a file that was told of as other bytes, once those are superseded."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from datetime import date
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.support.failpoints import Failpoints, Killed
 from tests.support.letters import LONG_MS, RUN_OUT_MS, digest, lease
 from tests.support.memory_records import MemoryRecords
 from tests.support.rig import LEASE_S, MOST, FakeReader, Rig, determine
-from worker import pipeline
+from worker import dead_letters, pipeline
 from worker.contract.event import MAX_EVENT_BYTES
 from worker.contract.names import COMPANIONS, ERROR_SUFFIX, EXTRACTED_SUFFIX
 from worker.letter.errors import LetterError, Violation
@@ -697,6 +698,58 @@ class TestSeveralWorkers:
         data = rig.dead()[0]["data"]
         assert (data["code"], data["attempts"]) == ("poison", MOST)
         rig.assert_counts_close()
+
+
+class TestADeadLetterThatCannotBeMade:
+    """Whatever is wrong with it, the letters behind it go on, and it is written as soon as that can be done."""
+
+    def test_with_its_violations_is_made_with_its_code_alone(self, rig: Rig) -> None:
+        unwritable = Violation("issue_without_decision", "half a character: \ud83d", "issues.0.decision")
+        before, bad, after = (rig.claim(f"{text}.txt", text.encode()) for text in ("one", "broken", "two"))
+        report = rig.run(determine=raising(LetterError((unwritable,))))
+        assert report.results == {before: "published", bad: "dead", after: "published"}
+        data = rig.dead()[0]["data"]
+        assert (data["code"], data["violations"]) == ("issue_without_decision", [])
+        assert data["message"]
+        rig.assert_counts_close()
+
+    def test_of_a_poison_letter_is_poison_all_the_same(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        killer, good = rig.claim("killer.txt", b"broken"), rig.claim("good.txt", b"a letter")
+        for _ in range(MOST):
+            rig.memory.begin([lease("broken", killer)], lease_ms=RUN_OUT_MS, max_attempts=MOST, alone=True)
+        self.fail_times(monkeypatch, 1)
+        assert rig.run().results == {killer: "dead", good: "published"}
+        assert rig.dead()[0]["data"]["code"] == "poison"
+        rig.assert_counts_close()
+
+    def test_at_all_stays_claimed_and_starves_nobody(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        bad, good = rig.claim("bad.txt", b"broken"), rig.claim("good.txt", b"a letter")
+        with monkeypatch.context() as patch:
+            self.fail_times(patch, 2 * MOST)
+            assert rig.run().results == {bad: "retry", good: "published"}
+            for _ in range(MOST - 1):
+                assert rig.run().results == {bad: "retry"}
+        assert rig.run().results == {bad: "dead"}
+        rig.assert_counts_close()
+
+    def test_under_its_second_name_leaves_the_others(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its name was taken by another letter of the same batch; it is made once more, and that fails."""
+        first, second, good = (rig.claim("same.txt", text) for text in (b"broken", b"broken too", b"a letter"))
+        self.fail_times(monkeypatch, 1, after=2)
+        assert rig.run().results == {first: "dead", second: "dead", good: "published"}
+        assert len(rig.dead()) == 2
+        rig.assert_counts_close()
+
+    @staticmethod
+    def fail_times(monkeypatch: pytest.MonkeyPatch, times: int, after: int = 0) -> None:
+        make, calls = dead_letters.make_dead_letter, count()
+
+        def failing(*args: Any, **kwargs: Any) -> Any:
+            if after <= next(calls) < after + times:
+                raise ValueError("words of a letter")
+            return make(*args, **kwargs)
+
+        monkeypatch.setattr(dead_letters, "make_dead_letter", failing)
 
 
 class TestRedisGoesAway:
