@@ -21,13 +21,14 @@ from producer.reaping import RedisLeases
 from producer.reporting import RedisGauges
 from producer.service import Producer, Timing
 from producer.waking import Wake
-from worker.contract.identity import absence, adopt
+from worker.adapters.share.folders import prepare
+from worker.adapters.share.identity import absence, adopt
+from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.names import RECONCILE_TASK, TRIM_TASK, Keys
 from worker.contract.narration import narrate, places
 from worker.contract.redis_client import connect
 from worker.contract.server import broker_of, redis_url, require_server
 from worker.contract.settings import Settings, SettingsError, load_settings
-from worker.contract.share import Problem, StartRefused, prepare
 from worker.contract.trust import Trust
 from worker.hints import Hints, make_app
 

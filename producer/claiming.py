@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable
 from typing import Final
 
-from producer.walking import open_below
+from worker.adapters.share.walk import open_below
 from worker.contract.claim_ids import SEPARATOR, new_claim_id
 from worker.contract.junk import DONE_SUFFIX
 from worker.contract.names import CLAIMED, INBOX, stored_name

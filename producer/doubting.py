@@ -10,8 +10,8 @@ import logging
 import os
 from pathlib import Path
 
-from producer.walking import walk
-from worker.contract.identity import share_id
+from worker.adapters.share.identity import share_id
+from worker.adapters.share.walk import walk
 from worker.contract.names import ARCHIVE, CLAIMED, REVIEW
 from worker.contract.trust import Trust
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from producer.mount_table import MountTable
-from worker.contract.identity import share_id
-from worker.contract.mounts import mount_of
+from worker.adapters.share.identity import share_id
+from worker.adapters.share.mounts import mount_of
 
 log = logging.getLogger("imr.producer")
 

@@ -9,9 +9,9 @@ from typing import Final
 
 from producer.completing import Completion
 from producer.oldest import Rank, rank_of
-from producer.settling import Looks, Sample, Settling
-from producer.walking import sample_of
+from producer.settling import Settling
 from producer.watching import Notice
+from worker.adapters.share.file_sample import Looks, Sample, sample_of
 
 MAX_KNOWN: Final = 10_000
 """Files known at a time, some 2 MB: five times as many as may be claimed, so that claiming need not wait for any."""

@@ -26,7 +26,7 @@ from watchdog.observers.inotify_c import (
 )
 from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper, PathedInotifyEvent
 
-from producer.walking import Walk
+from worker.adapters.share.walk import Walk
 from worker.contract.junk import may_be_letter
 
 FULL_POLL_S: Final = 0.01

@@ -17,7 +17,8 @@ from producer.canary import Canary
 from producer.mount_table import MountTable
 from producer.waking import Wake
 from producer.watching import Notice, Watcher
-from worker.contract.mounts import Watch, Way, mount_of, ways_of
+from worker.adapters.share.mounts import Way, mount_of, ways_of
+from worker.contract.settings import Watch
 
 log = logging.getLogger("imr.producer")
 

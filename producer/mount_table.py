@@ -6,7 +6,7 @@ import select
 from contextlib import suppress
 from typing import BinaryIO
 
-from worker.contract.mounts import MOUNT_TABLE, Mount, parse_mounts
+from worker.adapters.share.mounts import MOUNT_TABLE, Mount, parse_mounts
 
 
 class MountTable:

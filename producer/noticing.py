@@ -16,8 +16,7 @@ from producer.scanning import Scanner
 from producer.waking import Wake
 from producer.watching import LOST, Notice
 from worker.contract.junk import may_be_letter
-from worker.contract.mounts import Watch
-from worker.contract.settings import Complete
+from worker.contract.settings import Complete, Watch
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import redis
 
 from producer.enqueueing import Hinted, Outbox, SendsHints, work_of
 from producer.pausing import Pauses
-from producer.walking import walk
+from worker.adapters.share.walk import walk
 from worker.contract.claim_ids import ID_CHARS, SEPARATOR, claimed_at_ms, split_claimed_name
 from worker.contract.names import CLAIMED, Keys
 from worker.hints import QueueUnavailable

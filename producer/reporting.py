@@ -12,8 +12,8 @@ from typing import Any, Final, Protocol, cast
 import redis
 
 from producer.admission import Load
+from worker.adapters.share.pause import is_paused
 from worker.contract.names import PRODUCER_REPORT_TTL_S, Keys
-from worker.contract.pause import is_paused
 from worker.contract.reports import ProducerReport
 
 UNTOLD_BYTES: Final = sys.maxsize

@@ -23,7 +23,7 @@ from producer.handing_over import AT_A_TIME, SLICE_S, HandingOver
 from producer.inbox import Inbox
 from producer.oldest import Oldest, path_of
 from producer.pacing import Pace
-from producer.walking import Met, Walk
+from worker.adapters.share.walk import Met, Walk
 from worker.contract.junk import is_own, may_be_letter
 
 log = logging.getLogger("imr.producer")

@@ -10,31 +10,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from itertools import takewhile
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final
 
-Looks: TypeAlias = bytes
-"""A sample in 36 bytes: thousands are kept. Two samples that differ never give the same."""
+from worker.adapters.share.file_sample import Sample
 
-_LOOKS: Final = struct.Struct("=QQQQI")
 _SINCE: Final = struct.Struct("=d")
-_64_BITS: Final = (1 << 64) - 1
-"""Of a time in nanoseconds: anybody can set a file's mtime to a year that takes more, and then its ctime differs."""
-
-
-class Sample(NamedTuple):
-    """How a file looked at one moment."""
-
-    size_bytes: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    links: int
-
-    @property
-    def looks(self) -> Looks:
-        """The same, to be kept and compared."""
-        times = self.mtime_ns & _64_BITS, self.ctime_ns & _64_BITS
-        return _LOOKS.pack(self.size_bytes, *times, self.inode, self.links)
 
 
 class Settling:

@@ -20,6 +20,7 @@ from billiard.common import terminate_handler_fired
 from celery import Celery
 from celery.signals import setup_logging, worker_init, worker_process_shutdown, worker_ready, worker_shutdown
 
+from worker.adapters.share.spool import Spool
 from worker.careful import STRATEGY
 from worker.contract.messages import BadHint, read_hint
 from worker.contract.names import LETTERS_TASK, RECONCILE_TASK, TRIM_TASK, Keys
@@ -37,7 +38,6 @@ from worker.reconciling import make_reconciler, reconcile
 from worker.records.durability import RedisDurability
 from worker.records.model import RecordsUnavailable
 from worker.records.redis import RedisRecords
-from worker.spool import Spool
 from worker.streams.diagnosis import limits_of, problems_of
 from worker.streams.state import read_states
 from worker.streams.trimming import Trimmer

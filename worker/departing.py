@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from worker import dead_letters
+from worker.adapters.share.safe_read import Signature
+from worker.adapters.share.spool import ClaimedFile
 from worker.contract.event import DEAD_LETTERED, encode, event_id, make_event
-from worker.reading import Signature, Text
-from worker.records.model import Naming, Records, State, copy_outcome, own_outcome
-from worker.spool import ClaimedFile
+from worker.contract.names import ReviewNaming
+from worker.reading import Text
+from worker.records.model import Records, State, copy_outcome, own_outcome
 from worker.work import Policy, Work
 
 log = logging.getLogger("imr.worker")
@@ -63,7 +65,7 @@ class Departures:
         self._policy = policy
 
     def of_letter(
-        self, work: Work, state: State | None, named: Naming, entry: str, event: bytes | None = None
+        self, work: Work, state: State | None, named: ReviewNaming, entry: str, event: bytes | None = None
     ) -> Departure:
         """Of a letter that is finished; `event` is its dead letter, if at hand, else entry `entry` has it.
 
@@ -85,7 +87,7 @@ class Departures:
         published = _told(work, entry) if state == "published" else None
         return _departure(work, copy_outcome(work.lease.digest), target, published=published)
 
-    def _dead_letter(self, work: Work, named: Naming, entry: str) -> bytes:
+    def _dead_letter(self, work: Work, named: ReviewNaming, entry: str) -> bytes:
         """The event of a dead letter that was finished before; put together anew if its entry was trimmed."""
         found = self._records.dead_letter_event(entry)
         if found is not None:

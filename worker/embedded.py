@@ -18,9 +18,9 @@ from typing import Final
 
 import redis
 
+from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.redis_client import connect
 from worker.contract.server import embedded_socket
-from worker.contract.share import Problem, StartRefused
 from worker.tether import tethered
 
 START_TIMEOUT_S: Final = 60.0

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final, Protocol
 
+from worker.adapters.share.spool import Spool
 from worker.departing import Departure
 from worker.filing import Filing
 from worker.records.model import Durability, RecordsUnavailable
-from worker.spool import Spool
 
 log = logging.getLogger("imr.worker")
 

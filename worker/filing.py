@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 
 from worker import companions
+from worker.adapters.share.safe_read import Signature, unchanged
+from worker.adapters.share.spool import Spool
 from worker.contract.names import EXTRACTED_SUFFIX
 from worker.departing import Departure, Reads, must_be_empty
-from worker.reading import Signature, unchanged
-from worker.spool import Spool
 from worker.work import Work
 
 __all__ = ["Filing", "Reads"]

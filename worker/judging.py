@@ -11,14 +11,14 @@ from datetime import date, datetime
 from typing import Final
 
 from worker import dead_letters
+from worker.adapters.share.spool import Spool
 from worker.contract.event import DEAD_LETTERED, PUBLISHED, encode, event_id, make_event
+from worker.contract.names import ReviewNaming
 from worker.filing import Filing, Reads
 from worker.fitting import encode_within
 from worker.letter.model import Determination
 from worker.reading import Text
-from worker.records.model import Naming
 from worker.retrying import Disposition, dispose
-from worker.spool import Spool
 from worker.work import Policy, Verdict, Work
 
 log = logging.getLogger("imr.worker")
@@ -66,7 +66,7 @@ class Judge:
             log.error("letter failed claim=%s code=%s kind=%s", work.file.claim_id, verdict.code, verdict.message)
         return self.refused(work, verdict)
 
-    def refused(self, work: Work, why: Disposition, named: Naming | None = None) -> Verdict | Disposition:
+    def refused(self, work: Work, why: Disposition, named: ReviewNaming | None = None) -> Verdict | Disposition:
         """The letter's dead letter, once nothing is waited for any more.
 
         One that cannot be made with everything it should say is made with its code alone. Where that fails too, the
@@ -118,7 +118,7 @@ class Judge:
         )
         return Verdict(work, "published", "", encode_within(event))
 
-    def _dead(self, work: Work, why: Disposition, named: Naming | None) -> Verdict:
+    def _dead(self, work: Work, why: Disposition, named: ReviewNaming | None) -> Verdict:
         """The letter's dead letter; without `named` its own name is wanted in `review/`, if no file has it."""
         if named is None:
             named = "claim" if self._spool.exists(work.file.review_path("plain")) else "plain"

@@ -17,14 +17,14 @@ from itertools import zip_longest
 from typing import Final
 
 from worker import dead_letters
+from worker.adapters.share.safe_read import folders_held_open, take
+from worker.adapters.share.spool import ClaimedFile, Spool
 from worker.departing import Departure, Departures, Reads
 from worker.filer import Files
 from worker.filing import Filing
 from worker.judging import Determine, Judge
-from worker.reading import folders_held_open, take
 from worker.records.model import Begun, Finished, Lease, RecordDamaged, Records, RecordsUnavailable
 from worker.retrying import Disposition, dispose
-from worker.spool import ClaimedFile, Spool
 from worker.superseding import Superseding
 from worker.work import Policy, Report, Verdict, Work, digest_of_unread
 

@@ -22,16 +22,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from worker.adapters.share.errors import Gone, Unreadable
+from worker.adapters.share.identity import share_id
+from worker.adapters.share.safe_read import take
+from worker.adapters.share.spool import TEMPORARY_PREFIX, ClaimedFile, Spool, files_below
 from worker.contract.claim_ids import claimed_at_ms, split_claimed_name
-from worker.contract.identity import share_id
 from worker.contract.names import ARCHIVE, DUPLICATES, EXTRACTED_SUFFIX, REVIEW
 from worker.contract.settings import Settings
 from worker.contract.trust import Doubt, Trust
-from worker.reading import Gone, Unreadable, take
 from worker.records.model import Record, Records
 from worker.review.desk import DeadItem, ReviewDesk
 from worker.review.sweeping import Sweeper
-from worker.spool import TEMPORARY_PREFIX, ClaimedFile, Spool, files_below
 
 log = logging.getLogger("imr.worker")
 

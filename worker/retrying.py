@@ -23,8 +23,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from worker.adapters.share.errors import Gone, Unreadable
 from worker.letter.errors import LetterError, Violation
-from worker.reading import Gone, Unreadable
 from worker.records.model import RecordDamaged, RecordsUnavailable
 
 Kind = Literal["review", "unwhole", "retry", "gone", "ours"]

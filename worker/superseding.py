@@ -11,9 +11,9 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from worker.adapters.share.spool import ClaimedFile
 from worker.contract.event import RESOLVED, Resolution, encode, event_id, make_event, superseding
 from worker.records.model import Lease, Record, Records, Resolve
-from worker.spool import ClaimedFile
 from worker.work import Policy, Verdict
 
 log = logging.getLogger("imr.worker")

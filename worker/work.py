@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from typing import Literal
 
-from worker.reading import Taken, Text
-from worker.records.model import Finish, Lease, Naming, Outcome
+from worker.adapters.share.safe_read import Taken
+from worker.adapters.share.spool import ClaimedFile
+from worker.contract.names import ReviewNaming
+from worker.reading import Text
+from worker.records.model import Finish, Lease, Outcome
 from worker.retrying import Disposition
-from worker.spool import ClaimedFile
 
 Result = Literal["published", "dead", "duplicate", "filed", "held", "fenced", "retry", "gone"]
 
@@ -69,7 +71,7 @@ class Verdict:
     outcome: Outcome
     code: str
     event: bytes
-    named: Naming = "plain"
+    named: ReviewNaming = "plain"
     earlier: str = ""
     """Event of what the file was before it was written to, once that is settled."""
 

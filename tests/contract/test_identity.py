@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.contract.identity import absence, adopt, share_id
-from worker.contract.share import prepare
+from worker.adapters.share.folders import prepare
+from worker.adapters.share.identity import absence, adopt, share_id
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.contract.mounts import Mount, Way, mount_of, mounts_below, parse_mounts, read_mounts, way_for, ways_of
+from worker.adapters.share.mounts import Mount, Way, mount_of, mounts_below, parse_mounts, read_mounts, way_for, ways_of
 
 TABLE = r"""
 22 27 0:21 / /proc rw,relatime - proc proc rw

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from worker.contract.pause import MAX_REASON_CHARS, PAUSE_FILE, Pause, end_pause, is_paused, read_pause, write_pause
+from worker.adapters.share.pause import (
+    MAX_REASON_CHARS,
+    PAUSE_FILE,
+    Pause,
+    end_pause,
+    is_paused,
+    read_pause,
+    write_pause,
+)
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

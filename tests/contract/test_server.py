@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import EmptyServer
 from tests.support.servers import NAMES, Server, ServerMissing, running
+from worker.adapters.start_problem import StartRefused
 from worker.contract.redis_client import connect
 from worker.contract.server import (
     _version,
@@ -21,7 +22,6 @@ from worker.contract.server import (
     server_problems,
 )
 from worker.contract.settings import Settings
-from worker.contract.share import StartRefused
 
 TRUSTED = {"appendonly": "yes", "appendfsync": "always"}
 

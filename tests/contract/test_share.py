@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from worker.adapters.share.folders import prepare, share_problems
+from worker.adapters.start_problem import StartRefused
 from worker.contract.names import FOLDERS
-from worker.contract.share import StartRefused, prepare, share_problems
 
 
 def test_the_folders_are_made_and_nothing_else_is_left(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from worker.adapters.share.spool import ClaimedFile
 from worker.cli.checking import markdown_table
 from worker.cli.exits import Exit
 from worker.cli.schemas import error_table
@@ -22,7 +23,6 @@ from worker.contract.event import PUBLISHED, encode, event_id, make_event
 from worker.contract.schema import event_schema
 from worker.determining import Determiner
 from worker.reading import Text
-from worker.spool import ClaimedFile
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

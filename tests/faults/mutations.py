@@ -119,11 +119,19 @@ MUTATIONS: Final = (
         "self._always = True",
         ("tests/worker/records/test_durability.py",),
     ),
-    Mutation("an error file without a sync", "worker/spool.py", "os.fsync(file.fileno())", "pass", SPOOL),
-    Mutation("a rename that replaces", "worker/spool.py", "_RENAME_NOREPLACE = 1", "_RENAME_NOREPLACE = 0", SPOOL),
+    Mutation(
+        "an error file without a sync", "worker/adapters/share/spool.py", "os.fsync(file.fileno())", "pass", SPOOL
+    ),
+    Mutation(
+        "a rename that replaces",
+        "worker/adapters/share/spool.py",
+        "_RENAME_NOREPLACE = 1",
+        "_RENAME_NOREPLACE = 0",
+        SPOOL,
+    ),
     Mutation(
         "links are followed",
-        "worker/reading/files.py",
+        "worker/adapters/share/safe_read.py",
         "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW |",
         "_FOLDER = os.O_RDONLY | os.O_DIRECTORY |",
         ("tests/reading/test_take_races.py", "tests/reading/test_take.py"),

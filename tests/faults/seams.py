@@ -27,7 +27,7 @@ EFFECTS: Final = (
 LOOKS: Final = ("open", "scandir", "listdir", "stat", "lstat", "fstat", "read", "statvfs")
 """Calls of `os` that only look, and fail when a share is away or a disk is broken."""
 
-FUNCTIONS: Final = (("worker.spool", "_rename_no_replace"),)
+FUNCTIONS: Final = (("worker.adapters.share.spool", "_rename_no_replace"),)
 """Calls of the kernel that `os` does not have; each is one function."""
 
 STEPS: Final = (

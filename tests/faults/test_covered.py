@@ -18,10 +18,10 @@ HARMLESS: dict[str, str] = {
     "producer.claiming._put_back: os.rename": "of a folder that took a file's place that very moment; no letter moves",
     "worker.cli.": "commands of a person and the supervisor: they start, show and ask, and change no letter",
     "worker.embedded.": "the embedded server's own folder and socket, before any letter",
-    "worker.contract.pause.": "a note of the operator's; letters wait in the inbox whether it is whole or not",
+    "worker.adapters.share.pause.": "a note of the operator's; letters wait in the inbox whether it is whole or not",
     "worker.contract.reader.": "for programs that read the streams: their own places in them, and no letter's",
     "worker.contract.trust.Trust.forget_loss": "a figure that people are told until they have seen to it",
-    "worker.spool._rename_no_replace: os.rename": "where kernel or file system know no renameat2",
+    "worker.adapters.share.spool._rename_no_replace: os.rename": "where kernel or file system know no renameat2",
 }
 """Side effects (by the beginning of their site) that no letter depends on."""
 
@@ -34,7 +34,7 @@ def is_harmless(site: str) -> bool:
 def passed(toured: tuple[Bench, list[tuple[str, str]], Letters]) -> set[str]:
     """The sites passed when letters go every way, are decided about by a person, and a disk is full."""
     bench, points, letters = toured
-    full = "worker.filing.Filing._move > worker.spool.Spool.write: file.write"
+    full = "worker.filing.Filing._move > worker.adapters.share.spool.Spool.write: file.write"
     strike(bench, letters, Strike("worker", Arm(full, "before", "raise:ENOSPC")))
     decide(bench, letters)
     with configured(bench, "appendfsync", "everysec"):

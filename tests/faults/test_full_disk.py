@@ -14,8 +14,8 @@ from tests.faults.checker import check
 from tests.faults.conftest import MakeBench
 from tests.faults.letters import Letters
 from tests.support.waiting import eventually
+from worker.adapters.share.spool import TEMPORARY_PREFIX
 from worker.contract.names import INBOX
-from worker.spool import TEMPORARY_PREFIX
 
 pytestmark = pytest.mark.services
 

@@ -18,8 +18,8 @@ SEND = "producer.enqueueing.Outbox.send > worker.hints.Hints._publish: redis LPU
 CLAIM = "producer.intake.Intake.claim > producer.claiming.Claimer._claim: os.rename"
 FINISH = "worker.pipeline.Pipeline._finish > worker.records.redis.RedisRecords._send: redis script finish"
 BEGIN = "worker.pipeline.Pipeline._begin > worker.records.redis.RedisRecords._send: redis script begin"
-ARCHIVE = "worker.filing.Filing._move > worker.spool.Spool.move: rename_no_replace"
-WRITE = "worker.filing.Filing._move > worker.spool.Spool.write: file.write"
+ARCHIVE = "worker.filing.Filing._move > worker.adapters.share.spool.Spool.move: rename_no_replace"
+WRITE = "worker.filing.Filing._move > worker.adapters.share.spool.Spool.write: file.write"
 ACK = "worker.broker.ForgivingQoS.ack: redis ZREM"
 PARSE = "worker.pipeline.Pipeline._verdicts > worker.judging.Judge._published: Determiner.__call__"
 

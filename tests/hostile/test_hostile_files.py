@@ -24,9 +24,9 @@ from tests.hostile.hostile import CANARY, CASES, MAX_LETTER_BYTES, PUBLISHED, Ca
 from tests.support.baits import Baits
 from tests.support.system import QUICK, System, running_system
 from tests.support.waiting import eventually
+from worker.adapters.share.spool import files_below
 from worker.contract.claim_ids import SEPARATOR
 from worker.contract.names import ERROR_SUFFIX, NOTE_SUFFIX, stored_name
-from worker.spool import files_below
 
 NO_CLAIM: Final = "0" * 20
 DEPTH: Final = 1000

@@ -22,7 +22,8 @@ import redis
 from tests.support.letters import digest
 from tests.support.rig import PACIFIC, Rig
 from tests.support.servers import binary_of
-from worker.contract.identity import adopt
+from worker.adapters.share.identity import adopt
+from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
 from worker.contract.names import ERROR_SUFFIX, Keys
 from worker.contract.redis_client import connect
 from worker.contract.trust import Trust
@@ -31,7 +32,6 @@ from worker.reconciling import BATCH, Checked, Reconciler, Since, back_to, recon
 from worker.records.redis import RedisRecords
 from worker.review.desk import ReviewDesk
 from worker.review.sweeping import STALE_S, Sweeper
-from worker.spool import TEMPORARY_PREFIX, Spool
 
 pytestmark = pytest.mark.services
 

@@ -21,7 +21,7 @@ from tests.support.failpoints import Failpoints, When
 from tests.support.letters import digest
 from tests.support.rig import LEASE_S, MOST, Rig, on_disk_at_once
 from tests.support.servers import Server
-from worker import spool
+from worker.adapters.share import spool
 from worker.contract.names import Keys
 from worker.records.redis import RedisRecords
 

@@ -13,7 +13,7 @@ from producer.admission import Limits, Load
 from producer.noticing import Manner
 from producer.reaping import Standing
 from producer.service import Producer, Timing
-from producer.walking import walk
+from worker.adapters.share.walk import walk
 from worker.contract.claim_ids import split_claimed_name
 from worker.contract.names import FOLDERS
 from worker.contract.reports import ProducerReport

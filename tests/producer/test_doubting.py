@@ -12,7 +12,7 @@ import redis
 from producer.doubting import Doubts
 from tests.producer.doubles import Share
 from tests.support.servers import Server
-from worker.contract.identity import adopt
+from worker.adapters.share.identity import adopt
 from worker.contract.names import Keys
 from worker.contract.trust import Trust
 

@@ -15,8 +15,8 @@ from producer.guarding import NOT_MOUNTED, Guard
 from producer.mount_table import MountTable
 from tests.producer.doubles import MANNER, SCAN_S, SETTLE_S, Share, Site
 from tests.producer.stepping import quietly, started, step_until
-from worker.contract.identity import adopt
-from worker.contract.mounts import Mount
+from worker.adapters.share.identity import adopt
+from worker.adapters.share.mounts import Mount
 
 
 @pytest.fixture

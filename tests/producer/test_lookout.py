@@ -19,7 +19,8 @@ from producer.waking import Wake
 from producer.watching import LOST, Watcher
 from tests.producer.doubles import Clock, Share
 from tests.support.waiting import eventually
-from worker.contract.mounts import Mount, Watch
+from worker.adapters.share.mounts import Mount
+from worker.contract.settings import Watch
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import redis
 from producer.reporting import RedisGauges, takes_writes
 from tests.producer.doubles import Share
 from tests.support.servers import Server, running
+from worker.adapters.share.pause import Pause, end_pause, write_pause
 from worker.contract.names import PRODUCER_REPORT_TTL_S, Keys
-from worker.contract.pause import Pause, end_pause, write_pause
 from worker.contract.reports import ProducerReport, decode
 
 REPORT = ProducerReport(waiting=3, ignored=2, claimed=1, hold=None, watching="events and scan")

@@ -21,10 +21,10 @@ from producer.inbox import MAX_KNOWN, Inbox
 from producer.oldest import rank_of
 from producer.pacing import Pace
 from producer.scanning import HARVEST_LETTERS, PAUSE_S, Scanner
-from producer.settling import Sample
-from producer.walking import Met
 from producer.watching import Notice
 from tests.producer.doubles import Clock, Share
+from worker.adapters.share.file_sample import Sample
+from worker.adapters.share.walk import Met
 
 PACE = Pace(shortest_s=5.0, longest_s=30.0)
 TOLD, BLIND = float("-inf"), float("inf")

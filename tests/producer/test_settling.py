@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.settling import Sample, Settling
+from producer.settling import Settling
+from worker.adapters.share.file_sample import Sample
 
 QUIET_S = 2.0
 U64, S64, U32 = st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**32 - 1)

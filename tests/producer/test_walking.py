@@ -10,9 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from producer import walking
-from producer.walking import Walk, is_folder, open_below, sample_of, sample_of_entry, walk
 from tests.producer.doubles import Share
+from worker.adapters.share import walk as walking
+from worker.adapters.share.file_sample import sample_of, sample_of_entry
+from worker.adapters.share.walk import Walk, is_folder, open_below, walk
 from worker.contract.junk import MAX_DEPTH, may_be_letter
 
 

@@ -8,7 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from worker.reading import Reader, Unreadable
+from worker.adapters.share.errors import Unreadable
+from worker.reading import Reader
 from worker.reading.process import ReadingProcess
 
 

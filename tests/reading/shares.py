@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from worker.reading import Taken, take
+from worker.adapters.share.safe_read import Taken, take
 
 CONTENT = b"Case Number: invented\r\n"
 LIMIT = 100_000

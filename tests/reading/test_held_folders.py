@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.reading import Gone, Unreadable, folders_held_open, take, unchanged
+from worker.adapters.share.errors import Gone, Unreadable
+from worker.adapters.share.safe_read import folders_held_open, take, unchanged
 
 FOLDERS = Path("/proc/self/fd")
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.reading import pdfs
-from worker.reading import Reader, ReadLimits, Text, Unreadable, refusals
+from worker.adapters.share.errors import Unreadable
+from worker.reading import Reader, ReadLimits, Text, refusals
 from worker.reading.frames import Answer, Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +65,8 @@ def test_it_ends_in_its_code_and_the_reader_goes_on(code: str, make: Callable[[]
 
 SMALL_CALLER = """
 import sys
-from worker.reading import Reader, ReadLimits, Unreadable
+from worker.adapters.share.errors import Unreadable
+from worker.reading import Reader, ReadLimits
 with Reader(ReadLimits(memory_bytes=200_000_000)) as reader:
     try:
         reader.to_text(sys.stdin.buffer.read())

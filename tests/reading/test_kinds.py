@@ -10,7 +10,8 @@ from contextlib import suppress
 import pytest
 
 from tests.reading import pdfs
-from worker.reading import Reader, Unreadable, kinds
+from worker.adapters.share.errors import Unreadable
+from worker.reading import Reader, kinds
 
 
 def archive(*names: str) -> bytes:

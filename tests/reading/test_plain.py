@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.reading import Text, Unreadable, plain
+from worker.adapters.share.errors import Unreadable
+from worker.reading import Text, plain
 
 LETTER = "Case Number: CM00-0000000\r\n\fDecision – “upheld”\n\tCafé\x0b \xa0end"
 

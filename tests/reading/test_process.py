@@ -20,7 +20,8 @@ from tests.reading import pdfs
 from tests.reading.inside import code_of, interrupt_after, pid_of, process_of
 from tests.reading.leaks import at_most_descriptors, children, is_alive, open_files, status_of
 from tests.support.waiting import eventually
-from worker.reading import Reader, ReaderUnavailable, ReadLimits, Text, Unreadable
+from worker.adapters.share.errors import Unreadable
+from worker.reading import Reader, ReaderUnavailable, ReadLimits, Text
 from worker.reading.limits import MIB
 from worker.reading.process import ReadingProcess
 

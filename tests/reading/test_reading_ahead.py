@@ -13,7 +13,8 @@ from tests.reading import pdfs
 from tests.reading.inside import code_of, interrupt_after, pid_of, process_of
 from tests.reading.leaks import is_alive
 from tests.support.waiting import eventually
-from worker.reading import Reader, ReadLimits, Unreadable
+from worker.adapters.share.errors import Unreadable
+from worker.reading import Reader, ReadLimits
 
 LETTER, OTHER, THIRD = pdfs.plain(), pdfs.plain("Another letter altogether."), pdfs.plain("The third one.")
 SHOWN = {LETTER: pdfs.SENTENCE, OTHER: "Another letter altogether.", THIRD: "The third one."}

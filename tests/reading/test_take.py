@@ -13,7 +13,8 @@ import pytest
 
 from tests.reading.leaks import at_most_descriptors
 from tests.reading.shares import CONTENT, LETTER, LIMIT, taken
-from worker.reading import Gone, Unreadable, take
+from worker.adapters.share.errors import Gone, Unreadable
+from worker.adapters.share.safe_read import take
 
 
 def refusal(share: Path, relative: str = LETTER) -> str:

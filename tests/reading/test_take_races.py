@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.reading.shares import CONTENT, LIMIT, taken
-from worker.reading import Gone, Unreadable
+from worker.adapters.share.errors import Gone, Unreadable
 
 
 def test_a_file_that_never_stops_growing_ends_at_the_budget(share: Path) -> None:

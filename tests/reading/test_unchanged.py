@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.reading.shares import CONTENT, taken
 from tests.support.waiting import eventually
-from worker.reading import unchanged
+from worker.adapters.share.safe_read import unchanged
 
 
 def test_a_file_left_alone_is_unchanged(share: Path) -> None:

@@ -7,7 +7,8 @@ import itertools
 
 from worker.contract.claim_ids import new_claim_id
 from worker.contract.event import Action
-from worker.records.model import Finish, Lease, Naming, Resolve
+from worker.contract.names import ReviewNaming
+from worker.records.model import Finish, Lease, Resolve
 
 NOON_2024_MS = 1_718_000_000_000
 LONG_MS = 3_600_000
@@ -43,7 +44,7 @@ def burying(
     path: str = "review/letter.txt",
     *,
     revision: int = 1,
-    named: Naming = "plain",
+    named: ReviewNaming = "plain",
     code: str = "empty",
     earlier: str = "",
 ) -> Finish:
@@ -58,7 +59,7 @@ def deciding(
     revision: int = 1,
     decisions: int = 0,
     path: str = "review/letter.txt",
-    named: Naming = "plain",
+    named: ReviewNaming = "plain",
 ) -> Resolve:
     """RESOLVE by a person who saw that revision and that many decisions; each call is a decision of its own."""
     token = f"decision-{next(_tokens)}"

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from worker.contract.names import ReviewNaming
 from worker.records.model import (
     Begun,
     Counts,
     Finish,
     Finished,
     Lease,
-    Naming,
     Record,
     RecordDamaged,
     Resolve,
@@ -50,7 +50,7 @@ class _Letter:
     revision: int = 1
     decisions: int = 0
     entry: str = ""
-    named: Naming = "plain"
+    named: ReviewNaming = "plain"
     code: str = ""
     superseded: str = ""
     decided: str = ""
@@ -159,7 +159,7 @@ class MemoryRecords:
             del self._open[one.lease.claim_id]
         return Finished("finished", letter.entry, letter.state, letter.named)
 
-    def _grant(self, path: str | None, named: Naming, digest: str) -> bool:
+    def _grant(self, path: str | None, named: ReviewNaming, digest: str) -> bool:
         if path is None or named == "claim":
             return True
         return self._review_names.setdefault(path, digest) == digest

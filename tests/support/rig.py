@@ -16,6 +16,7 @@ from tests.support.failpoints import Failpoints
 from tests.support.letters import NOON_2024_MS
 from tests.support.memory_durability import MemoryDurability
 from tests.support.memory_records import MemoryRecords
+from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import SEPARATOR, new_claim_id
 from worker.contract.names import CLAIMED, COMPANIONS, EXTRACTED_SUFFIX, FOLDERS, stored_name
 from worker.filer import Filer
@@ -26,7 +27,6 @@ from worker.reading import Text
 from worker.records.durability import RedisDurability
 from worker.records.model import Durability, Records
 from worker.records.redis import RedisRecords
-from worker.spool import Spool
 from worker.work import Policy, Report
 
 PACIFIC = ZoneInfo("America/Los_Angeles")

@@ -15,8 +15,8 @@ from typing import Final
 import redis
 
 from tests.support.waiting import eventually
+from worker.adapters.start_problem import StartRefused
 from worker.contract.redis_client import connect
-from worker.contract.share import StartRefused
 from worker.embedded import find_server_binary
 
 IN_CI: Final = os.environ.get("CI", "").lower() == "true"

@@ -15,10 +15,10 @@ from tests.support.failpoints import Failpoints, Killed, When
 from tests.support.letters import digest
 from tests.support.rig import Rig
 from worker import dead_letters
+from worker.adapters.share.spool import Spool
 from worker.companions import note
 from worker.contract.names import ERROR_SUFFIX, NOTE_SUFFIX
 from worker.review.desk import ReviewDesk
-from worker.spool import Spool
 
 TOLD: dict[str, Any] = {
     "id": "0123456789abcdef:1",

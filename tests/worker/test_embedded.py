@@ -17,9 +17,9 @@ import pytest
 
 from tests.support.servers import ServerMissing, answers, binary_of
 from tests.support.waiting import eventually
+from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.redis_client import connect
 from worker.contract.server import require_server
-from worker.contract.share import Problem, StartRefused
 from worker.embedded import LONGEST_PAUSE_S, EmbeddedServer, Kept, embedded_server
 
 pytestmark = pytest.mark.services

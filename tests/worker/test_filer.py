@@ -15,10 +15,10 @@ from tests.support.memory_durability import MemoryDurability
 from tests.support.rig import FakeReader, Rig
 from tests.support.waiting import eventually
 from worker import filer
+from worker.adapters.share.spool import Spool
 from worker.filer import TIDY_S, Filer, Files, FilingThread
 from worker.reading import Text
 from worker.records.model import RecordsUnavailable
-from worker.spool import Spool
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.letters_pdf import make_pdf
+from worker.adapters.share.errors import Unreadable
 from worker.letter.errors import LetterError
 from worker.letter.parsing import parse
-from worker.reading import Reader, Unreadable
+from worker.reading import Reader
 from worker.retrying import Kind, dispose
 
 LETTERS = Path(__file__).resolve().parents[1] / "letters"

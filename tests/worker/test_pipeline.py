@@ -20,13 +20,14 @@ from tests.support.letters import LONG_MS, RUN_OUT_MS, digest, lease
 from tests.support.memory_records import MemoryRecords
 from tests.support.rig import LEASE_S, MOST, FakeReader, Rig, determine
 from worker import dead_letters, pipeline
+from worker.adapters.share.errors import Unreadable
+from worker.adapters.share.spool import Spool
 from worker.contract.event import MAX_EVENT_BYTES
 from worker.contract.names import COMPANIONS, ERROR_SUFFIX, EXTRACTED_SUFFIX
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
-from worker.reading import ReaderUnavailable, Text, Unreadable
+from worker.reading import ReaderUnavailable, Text
 from worker.records.model import Finish, Lease, RecordDamaged, Records, RecordsUnavailable, Resolve
-from worker.spool import Spool
 
 DAY = "archive/2024/06/09"
 """The claims of the rig arrive at 23:13 of that day in California, on the next day by UTC."""

@@ -6,8 +6,9 @@ import errno
 
 import pytest
 
+from worker.adapters.share.errors import Gone, Unreadable
 from worker.letter.errors import LetterError, Violation
-from worker.reading import Gone, ReaderUnavailable, Unreadable
+from worker.reading import ReaderUnavailable
 from worker.records.model import RecordDamaged, RecordsUnavailable
 from worker.retrying import Kind, dispose
 

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.letters import claim
-from worker import spool as module
+from worker.adapters.share import spool as module
+from worker.adapters.share.spool import TEMPORARY_PREFIX, ClaimedFile, Spool
 from worker.contract.names import COMPANIONS, ERROR_SUFFIX, EXTRACTED_SUFFIX, FOLDERS, MAX_NAME_BYTES, stored_name
-from worker.spool import TEMPORARY_PREFIX, ClaimedFile, Spool
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 ID = claim()

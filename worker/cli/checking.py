@@ -10,15 +10,16 @@ from pydantic import SecretStr
 from rich.table import Table
 
 from worker.accounting import producer_reports
+from worker.adapters.share.folders import share_problems
+from worker.adapters.share.identity import absence
+from worker.adapters.share.mounts import read_mounts, ways_of
+from worker.adapters.start_problem import Problem, StartRefused
 from worker.cli.console import out
 from worker.cli.exits import Exit
-from worker.contract.identity import absence
-from worker.contract.mounts import read_mounts, ways_of
 from worker.contract.names import INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.contract.server import filing_waits, redis_url, server_problems
 from worker.contract.settings import Settings, SettingsError, load_settings
-from worker.contract.share import Problem, StartRefused, share_problems
 from worker.determining import load_rules
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from redis.exceptions import RedisError
 
+from worker.adapters.share.folders import ShareUnavailable
+from worker.adapters.start_problem import StartRefused
 from worker.cli.console import err
 from worker.cli.exits import Exit
 from worker.contract.settings import SettingsError
-from worker.contract.share import ShareUnavailable, StartRefused
 from worker.hints import QueueUnavailable
 from worker.records.model import RecordsUnavailable
 from worker.review.desk import DecisionRefused, NoSuchDeadLetter

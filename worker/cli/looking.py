@@ -14,12 +14,13 @@ import typer
 from rich.table import Table
 
 from worker.accounting import Account, take_account
+from worker.adapters.share.pause import read_pause
+from worker.adapters.share.spool import Spool
 from worker.cli.console import err, out, write_line
 from worker.cli.exits import Exit
 from worker.cli.following import line
 from worker.cli.pausing import told
 from worker.contract.names import TAIL_GROUP, Keys
-from worker.contract.pause import read_pause
 from worker.contract.reader import Entry, Handle, Reader
 from worker.contract.redis_client import connect
 from worker.contract.reports import ProducerReport
@@ -27,7 +28,6 @@ from worker.contract.server import redis_url
 from worker.contract.settings import Settings, load_settings
 from worker.contract.trust import Doubt, Loss, Trust
 from worker.records.redis import RedisRecords
-from worker.spool import Spool
 from worker.streams.diagnosis import limits_of, problems_of
 from worker.streams.state import read_states
 

@@ -15,12 +15,13 @@ from rich.table import Table
 from rich.text import Text as Styled
 
 from worker import dead_letters
+from worker.adapters.share.safe_read import take
 from worker.cli.console import err, out, printable, write_line
 from worker.cli.exits import Exit
 from worker.contract.settings import Settings, load_settings
 from worker.determining import Determiner, load_rules
 from worker.letter.model import Determination
-from worker.reading import Reader, ReadLimits, take
+from worker.reading import Reader, ReadLimits
 from worker.retrying import Disposition, dispose
 
 _JSON = orjson.OPT_UTC_Z

@@ -9,10 +9,10 @@ from typing import Annotated, Final
 
 import typer
 
+from worker.adapters.share.folders import share_reached
+from worker.adapters.share.pause import MAX_REASON_CHARS, PAUSE_FILE, Pause, end_pause, read_pause, write_pause
 from worker.cli.console import err, printable
-from worker.contract.pause import MAX_REASON_CHARS, PAUSE_FILE, Pause, end_pause, read_pause, write_pause
 from worker.contract.settings import load_settings
-from worker.contract.share import share_reached
 
 _REASON: Final = f"Why, at most {MAX_REASON_CHARS} characters; shown by `imr status`."
 

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text as Styled
 
+from worker.adapters.share.spool import Spool
 from worker.cli.console import err, out, printable, write_line
 from worker.cli.exits import Exit
 from worker.cli.pausing import who
@@ -21,7 +22,6 @@ from worker.contract.settings import Settings, load_settings
 from worker.records.redis import RedisRecords
 from worker.review.desk import DeadItem, ReviewDesk
 from worker.review.sweeping import Sweeper
-from worker.spool import Spool
 
 group = typer.Typer(help="Letters that went to review: understand, redrive or discard them.", no_args_is_help=True)
 

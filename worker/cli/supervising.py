@@ -27,24 +27,25 @@ import redis
 from rich.status import Status
 
 from worker.accounting import Account, take_account
+from worker.adapters.share.folders import prepare
+from worker.adapters.share.identity import absence
+from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
+from worker.adapters.start_problem import StartRefused
 from worker.cli.console import err, out
 from worker.cli.exits import Exit
 from worker.cli.failing import AlreadyRunning
 from worker.cli.following import line
 from worker.contract.entries import entries_of
 from worker.contract.event import DEAD_LETTERED
-from worker.contract.identity import absence
 from worker.contract.names import INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.contract.server import require_server
 from worker.contract.settings import Settings
-from worker.contract.share import StartRefused, prepare
 from worker.contract.trust import Trust
 from worker.determining import load_rules
 from worker.embedded import Kept, embedded_server
 from worker.records.model import RecordsUnavailable
 from worker.records.redis import RedisRecords
-from worker.spool import TEMPORARY_PREFIX, Spool
 from worker.tether import tethered
 
 _STOP_PRODUCER_S: Final = 15.0

@@ -7,7 +7,7 @@ Folders, all on one file system (a claim is one rename):
     archive/    YYYY/MM/DD/<sub-folders>/<claim id>~<name>, published letters
     review/     <sub-folders>/<name>, dead letters, each beside <name>.error.json and <name>.error.txt
     .imr/       the share's id, the embedded server's data and this machine's lock; never scanned
-    PAUSED.txt  there while an operator holds the intake (`worker.contract.pause`)
+    PAUSED.txt  there while an operator holds the intake (`worker.adapters.share.pause`)
 
 Keys, all below one prefix (`imr`):
 
@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Literal
 
 INBOX = "inbox"
 CLAIMED = "claimed"
@@ -44,6 +45,9 @@ ERROR_SUFFIX = ".error.json"
 NOTE_SUFFIX = ".error.txt"
 COMPANIONS = (ERROR_SUFFIX, NOTE_SUFFIX)
 """What lies beside a dead letter, in the order in which it is written."""
+
+ReviewNaming = Literal["plain", "claim"]
+"""How a file is named in `review/`: by its own name, or with its claim id before it because that name is taken."""
 
 LETTERS_QUEUE = "letters"
 LETTERS_TASK = "imr.letters"

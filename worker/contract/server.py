@@ -10,8 +10,8 @@ from typing import Any, Final, cast
 
 import redis
 
+from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.settings import Settings
-from worker.contract.share import Problem, StartRefused
 
 OLDEST_VERSION: Final = (6, 2)
 """ZMSCORE and XAUTOCLAIM appeared in Redis 6.2."""

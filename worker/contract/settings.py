@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from worker.contract.mounts import Watch
 from worker.contract.names import STATE
 
 
@@ -56,6 +55,8 @@ def _within_lease(read_timeout_s: float, info: ValidationInfo) -> float:
     return read_timeout_s
 
 
+Watch = Literal["auto", "events", "scan"]
+"""What the setting `IMR_WATCH` asks for."""
 Complete = Literal["quiet", "renamed", "done-file"]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]

@@ -5,8 +5,9 @@ process of their own. Nothing here knows Celery, Redis or the environment, nothi
 here, other than `Taken.content` and `Text.text`, holds a name or a word of a letter.
 """
 
-from worker.reading.errors import Gone, ReaderUnavailable, Unreadable
-from worker.reading.files import Signature, Taken, folders_held_open, same_content, take, unchanged
+from worker.adapters.share.errors import Gone, Unreadable
+from worker.adapters.share.safe_read import Signature, Taken, folders_held_open, same_content, take, unchanged
+from worker.reading.errors import ReaderUnavailable
 from worker.reading.limits import ReadLimits
 from worker.reading.reader import Reader
 from worker.reading.text import Text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from worker.reading.errors import Unreadable
+from worker.adapters.share.errors import Unreadable
 
 _HEAD_BYTES = 4096
 """How far into the file a kind is looked for: the names of a Word document's parts stand within the first 2 KB."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
-from worker.reading.errors import Unreadable
+from worker.adapters.share.errors import Unreadable
 from worker.reading.text import Text
 
 _MARKS = (

@@ -6,8 +6,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
+from worker.adapters.share.errors import Unreadable
 from worker.reading import kinds, plain, refusals
-from worker.reading.errors import Unreadable
 from worker.reading.frames import Answer, Outcome
 from worker.reading.limits import ReadLimits
 from worker.reading.process import Ended, Exit, ReadingProcess

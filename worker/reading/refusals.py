@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from worker.reading.errors import Unreadable
+from worker.adapters.share.errors import Unreadable
 from worker.reading.frames import OUT_OF_MEMORY_EXIT, Answer, Outcome
 from worker.reading.limits import MIB, ReadLimits
 from worker.reading.plain import too_much_text

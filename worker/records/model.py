@@ -6,12 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from worker.contract.names import ReviewNaming
+
 State = Literal["waiting", "working", "published", "dead", "discarded"]
 Outcome = Literal["published", "dead"]
-Naming = Literal["plain", "claim"]
-"""How a file is named in `review/`: by its own name, or with its claim id before it because that name is taken."""
-
-
 COPY = "copy"
 
 
@@ -51,7 +49,7 @@ class Begun:
     revision: int
     attempts: int
     entry: str
-    named: Naming
+    named: ReviewNaming
     earlier: str = ""
     """With `done` and `duplicate`: event of what the file was before it was written to, still to be superseded."""
 
@@ -65,7 +63,7 @@ class Finish:
     outcome: Outcome
     code: str
     event: bytes
-    named: Naming = "plain"
+    named: ReviewNaming = "plain"
     review_path: str | None = None
     """Path wanted in `review/`, relative to the share; None for a published letter."""
     earlier: str = ""
@@ -80,7 +78,7 @@ class Finished:
     entry: str
     """Id of the stream entry; with `earlier`, of the event that has to be superseded first."""
     state: State | None
-    named: Naming
+    named: ReviewNaming
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ class Resolve:
     decisions: int
     review_path: str
     event: bytes
-    named: Naming = "plain"
+    named: ReviewNaming = "plain"
     token: str = ""
     """Of this decision: a call that is repeated with it gets the first one's answer. None is nobody's."""
     by: Lease | None = None
@@ -108,7 +106,7 @@ class Resolved:
     state: State | None
     revision: int
     decisions: int
-    named: Naming
+    named: ReviewNaming
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ class Record:
     revision: int
     decisions: int
     entry: str
-    named: Naming
+    named: ReviewNaming
     code: str
     superseded: str = ""
     """Digest of the letter that its file became after it was finished."""

@@ -12,14 +12,13 @@ import redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from worker.contract.event import CONTENT_TYPE
-from worker.contract.names import Keys
+from worker.contract.names import Keys, ReviewNaming
 from worker.records.model import (
     Begun,
     Counts,
     Finish,
     Finished,
     Lease,
-    Naming,
     Record,
     RecordDamaged,
     RecordsUnavailable,
@@ -186,7 +185,7 @@ def _of_each(batch: Sequence[Command], reply: Any) -> Sequence[Any]:
     return [reply] * len(batch) if isinstance(reply, Exception) else cast("list[Any]", reply)
 
 
-def _wanted(path: str | None, named: Naming) -> str:
+def _wanted(path: str | None, named: ReviewNaming) -> str:
     """The name that a letter needs for itself; one with its claim id in it is its own anyway."""
     return path_hash(path) if path is not None and named == "plain" else ""
 
@@ -221,7 +220,7 @@ def _refusal(reply: Exception) -> str:
     return next((code for code in _REFUSALS if code in str(reply)), type(reply).__name__)
 
 
-def _naming(raw: bytes) -> Naming:
+def _naming(raw: bytes) -> ReviewNaming:
     return "claim" if raw == b"claim" else "plain"
 
 

@@ -16,11 +16,11 @@ from typing import Any, Final, Literal, cast
 import orjson
 
 from worker import companions
+from worker.adapters.share.spool import ClaimedFile, Spool
 from worker.contract.claim_ids import is_claim_id, split_claimed_name
 from worker.contract.event import RESOLVED, Action, Resolution, encode, event_id, make_event
-from worker.contract.names import DISCARDED, ERROR_SUFFIX, REVIEW
-from worker.records.model import Naming, Record, Records, RecordsUnavailable, Resolve, Resolved
-from worker.spool import ClaimedFile, Spool
+from worker.contract.names import DISCARDED, ERROR_SUFFIX, REVIEW, ReviewNaming
+from worker.records.model import Record, Records, RecordsUnavailable, Resolve, Resolved
 
 log = logging.getLogger("imr.review")
 
@@ -127,7 +127,7 @@ class ReviewDesk:
         record = self.record(item)
         if record is None:
             raise DecisionRefused("the records know nothing of this letter; redrive it to have it read again")
-        named: Naming = "plain" if action == "restore" else record.named
+        named: ReviewNaming = "plain" if action == "restore" else record.named
         answer = self._resolve(self._decision(item, record, action, reason, named))
         if answer.verdict == "taken":
             answer = self._resolve(self._decision(item, record, action, reason, "claim"))
@@ -142,7 +142,9 @@ class ReviewDesk:
             # It may have been taken, and only the reply lost: the same call once more has the same answer.
             return self._records.resolve(decision)
 
-    def _decision(self, item: DeadItem, record: Record, action: Action, reason: str | None, named: Naming) -> Resolve:
+    def _decision(
+        self, item: DeadItem, record: Record, action: Action, reason: str | None, named: ReviewNaming
+    ) -> Resolve:
         resolution = Resolution(
             schema_version="1.0",
             action=action,
@@ -203,7 +205,7 @@ class ReviewDesk:
         companions.carry(self._spool, item.path, target)
 
 
-def _target(item: DeadItem, action: Action, named: Naming) -> str:
+def _target(item: DeadItem, action: Action, named: ReviewNaming) -> str:
     """Where the decision takes the file."""
     if action == "redrive":
         return item.file.path

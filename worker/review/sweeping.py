@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from worker import companions
+from worker.adapters.share.errors import Gone, Unreadable
+from worker.adapters.share.safe_read import take
+from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool, files_below
 from worker.contract.names import COMPANIONS, DUPLICATES, ERROR_SUFFIX, REVIEW
-from worker.reading import Gone, Unreadable, take
 from worker.records.model import Records
-from worker.spool import TEMPORARY_PREFIX, Spool, files_below
 
 STALE_S: Final = 3600.0
 """A temporary file lives for milliseconds, a decision takes its files along within seconds; the rest of the hour is for

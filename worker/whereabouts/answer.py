@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import redis
 
-from worker.contract.share import StartRefused
+from worker.adapters.start_problem import StartRefused
 from worker.records.lookup import Lookup
 from worker.records.model import RecordsUnavailable
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
+from worker.adapters.share.spool import Spool, files_below
 from worker.contract.claim_ids import arrival_day, split_claimed_name
 from worker.contract.names import (
     ARCHIVE,
@@ -22,7 +23,6 @@ from worker.contract.names import (
     INBOX,
     REVIEW,
 )
-from worker.spool import Spool, files_below
 
 Where = Literal["inbox", "claimed", "archive", "review", "discarded", "duplicates"]
 

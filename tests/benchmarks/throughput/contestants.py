@@ -12,8 +12,8 @@ from typing import Final
 
 from tests.benchmarks.throughput.processes import Process, start, stopping
 from tests.support.servers import Server, running
+from worker.adapters.share.folders import prepare
 from worker.contract.names import INBOX
-from worker.contract.share import prepare
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 APPS: Final = "tests.benchmarks.throughput.apps"

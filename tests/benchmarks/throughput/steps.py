@@ -14,16 +14,17 @@ from producer.claiming import Claimer
 from tests.benchmarks.throughput.contestants import SERVER
 from tests.benchmarks.throughput.letters import stage
 from tests.support.servers import running
+from worker.adapters.share.folders import prepare
+from worker.adapters.share.safe_read import Taken, folders_held_open, take, unchanged
+from worker.adapters.share.spool import ClaimedFile, Spool
 from worker.contract.event import PUBLISHED, encode, event_id, make_event
 from worker.contract.names import CLAIMED, INBOX, Keys
 from worker.contract.redis_client import connect
-from worker.contract.share import prepare
 from worker.determining import Determiner
 from worker.hints import Hints, make_app
-from worker.reading import Taken, Text, folders_held_open, plain, take, unchanged
+from worker.reading import Text, plain
 from worker.records.model import Finish, Lease
 from worker.records.redis import RedisRecords
-from worker.spool import ClaimedFile, Spool
 
 Result = TypeVar("Result")
 

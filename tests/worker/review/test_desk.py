@@ -13,10 +13,10 @@ from tests.support.determinations import NOW, determination
 from tests.support.failpoints import Failpoints, Killed, When
 from tests.support.letters import digest
 from tests.support.rig import Rig
+from worker.adapters.share.spool import Spool
 from worker.contract.names import COMPANIONS, ERROR_SUFFIX
 from worker.records.model import RecordsUnavailable, Resolve, Resolved
 from worker.review.desk import DeadItem, DecisionRefused, NoSuchDeadLetter, ReviewDesk
-from worker.spool import Spool
 
 BROKEN = digest("broken")
 

@@ -15,15 +15,15 @@ import redis
 from tests.support.letters import LONG_MS, digest
 from tests.support.rig import MOST, PACIFIC, Rig
 from tests.support.servers import Server
+from worker.adapters.share.pause import Pause, write_pause
+from worker.adapters.share.spool import Spool
+from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.names import Keys
-from worker.contract.pause import Pause, write_pause
 from worker.contract.reports import ProducerReport
-from worker.contract.share import Problem, StartRefused
 from worker.records.lookup import Lookup
 from worker.records.model import Lease
 from worker.records.redis import RedisRecords
 from worker.review.desk import ReviewDesk
-from worker.spool import Spool
 from worker.whereabouts.answer import Answer, NotFound, NotUnique
 from worker.whereabouts.explaining import Explainer
 from worker.whereabouts.inbox import Rules

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from worker.adapters.share.spool import Spool
 from worker.contract.names import FOLDERS
-from worker.spool import Spool
 from worker.whereabouts.places import Finder, Place, place_of
 
 CLAIM = "01j00cf7002gez2gax4y"

@@ -11,10 +11,9 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-Watch = Literal["auto", "events", "scan"]
-"""What the setting `IMR_WATCH` asks for."""
+from worker.contract.settings import Watch
 
 MOUNT_TABLE: Final = "/proc/self/mountinfo"
 

@@ -21,8 +21,16 @@ from typing import Final
 
 from worker.contract.claim_ids import SEPARATOR, arrival_day, split_claimed_name
 from worker.contract.junk import MAX_DEPTH
-from worker.contract.names import ARCHIVE, CLAIMED, DISCARDED, DUPLICATES, ERROR_SUFFIX, REVIEW, stored_name
-from worker.records.model import Naming
+from worker.contract.names import (
+    ARCHIVE,
+    CLAIMED,
+    DISCARDED,
+    DUPLICATES,
+    ERROR_SUFFIX,
+    REVIEW,
+    ReviewNaming,
+    stored_name,
+)
 
 TEMPORARY_PREFIX = ".imr-tmp-"
 
@@ -55,7 +63,7 @@ class ClaimedFile:
         """Where it goes once published: by day of arrival."""
         return _join(ARCHIVE, self._day(zone), self.folder, self.stored)
 
-    def review_path(self, named: Naming) -> str:
+    def review_path(self, named: ReviewNaming) -> str:
         """Where it goes as a dead letter: by its own name if that is free."""
         return _join(REVIEW, self.folder, stored_name(self.name) if named == "plain" else self.stored)
 

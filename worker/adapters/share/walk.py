@@ -8,12 +8,9 @@ folder, or a million folders, take no more memory than ten.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Generator, Iterator
-from contextlib import suppress
 from typing import Final, NamedTuple
 
-from producer.settling import Sample
 from worker.contract.junk import MAX_DEPTH
 
 _LISTED: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -143,24 +140,3 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir(follow_symlinks=False)
     except OSError:  # a file system that does not tell kinds in listings, and does not let us look
         return False
-
-
-def sample_of(path: str) -> Sample | None:
-    """How the file looks now, links not followed; None for a folder, or if it is gone or cannot be looked at now."""
-    try:
-        return _sample(os.lstat(path))
-    except OSError:
-        return None
-
-
-def sample_of_entry(entry: os.DirEntry[str]) -> Sample | None:
-    """The same of an entry of a walk."""
-    with suppress(OSError):
-        return _sample(entry.stat(follow_symlinks=False))
-    return None
-
-
-def _sample(found: os.stat_result) -> Sample | None:
-    if stat.S_ISDIR(found.st_mode):
-        return None
-    return Sample(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_nlink)

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from worker.reading.errors import Gone, Unreadable
+from worker.adapters.share.errors import Gone, Unreadable
 
 CHUNK_BYTES = 1024 * 1024
 """Bytes per system call: most letters come in one."""

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from worker.adapters.start_problem import Problem
 from worker.contract.names import STATE
-from worker.contract.share import Problem
 
 MARKER: Final = "share-id"
 _ID: Final = re.compile(r"[0-9a-f]{32}")

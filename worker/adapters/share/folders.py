@@ -6,37 +6,15 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.names import CLAIMED, FOLDERS, INBOX
 
 PROBE_PREFIX: Final = ".imr-check-"
 PROBE_LEFT_NS: Final = 60 * 1_000_000_000
 """A file of ours that is older was left by a service that was killed while it tried; trying takes milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that must be put right before a service can start: what, and how."""
-
-    what: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.what} -> {self.remedy}"
-
-
-class StartRefused(Exception):
-    """A service cannot start; `problems` says why and what to do about each."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__(problems)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "; ".join(str(problem) for problem in self.problems)
 
 
 class ShareUnavailable(Exception):
