@@ -21,16 +21,16 @@ from producer.reaping import RedisLeases
 from producer.reporting import RedisGauges
 from producer.service import Producer, Timing
 from producer.waking import Wake
+from worker.adapters.celery.client import HintSender, make_app
+from worker.adapters.logs import configure_logging, places
 from worker.adapters.share.folders import prepare
 from worker.adapters.share.identity import absence, adopt
 from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.names import RECONCILE_TASK, TRIM_TASK, Keys
-from worker.contract.narration import narrate, places
 from worker.contract.redis_client import connect
 from worker.contract.server import broker_of, redis_url, require_server
 from worker.contract.settings import Settings, SettingsError, load_settings
 from worker.contract.trust import Trust
-from worker.hints import Hints, make_app
 
 log = logging.getLogger("imr.producer")
 
@@ -75,7 +75,7 @@ def main() -> int:
     """Run until SIGTERM or SIGINT; 0 after a clean stop, 3 if the producer may not start."""
     try:
         settings = load_settings()
-        narrate(settings.log_level)
+        configure_logging(settings.log_level)
         run(settings)
     except (SettingsError, StartRefused) as error:
         print(f"imr: the producer cannot start: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
@@ -102,7 +102,7 @@ def run(settings: Settings) -> None:
     for problem in require_server(client):
         log.warning("%s", problem)
     keys = Keys(settings.prefix)
-    hints = Hints(make_app(broker_of(settings, url), settings.prefix))
+    hints = HintSender(make_app(broker_of(settings, url), settings.prefix))
     gauges = _gauges(settings, client, keys)
     manner, chores = _manner(settings, share_id), _chores(settings, share_id, client, keys)
     producer = _producer(settings, hints, RedisLeases(client, keys), gauges, manner, chores)
@@ -189,7 +189,7 @@ def _manner(settings: Settings, share_id: str | None) -> Manner:
 
 def _producer(
     settings: Settings,
-    hints: Hints,
+    hints: HintSender,
     leases: RedisLeases,
     gauges: RedisGauges,
     manner: Manner,
@@ -222,7 +222,7 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _leave(gauges: RedisGauges, hints: Hints) -> None:
+def _leave(gauges: RedisGauges, hints: HintSender) -> None:
     try:
         gauges.leave()
     except redis.RedisError as error:

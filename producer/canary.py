@@ -15,7 +15,7 @@ import secrets
 from contextlib import suppress
 from typing import Final
 
-from worker.contract.junk import OWN_PREFIX
+from worker.contract.filenames import OWN_PREFIX
 
 CANARY_PREFIX: Final = f"{OWN_PREFIX}canary-"
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import redis
 
-from worker.hints import QueueUnavailable
+from worker.adapters.celery.client import QueueUnavailable
 
 log = logging.getLogger("imr.producer")
 

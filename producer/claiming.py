@@ -15,7 +15,7 @@ from typing import Final
 
 from worker.adapters.share.walk import open_below
 from worker.contract.claim_ids import SEPARATOR, new_claim_id
-from worker.contract.junk import DONE_SUFFIX
+from worker.contract.filenames import DONE_SUFFIX
 from worker.contract.names import CLAIMED, INBOX, stored_name
 
 _TRIES: Final = 10

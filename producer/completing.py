@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from worker.contract.junk import DONE_SUFFIX, may_be_letter
+from worker.contract.filenames import DONE_SUFFIX, may_be_letter
 from worker.contract.settings import Complete
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from producer.chores import AsksForChores
-from worker.hints import QueueUnavailable
+from worker.adapters.celery.client import QueueUnavailable
 
 log = logging.getLogger("imr.producer")
 

@@ -27,7 +27,7 @@ from watchdog.observers.inotify_c import (
 from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper, PathedInotifyEvent
 
 from worker.adapters.share.walk import Walk
-from worker.contract.junk import may_be_letter
+from worker.contract.filenames import may_be_letter
 
 FULL_POLL_S: Final = 0.01
 """How soon a listener that is full is asked again."""

@@ -15,7 +15,7 @@ from producer.pacing import Pace
 from producer.scanning import Scanner
 from producer.waking import Wake
 from producer.watching import LOST, Notice
-from worker.contract.junk import may_be_letter
+from worker.contract.filenames import may_be_letter
 from worker.contract.settings import Complete, Watch
 
 

@@ -18,10 +18,10 @@ import redis
 
 from producer.enqueueing import Hinted, Outbox, SendsHints, work_of
 from producer.pausing import Pauses
+from worker.adapters.celery.client import QueueUnavailable
 from worker.adapters.share.walk import walk
 from worker.contract.claim_ids import ID_CHARS, SEPARATOR, claimed_at_ms, split_claimed_name
 from worker.contract.names import CLAIMED, Keys
-from worker.hints import QueueUnavailable
 
 log = logging.getLogger("imr.producer")
 

@@ -24,7 +24,7 @@ from producer.inbox import Inbox
 from producer.oldest import Oldest, path_of
 from producer.pacing import Pace
 from worker.adapters.share.walk import Met, Walk
-from worker.contract.junk import is_own, may_be_letter
+from worker.contract.filenames import is_own, may_be_letter
 
 log = logging.getLogger("imr.producer")
 

@@ -14,7 +14,7 @@ from typing import cast
 import redis
 
 from worker.adapters.share.spool import Spool, files_below
-from worker.contract.junk import is_own, may_be_letter
+from worker.contract.filenames import is_own, may_be_letter
 from worker.contract.names import INBOX, PRODUCER_REPORT_TTL_S, Keys
 from worker.contract.reports import ProducerReport, decode
 from worker.records.model import Records

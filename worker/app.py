@@ -20,18 +20,18 @@ from billiard.common import terminate_handler_fired
 from celery import Celery
 from celery.signals import setup_logging, worker_init, worker_process_shutdown, worker_ready, worker_shutdown
 
+from worker.adapters.celery.client import make_app
+from worker.adapters.celery.strategy import STRATEGY
+from worker.adapters.logs import configure_logging
 from worker.adapters.share.spool import Spool
-from worker.careful import STRATEGY
-from worker.contract.messages import BadHint, read_hint
+from worker.contract.hint import BadHint, read_hint
 from worker.contract.names import LETTERS_TASK, RECONCILE_TASK, TRIM_TASK, Keys
-from worker.contract.narration import narrate
 from worker.contract.redis_client import connect
 from worker.contract.server import broker_of, redis_url
 from worker.contract.settings import Settings, load_settings
 from worker.contract.trust import Trust
 from worker.determining import Determiner, load_rules, open_calendar
 from worker.filer import Filer, Files, FilingThread
-from worker.hints import make_app
 from worker.pipeline import Pipeline
 from worker.reading import Reader, ReadLimits
 from worker.reconciling import make_reconciler, reconcile
@@ -170,7 +170,7 @@ class LastWords(logging.Handler):
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _narrate(**_: object) -> None:
     """Our narration in place of Celery's: its lines for unknown tasks and errors show arguments."""
-    narrate(settings.log_level)
+    configure_logging(settings.log_level)
     celery = logging.getLogger("celery")
     celery.setLevel(logging.INFO)
     celery.addHandler(LastWords())

@@ -18,10 +18,10 @@ from typing import Final
 
 import redis
 
+from worker.adapters.child_process import die_with_parent
 from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.redis_client import connect
 from worker.contract.server import embedded_socket
-from worker.tether import tethered
 
 START_TIMEOUT_S: Final = 60.0
 """Loading a large append-only file takes a while: about a minute for ten gigabytes."""
@@ -70,7 +70,7 @@ class EmbeddedServer:
             self.socket.unlink(missing_ok=True)
             # A session of its own: Ctrl-C at the terminal reaches the supervisor alone, which stops things in order.
             self._process = subprocess.Popen(
-                tethered(self._command(), signal.SIGTERM),
+                die_with_parent(self._command(), signal.SIGTERM),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

@@ -22,9 +22,9 @@ from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
 from tests.support.servers import IN_CI, Server, ServerMissing, running
 from tests.support.system import IMR, QUICK, System, running_system
 from tests.support.waiting import eventually
+from worker.adapters.celery.client import HintSender, QueueUnavailable, make_app
 from worker.contract.claim_ids import new_claim_id, split_claimed_name
 from worker.contract.names import FOLDERS, INBOX, LETTERS_QUEUE
-from worker.hints import Hints, QueueUnavailable, make_app
 
 LETTERS: Final = numbered_letters(90)
 BATCH: Final = 3
@@ -92,7 +92,7 @@ def drop(system: System, names: list[str]) -> None:
 def hint_again(rabbitmq: RabbitMQ, system: System) -> None:
     """Hint whatever is claimed once more, twice."""
     splits = (split_claimed_name(Path(path).name) for path in system.files("claimed"))
-    hints = Hints(make_app(rabbitmq.url, "imr"))
+    hints = HintSender(make_app(rabbitmq.url, "imr"))
     for claim_id in [split[0] for split in splits if split is not None] * 2:
         hints.send([claim_id])
     hints.close()
@@ -111,7 +111,7 @@ def test_hints_wait_in_it_and_lost_ones_are_sent_again(rabbitmq: RabbitMQ, share
     """
     for name, content in list(LETTERS.items())[: MAX_CLAIMED + 10]:
         (share / INBOX / name).write_bytes(content)
-    hints = Hints(make_app(rabbitmq.url, "imr"))
+    hints = HintSender(make_app(rabbitmq.url, "imr"))
     with running("valkey", **DURABLE) as server, producer(share, server.url, rabbitmq.url):
         eventually(lambda: hints.depth() >= MAX_CLAIMED, "as many hints as letters may be claimed", timeout_s=30)
         reported = partial(last_report_ms, server)
@@ -159,7 +159,7 @@ def purge(rabbitmq: RabbitMQ) -> None:
 
 def test_one_that_is_away_costs_a_sender_little(rabbitmq: RabbitMQ) -> None:
     """The last test here: it leaves the broker dead. That one which came back is used again is the first test's."""
-    hints = Hints(make_app(rabbitmq.url, "imr"), timeout_s=1.0)
+    hints = HintSender(make_app(rabbitmq.url, "imr"), timeout_s=1.0)
     hints.depth()
     rabbitmq.kill()
     for failing in (hints.depth, partial(hints.send, [new_claim_id(1)])):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from worker.contract.messages import BadHint, make_hint, read_hint, shown
+from worker.contract.hint import BadHint, make_hint, read_hint, shown
 
 IDS = [f"01j00cf700zes4yynjf{number}" for number in range(5)]
 

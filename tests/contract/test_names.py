@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 
 from tests.support.key_list import listed_keys
-from worker.contract.junk import is_junk
+from worker.contract.filenames import is_ignored
 from worker.contract.names import COMPANIONS, EXTRACTED_SUFFIX, Keys
 
 
@@ -35,8 +35,8 @@ def test_every_key_lies_below_the_prefix() -> None:
 def test_companions_of_letters_are_no_letters() -> None:
     """People put a dead letter and what lies beside it back into the inbox together."""
     for suffix in (*COMPANIONS, EXTRACTED_SUFFIX):
-        assert is_junk(f"letter.pdf{suffix}")
-        assert is_junk(f"LETTER.PDF{suffix.upper()}")
-    assert not is_junk("letter.pdf")
-    assert not is_junk("error.json.pdf")
-    assert not is_junk("letter.pdf.txt"), "what programs that recognise text call their result"
+        assert is_ignored(f"letter.pdf{suffix}")
+        assert is_ignored(f"LETTER.PDF{suffix.upper()}")
+    assert not is_ignored("letter.pdf")
+    assert not is_ignored("error.json.pdf")
+    assert not is_ignored("letter.pdf.txt"), "what programs that recognise text call their result"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from worker.contract.narration import narrate
+from worker.adapters.logs import configure_logging
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def _restored() -> Iterator[None]:
     ],
 )
 def test_an_event_is_one_line_of_printable_text(capsys: pytest.CaptureFixture[str], told: str, shown: str) -> None:
-    narrate("INFO")
+    configure_logging("INFO")
     logging.getLogger("imr.worker").info("%s", told)
     out, err = capsys.readouterr()
     assert out == ""
@@ -44,14 +44,14 @@ def test_an_event_is_one_line_of_printable_text(capsys: pytest.CaptureFixture[st
 
 
 def test_a_traceback_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
-    narrate("INFO")
+    configure_logging("INFO")
     error = ValueError("a\nb")
     logging.getLogger("imr.worker").error("failed", exc_info=error)
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_the_time_is_utc_with_milliseconds(capsys: pytest.CaptureFixture[str]) -> None:
-    narrate("INFO")
+    configure_logging("INFO")
     record = logging.LogRecord("imr.x", logging.INFO, "", 0, "told", None, None)
     record.created, record.msecs = 1_718_000_000.123, 123.0
     logging.getLogger("imr.x").handle(record)
@@ -59,8 +59,8 @@ def test_the_time_is_utc_with_milliseconds(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_asking_twice_tells_once(capsys: pytest.CaptureFixture[str]) -> None:
-    narrate("INFO")
-    narrate("WARNING")
+    configure_logging("INFO")
+    configure_logging("WARNING")
     logging.getLogger("imr.x").info("too quiet")
     logging.getLogger("imr.x").warning("told")
     assert capsys.readouterr().err.count("\n") == 1
@@ -72,7 +72,7 @@ def test_a_thread_that_ends_by_an_error_is_told_without_what_it_was_about(
     def fail() -> None:
         raise OSError(5, "Input/output error", "/share/inbox/Smith, John.pdf")
 
-    narrate("INFO")
+    configure_logging("INFO")
     thread = threading.Thread(target=fail)
     thread.start()
     thread.join()

@@ -139,7 +139,7 @@ def test_our_services_start_once_redis_is_healthy() -> None:
 
 
 def test_a_worker_has_time_for_its_soft_shutdown() -> None:
-    from worker.hints import make_app
+    from worker.adapters.celery.client import make_app
 
     worker = settings_of("worker")
     assert worker["environment"]["REMAP_SIGTERM"] == "SIGQUIT"

@@ -13,10 +13,10 @@ import pytest
 from tests.deploy.deployed import BIN, DEPLOY, documents
 from tests.support.letters import LONG_MS, claim, lease
 from tests.support.servers import Server
+from worker.adapters.celery.client import HintSender, make_app
 from worker.contract.names import LETTERS_QUEUE, Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings
-from worker.hints import Hints, make_app
 from worker.records.redis import RedisRecords
 
 BASE = DEPLOY / "kubernetes"
@@ -40,7 +40,7 @@ def test_it_counts_the_queue_and_what_is_begun() -> None:
 
 def test_both_keys_grow_with_what_waits(redis_server: Server) -> None:
     """The names and types are Celery's and the records', as they are in a server."""
-    hints = Hints(make_app(redis_server.url, "imr"))
+    hints = HintSender(make_app(redis_server.url, "imr"))
     with contextlib.closing(connect(redis_server.url)) as client:
         for number in range(3):
             hints.send([claim(number)])

@@ -138,7 +138,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "an acknowledgement that fails keeps its place",
-        "worker/broker.py",
+        "worker/adapters/celery/transport.py",
         "self._quick_ack(delivery_tag)",
         "pass",
         ("tests/worker/test_hints.py", "-k", "acknowledged"),

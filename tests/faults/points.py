@@ -1,7 +1,7 @@
 """Failpoints of a running service: every side effect, named by the place in our code that asks for it.
 
     worker.filing.Filing._archive > worker.adapters.share.spool.Spool.write: os.fsync
-    worker.hints.Hints._publish: redis LPUSH
+    worker.adapters.celery.client.HintSender._publish: redis LPUSH
     celery: brpop reply
 
 Names come from the call stack when the call is made, so a new step has its failpoints the moment it is written. A

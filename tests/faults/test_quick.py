@@ -14,13 +14,13 @@ from tests.faults.striking import Strike
 
 pytestmark = pytest.mark.services
 
-SEND = "producer.enqueueing.Outbox.send > worker.hints.Hints._publish: redis LPUSH"
+SEND = "producer.enqueueing.Outbox.send > worker.adapters.celery.client.HintSender._publish: redis LPUSH"
 CLAIM = "producer.intake.Intake.claim > producer.claiming.Claimer._claim: os.rename"
 FINISH = "worker.pipeline.Pipeline._finish > worker.records.redis.RedisRecords._send: redis script finish"
 BEGIN = "worker.pipeline.Pipeline._begin > worker.records.redis.RedisRecords._send: redis script begin"
 ARCHIVE = "worker.filing.Filing._move > worker.adapters.share.spool.Spool.move: rename_no_replace"
 WRITE = "worker.filing.Filing._move > worker.adapters.share.spool.Spool.write: file.write"
-ACK = "worker.broker.ForgivingQoS.ack: redis ZREM"
+ACK = "worker.adapters.celery.transport.FailedAckQoS.ack: redis ZREM"
 PARSE = "worker.pipeline.Pipeline._verdicts > worker.judging.Judge._published: Determiner.__call__"
 
 SELECTION = [

@@ -8,7 +8,7 @@ import pytest
 
 from producer.canary import BUSY_PATIENCE_TURNS, CANARY_PREFIX, PATIENCE_TURNS, REST_TURNS, Canary
 from tests.producer.doubles import Share
-from worker.contract.junk import may_be_letter
+from worker.contract.filenames import may_be_letter
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from producer.service import Producer, Timing
 from tests.producer.doubles import LIMITS, Share
 from tests.support.servers import Server
 from tests.support.waiting import eventually
+from worker.adapters.celery.client import HintSender, make_app
 from worker.contract.names import Keys
-from worker.hints import Hints, make_app
 
 QUIET_S = 0.4
 MANNER = Manner(watch="events", settle_s=QUIET_S, scan_s=0.5, max_scan_s=0.5)
@@ -42,7 +42,7 @@ class Running:
 
     def __init__(self, share: Share, server: Server, manner: Manner) -> None:
         self.client, keys = server.client(), Keys("imr")
-        self._hints = Hints(make_app(server.url, "imr"))
+        self._hints = HintSender(make_app(server.url, "imr"))
         gauges = RedisGauges(
             client=self.client, keys=keys, share=str(share.root), name="test", wall_clock_ms=wall_clock_ms
         )

@@ -14,7 +14,7 @@ from tests.producer.doubles import Share
 from worker.adapters.share import walk as walking
 from worker.adapters.share.file_sample import sample_of, sample_of_entry
 from worker.adapters.share.walk import Walk, is_folder, open_below, walk
-from worker.contract.junk import MAX_DEPTH, may_be_letter
+from worker.contract.filenames import MAX_DEPTH, may_be_letter
 
 
 def files(share: Share, folder: str = "") -> list[str]:

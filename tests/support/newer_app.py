@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worker import app as real
-from worker.contract.messages import read_hint
+from worker.contract.hint import read_hint
 
 
 def _read_newer_hint(version: object, claim_ids: object) -> list[str]:

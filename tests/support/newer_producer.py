@@ -6,14 +6,14 @@ import sys
 from collections.abc import Sequence
 
 from producer.__main__ import main
-from worker import hints
+from worker.adapters.celery import client
 
 
 def _make_newer_hint(claim_ids: Sequence[str]) -> dict[str, object]:
     return {"version": 2, "claim_ids": list(claim_ids), "urgent": True}
 
 
-hints.make_hint = _make_newer_hint  # type: ignore[attr-defined]
+client.make_hint = _make_newer_hint  # type: ignore[attr-defined]
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from tests.support.servers import Server
-from worker.broker import BrokerChannel
-from worker.hints import make_app
+from worker.adapters.celery.client import make_app
+from worker.adapters.celery.transport import BrokerChannel
 
 pytestmark = pytest.mark.services
 

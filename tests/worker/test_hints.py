@@ -19,22 +19,22 @@ import redis
 
 from tests.support.servers import Server, binary_of, running
 from tests.support.waiting import eventually
+from worker.adapters.celery.client import HintSender, QueueUnavailable, make_app
 from worker.contract.claim_ids import new_claim_id
-from worker.contract.messages import read_hint
+from worker.contract.hint import read_hint
 from worker.embedded import EmbeddedServer
-from worker.hints import Hints, QueueUnavailable, make_app
 
 TIMEOUT_S = 0.5
 BOUND_S = 5 * TIMEOUT_S
 IDS = [new_claim_id(number) for number in range(250)]
 
 
-def hints_to(url: str, prefix: str = "imr") -> Hints:
-    return Hints(make_app(url, prefix), timeout_s=TIMEOUT_S)
+def hints_to(url: str, prefix: str = "imr") -> HintSender:
+    return HintSender(make_app(url, prefix), timeout_s=TIMEOUT_S)
 
 
 @pytest.fixture
-def hints(redis_server: Server) -> Iterator[Hints]:
+def hints(redis_server: Server) -> Iterator[HintSender]:
     hints = hints_to(redis_server.url)
     yield hints
     hints.close()
@@ -55,14 +55,14 @@ def body_of(message: dict[str, Any]) -> Any:
     return orjson.loads(base64.b64decode(message["body"]))
 
 
-def test_a_chore_is_a_task_without_arguments(hints: Hints, client: redis.Redis) -> None:
+def test_a_chore_is_a_task_without_arguments(hints: HintSender, client: redis.Redis) -> None:
     hints.ask("imr.reconcile")
     (message,) = messages(client)
     assert message["headers"]["task"] == "imr.reconcile"
     assert body_of(message)[:2] == [[], {}]
 
 
-def test_all_claims_of_one_call_go_in_one_message(hints: Hints, client: redis.Redis) -> None:
+def test_all_claims_of_one_call_go_in_one_message(hints: HintSender, client: redis.Redis) -> None:
     hints.send(IDS)
     hints.send(IDS[:1])
     first, second = messages(client)
@@ -71,7 +71,7 @@ def test_all_claims_of_one_call_go_in_one_message(hints: Hints, client: redis.Re
     assert read_hint(**body_of(first)[1]) == IDS
 
 
-def test_the_body_holds_claim_ids_and_nothing_else_as_json(hints: Hints, client: redis.Redis) -> None:
+def test_the_body_holds_claim_ids_and_nothing_else_as_json(hints: HintSender, client: redis.Redis) -> None:
     hints.send(IDS[:2])
     (message,) = messages(client)
     assert message["content-type"] == "application/json"
@@ -82,7 +82,9 @@ def test_the_body_holds_claim_ids_and_nothing_else_as_json(hints: Hints, client:
 
 
 @pytest.mark.parametrize("count", [1, 3, 250])
-def test_what_flower_and_logs_show_is_a_count_and_the_first_ids(hints: Hints, client: redis.Redis, count: int) -> None:
+def test_what_flower_and_logs_show_is_a_count_and_the_first_ids(
+    hints: HintSender, client: redis.Redis, count: int
+) -> None:
     hints.send(IDS[:count])
     (message,) = messages(client)
     assert message["headers"]["task"] == "imr.letters"
@@ -103,7 +105,7 @@ def test_every_key_of_the_broker_is_below_the_prefix(redis_server: Server, clien
     client.flushall()
 
 
-def test_the_depth_is_what_waits(hints: Hints, client: redis.Redis) -> None:
+def test_the_depth_is_what_waits(hints: HintSender, client: redis.Redis) -> None:
     assert hints.depth() == 0
     for _ in range(3):
         hints.send(IDS[:1])
@@ -112,7 +114,7 @@ def test_the_depth_is_what_waits(hints: Hints, client: redis.Redis) -> None:
     assert hints.depth() == 2
 
 
-def test_one_connection_serves_every_call(hints: Hints, client: redis.Redis) -> None:
+def test_one_connection_serves_every_call(hints: HintSender, client: redis.Redis) -> None:
     def connections() -> int:
         return len(cast("list[Any]", client.client_list()))
 
@@ -139,14 +141,14 @@ def test_closing_gives_the_connections_back(redis_server: Server, client: redis.
 
 # --- A broker that fails ---------------------------------------------------------------------------------------------
 
-Call = Callable[[Hints], object]
+Call = Callable[[HintSender], object]
 CALLS = [
     pytest.param(lambda hints: hints.send(IDS), id="send"),
     pytest.param(lambda hints: hints.depth(), id="depth"),
 ]
 
 
-def fails_in_time(call: Call, hints: Hints) -> None:
+def fails_in_time(call: Call, hints: HintSender) -> None:
     begun_s = time.monotonic()
     with pytest.raises(QueueUnavailable) as failure:
         call(hints)
@@ -197,14 +199,14 @@ def test_a_broker_that_died(call: Call) -> None:
             fails_in_time(call, hints)
 
 
-def test_a_connection_that_was_cut_is_made_anew(hints: Hints, client: redis.Redis) -> None:
+def test_a_connection_that_was_cut_is_made_anew(hints: HintSender, client: redis.Redis) -> None:
     for _ in range(3):
         eventually(lambda: sends(hints), "a hint to go out")
         client.client_kill_filter(skipme=True)
     eventually(lambda: sends(hints), "a hint to go out")
 
 
-def sends(hints: Hints) -> bool:
+def sends(hints: HintSender) -> bool:
     try:
         hints.send(IDS)
     except QueueUnavailable:
@@ -212,7 +214,7 @@ def sends(hints: Hints) -> bool:
     return True
 
 
-def test_a_broker_that_refuses(hints: Hints, client: redis.Redis) -> None:
+def test_a_broker_that_refuses(hints: HintSender, client: redis.Redis) -> None:
     hints.send(IDS)
     client.config_set("maxmemory", "1")
     try:
@@ -223,7 +225,7 @@ def test_a_broker_that_refuses(hints: Hints, client: redis.Redis) -> None:
     assert hints.depth() == 2
 
 
-def test_a_queue_of_a_wrong_type_is_unavailable(hints: Hints, client: redis.Redis) -> None:
+def test_a_queue_of_a_wrong_type_is_unavailable(hints: HintSender, client: redis.Redis) -> None:
     client.set("imr:celery:letters", "planted")
     fails_in_time(lambda hints: hints.send(IDS), hints)
     client.delete("imr:celery:letters")
@@ -234,7 +236,7 @@ def test_a_hint_that_cannot_be_acknowledged_costs_a_worker_no_place(
 ) -> None:
     """Redis does not answer the acknowledgement in time, twice; the third hint is taken all the same."""
     app = make_app(redis_server.url, "imr")
-    hints = Hints(app, timeout_s=TIMEOUT_S)
+    hints = HintSender(app, timeout_s=TIMEOUT_S)
     with app.connection_for_read() as connection:
         channel = connection.default_channel
         channel.basic_qos(0, 1, False)

@@ -9,8 +9,8 @@ import pytest
 from celery.utils.imports import symbol_by_name
 from kombu.asynchronous.timer import Entry
 
-from worker.hints import make_app
-from worker.telling import DELAY_S, TellingConsumer
+from worker.adapters.celery.client import make_app
+from worker.adapters.celery.consumer import DELAY_S, BufferedEventsConsumer
 
 
 @dataclass
@@ -52,13 +52,13 @@ def told() -> Told:
 
 
 @pytest.fixture
-def consumer(told: Told) -> TellingConsumer:
-    made = TellingConsumer.__new__(TellingConsumer)
+def consumer(told: Told) -> BufferedEventsConsumer:
+    made = BufferedEventsConsumer.__new__(BufferedEventsConsumer)
     made.hub, made.event_dispatcher, made.blueprint = Hub(), told, told
     return made
 
 
-def test_events_go_out_together_a_little_later(consumer: TellingConsumer, told: Told) -> None:
+def test_events_go_out_together_a_little_later(consumer: BufferedEventsConsumer, told: Told) -> None:
     for _ in range(3):
         consumer.on_send_event_buffered()
     assert [delay_s for delay_s, _ in consumer.hub.later] == [DELAY_S]
@@ -71,7 +71,7 @@ def test_events_go_out_together_a_little_later(consumer: TellingConsumer, told: 
 
 
 def test_a_turn_that_was_cancelled_with_a_failed_connection_is_arranged_anew(
-    consumer: TellingConsumer, told: Told
+    consumer: BufferedEventsConsumer, told: Told
 ) -> None:
     consumer.on_send_event_buffered()
     ((_, entry),) = consumer.hub.later
@@ -83,17 +83,17 @@ def test_a_turn_that_was_cancelled_with_a_failed_connection_is_arranged_anew(
     assert told.flushes == 1
 
 
-def test_a_worker_that_stops_tells_the_rest_first(consumer: TellingConsumer, told: Told) -> None:
+def test_a_worker_that_stops_tells_the_rest_first(consumer: BufferedEventsConsumer, told: Told) -> None:
     consumer.on_send_event_buffered()
     consumer.stop()
     assert (told.flushes, told.is_stopped) == (1, True)
 
 
-def test_a_worker_that_does_not_run_yet_has_nothing_to_tell(consumer: TellingConsumer) -> None:
+def test_a_worker_that_does_not_run_yet_has_nothing_to_tell(consumer: BufferedEventsConsumer) -> None:
     consumer.hub = consumer.event_dispatcher = None
     consumer.on_send_event_buffered()
     consumer.stop()
 
 
 def test_workers_use_it() -> None:
-    assert symbol_by_name(make_app("redis://127.0.0.1", "imr").conf.worker_consumer) is TellingConsumer
+    assert symbol_by_name(make_app("redis://127.0.0.1", "imr").conf.worker_consumer) is BufferedEventsConsumer

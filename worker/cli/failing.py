@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from redis.exceptions import RedisError
 
+from worker.adapters.celery.client import QueueUnavailable
 from worker.adapters.share.folders import ShareUnavailable
 from worker.adapters.start_problem import StartRefused
 from worker.cli.console import err
 from worker.cli.exits import Exit
 from worker.contract.settings import SettingsError
-from worker.hints import QueueUnavailable
 from worker.records.model import RecordsUnavailable
 from worker.review.desk import DecisionRefused, NoSuchDeadLetter
 

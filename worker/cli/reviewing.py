@@ -93,13 +93,13 @@ def show(wanted: Id, *, json: Json = False) -> None:
 @group.command()
 def redrive(wanted: Id, *, reason: Annotated[str | None, typer.Option(help="Why; kept in the stream.")] = None) -> None:
     """Have a letter tried again, as its next revision."""
-    from worker.hints import Hints, QueueUnavailable, make_app
+    from worker.adapters.celery.client import HintSender, QueueUnavailable, make_app
 
     settings = load_settings()
     desk = _desk(settings)
     item = desk.find(wanted)
     claim_id = desk.redrive(item, reason)
-    hints = Hints(make_app(broker_of(settings, redis_url(settings)), settings.prefix))
+    hints = HintSender(make_app(broker_of(settings, redis_url(settings)), settings.prefix))
     try:
         hints.send([claim_id])
     except QueueUnavailable:

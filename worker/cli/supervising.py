@@ -27,6 +27,7 @@ import redis
 from rich.status import Status
 
 from worker.accounting import Account, take_account
+from worker.adapters.child_process import die_with_parent
 from worker.adapters.share.folders import prepare
 from worker.adapters.share.identity import absence
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
@@ -46,7 +47,6 @@ from worker.determining import load_rules
 from worker.embedded import Kept, embedded_server
 from worker.records.model import RecordsUnavailable
 from worker.records.redis import RedisRecords
-from worker.tether import tethered
 
 _STOP_PRODUCER_S: Final = 15.0
 _STOP_WORKER_S: Final = 45.0
@@ -90,7 +90,7 @@ class _Child:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 # Killed, not asked: their server ends with them, and a worker that is asked waits for its broker.
-                tethered(self._command, signal.SIGKILL),
+                die_with_parent(self._command, signal.SIGKILL),
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

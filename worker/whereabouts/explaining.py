@@ -16,7 +16,7 @@ from typing import Final
 from worker.adapters.share.pause import Pause, read_pause
 from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import is_claim_id
-from worker.contract.junk import DONE_SUFFIX
+from worker.contract.filenames import DONE_SUFFIX
 from worker.contract.names import INBOX
 from worker.contract.reports import ProducerReport
 from worker.records.lookup import MOST_FOUND, Lookup

@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Literal
 
-from worker.contract.junk import DONE_SUFFIX, MAX_DEPTH, junk_rule
+from worker.contract.filenames import DONE_SUFFIX, MAX_DEPTH, junk_rule
 from worker.contract.settings import Complete
 from worker.dead_letters import READING
 

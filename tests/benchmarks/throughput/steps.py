@@ -14,6 +14,7 @@ from producer.claiming import Claimer
 from tests.benchmarks.throughput.contestants import SERVER
 from tests.benchmarks.throughput.letters import stage
 from tests.support.servers import running
+from worker.adapters.celery.client import HintSender, make_app
 from worker.adapters.share.folders import prepare
 from worker.adapters.share.safe_read import Taken, folders_held_open, take, unchanged
 from worker.adapters.share.spool import ClaimedFile, Spool
@@ -21,7 +22,6 @@ from worker.contract.event import PUBLISHED, encode, event_id, make_event
 from worker.contract.names import CLAIMED, INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.determining import Determiner
-from worker.hints import Hints, make_app
 from worker.reading import Text, plain
 from worker.records.model import Finish, Lease
 from worker.records.redis import RedisRecords
@@ -54,7 +54,7 @@ def measure() -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="imr-bench-") as name, running("valkey", **SERVER) as server:
         folder, client = Path(name), connect(server.url)
         prepare(folder / "share")
-        hints = Hints(make_app(server.url, "imr"))
+        hints = HintSender(make_app(server.url, "imr"))
         records = RedisRecords(client, Keys("imr"))
         for batch in range(_BATCHES):
             paths = stage(folder / "staging", "text", batch * LETTERS, LETTERS)

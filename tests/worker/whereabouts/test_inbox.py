@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from worker.contract.junk import junk_rule, may_be_letter
+from worker.contract.filenames import junk_rule, may_be_letter
 from worker.whereabouts.inbox import Rules, judge
 
 RULES = Rules(settle_s=2.0, max_scan_s=30.0, max_letter_bytes=1000)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from worker.contract.claim_ids import SEPARATOR, arrival_day, split_claimed_name
-from worker.contract.junk import MAX_DEPTH
+from worker.contract.filenames import MAX_DEPTH
 from worker.contract.names import (
     ARCHIVE,
     CLAIMED,

@@ -11,7 +11,7 @@ import os
 from collections.abc import Generator, Iterator
 from typing import Final, NamedTuple
 
-from worker.contract.junk import MAX_DEPTH
+from worker.contract.filenames import MAX_DEPTH
 
 _LISTED: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 

@@ -15,7 +15,7 @@ DELAY_S: Final = 0.1
 """Nobody sees it in Flower, and the events of a letter's whole way go out together."""
 
 
-class TellingConsumer(Consumer):  # type: ignore[misc]
+class BufferedEventsConsumer(Consumer):  # type: ignore[misc]
     """Celery's consumer of messages, with events that wait for each other."""
 
     _arranged: Any = None

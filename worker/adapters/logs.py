@@ -38,7 +38,7 @@ def _record_no_more_than_is_told() -> None:
     logging.logMultiprocessing = False
 
 
-def narrate(level: str) -> None:
+def configure_logging(level: str) -> None:
     """Send this program's narration to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S"))

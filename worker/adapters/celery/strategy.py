@@ -8,7 +8,7 @@ next worker to end by:
 |-----------------------------------------|--------------------------------|------------------------------------|
 | no JSON                                 | kombu, reading the item        | dropped (`broker.BrokerChannel`)   |
 | JSON that is no message                 | kombu, making a message of it  | dropped (`broker.BrokerChannel`)   |
-| a message whose body is no task's       | Celery, making a request of it | rejected (`careful_strategy`)      |
+| a message whose body is no task's       | Celery, making a request of it | rejected (`validating_strategy`)      |
 
 Other kinds (pickle, tasks that nobody knows, arguments that do not fit) Celery refuses by itself. Whatever letters such
 an item stood for are in `claimed/`, and are hinted again. Nothing of an item is logged: it may be anything.
@@ -23,15 +23,15 @@ from typing import Any, Final
 from celery.exceptions import InvalidTaskError
 from celery.worker.strategy import default
 
-from worker.broker import MALFORMED
+from worker.adapters.celery.transport import MALFORMED
 
 log = logging.getLogger("imr.worker")
 
-STRATEGY: Final = f"{__name__}:careful_strategy"
+STRATEGY: Final = f"{__name__}:validating_strategy"
 """How a task says that it is taken carefully."""
 
 
-def careful_strategy(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:
+def validating_strategy(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:
     """Celery's way to take a message, with a malformed one as invalid as others are."""
     take = default(task, app, consumer)
 

@@ -1,4 +1,4 @@
-"""A child that does not outlive its parent: `python -IS tether.py PARENT SIGNAL COMMAND...` becomes the command.
+"""A child that does not outlive its parent: `python -IS child_process.py PARENT SIGNAL COMMAND...` becomes the command.
 
 Killed with -9, the supervisor stops nobody; its server, producer and workers would go on, and the next `imr up` would
 start a second set beside them. Linux signals the child instead, when asked by the child itself (PR_SET_PDEATHSIG). The
@@ -17,7 +17,7 @@ PR_SET_PDEATHSIG = 1
 """linux/prctl.h"""
 
 
-def tethered(command: Sequence[str], number: signal.Signals) -> list[str]:
+def die_with_parent(command: Sequence[str], number: signal.Signals) -> list[str]:
     """The command line that runs `command` until it ends, or is sent that signal because this process has ended."""
     return [sys.executable, "-IS", os.path.abspath(__file__), str(os.getpid()), str(int(number)), *command]
 

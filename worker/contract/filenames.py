@@ -34,7 +34,7 @@ _SUFFIXES: Final = (
 _NAMES: Final = frozenset({"thumbs.db", "desktop.ini"})
 
 
-def is_junk(name: str) -> bool:
+def is_ignored(name: str) -> bool:
     """Whether a file of that name is no letter: hidden, or being written under a temporary name."""
     name = name.lower()
     return name.startswith(_PREFIXES) or name.endswith(_SUFFIXES) or name in _NAMES
@@ -60,6 +60,6 @@ def _rule_of(name: str) -> str | None:
 def may_be_letter(path: str) -> bool:
     """Whether a file at that path (relative to the inbox) is to be claimed: no part is junk, and a scan reaches it."""
     if "/" not in path:
-        return not is_junk(path)
+        return not is_ignored(path)
     parts = path.split("/")
-    return len(parts) <= MAX_DEPTH + 1 and not any(is_junk(part) for part in parts)
+    return len(parts) <= MAX_DEPTH + 1 and not any(is_ignored(part) for part in parts)

@@ -1,7 +1,7 @@
 """kombu's transport over Redis, as both ends of the queue use it, with three things put right.
 
-- An item that cannot be read is dropped (see `worker.careful`).
-- An acknowledgement that fails costs the worker no place (`ForgivingQoS`).
+- An item that cannot be read is dropped (see `worker.adapters.celery.strategy`).
+- An acknowledgement that fails costs the worker no place (`FailedAckQoS`).
 - One client serves a channel for as long as its connections live. kombu makes one for every command, and redis-py puts
   together a table of 170 entries for each: as much work as the rest of sending a hint.
 """
@@ -23,7 +23,7 @@ MALFORMED: Final = (AttributeError, LookupError, TypeError, ValueError)
 """What is raised over data that has another form than expected."""
 
 
-class ForgivingQoS(QoS):
+class FailedAckQoS(QoS):
     """A worker's count of unacknowledged hints, in which one that cannot be acknowledged costs no place.
 
     In kombu 5.7 an acknowledgement that Redis does not answer in time is logged and never repeated, while the hint is
@@ -51,7 +51,7 @@ class ForgivingQoS(QoS):
 class BrokerChannel(Channel):
     """A channel that drops what cannot be read, and keeps its client."""
 
-    QoS = ForgivingQoS
+    QoS = FailedAckQoS
     _kept: tuple[Any, Any] | None = None
     """The pool of connections, which is replaced after a failure, and its client."""
 

@@ -13,8 +13,8 @@ from celery import Celery
 from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
-from worker.broker import use_our_transport
-from worker.contract.messages import make_hint, shown
+from worker.adapters.celery.transport import use_our_transport
+from worker.contract.hint import make_hint, shown
 from worker.contract.names import LETTERS_QUEUE, LETTERS_TASK, Keys
 from worker.contract.redis_client import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, broker_url
 
@@ -49,7 +49,8 @@ def make_app(url: str, prefix: str) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,  # a batch ends by itself, fenced if too late
         worker_soft_shutdown_timeout=10.0,
         worker_send_task_events=True,
-        worker_consumer="worker.telling:TellingConsumer",  # by name: a producer has no use for it
+        # By name: a producer has no use for it.
+        worker_consumer="worker.adapters.celery.consumer:BufferedEventsConsumer",
         task_send_sent_event=False,  # doubles the cost of a publish; the worker's events are enough for Flower
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
@@ -80,7 +81,7 @@ def _is_amqp(url: str) -> bool:
     return url.startswith("amqp")
 
 
-class Hints:
+class HintSender:
     """Sends hints from one thread, over one connection that is kept while it works and made anew after it failed.
 
     Messages are made by Celery and published by a producer of kombu's that is kept too: `Celery.send_task` finds route,

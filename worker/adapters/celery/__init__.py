@@ -1,0 +1,1 @@
+"""Celery: its configuration, hints sent, and what is put right in its transport and its consumer."""
