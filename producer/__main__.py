@@ -23,14 +23,14 @@ from producer.service import Producer, Timing
 from producer.waking import Wake
 from worker.adapters.celery.client import HintSender, make_app
 from worker.adapters.logs import configure_logging, places
+from worker.adapters.redis.server import broker_of, redis_url, require_server
+from worker.adapters.redis.server_continuity import ServerContinuity
 from worker.adapters.share.folders import prepare
 from worker.adapters.share.identity import absence, adopt
 from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.names import RECONCILE_TASK, TRIM_TASK, Keys
 from worker.contract.redis_client import connect
-from worker.contract.server import broker_of, redis_url, require_server
 from worker.contract.settings import Settings, SettingsError, load_settings
-from worker.contract.trust import Trust
 
 log = logging.getLogger("imr.producer")
 
@@ -166,7 +166,7 @@ def _gauges(settings: Settings, client: redis.Redis, keys: Keys) -> RedisGauges:
 
 
 def _chores(settings: Settings, share_id: str | None, client: redis.Redis, keys: Keys) -> list[Chore]:
-    doubts = Doubts(Trust(client, keys), os.path.abspath(settings.share), settings.lease_seconds, share_id)
+    doubts = Doubts(ServerContinuity(client, keys), os.path.abspath(settings.share), settings.lease_seconds, share_id)
     with contextlib.suppress(redis.RedisError):
         doubts.is_check_wanted()  # before anything is claimed: the server of a new, empty share is trusted at once
     return [

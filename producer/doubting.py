@@ -1,7 +1,7 @@
 """Noticing that Redis may have lost something: the producer beats while the server that it knows answers.
 
-See `worker.contract.trust` for what a beat says. While there is doubt the producer asks for the chore that checks what
-was filed away, and goes on with its own work: new letters need nothing that may be missing.
+See `worker.adapters.redis.server_continuity` for what a beat says. While there is doubt the producer asks for the chore
+that checks what was filed away, and goes on with its own work: new letters need nothing that may be missing.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import logging
 import os
 from pathlib import Path
 
+from worker.adapters.redis.server_continuity import ServerContinuity
 from worker.adapters.share.identity import share_id
 from worker.adapters.share.walk import walk
 from worker.contract.names import ARCHIVE, CLAIMED, REVIEW
-from worker.contract.trust import Trust
 
 log = logging.getLogger("imr.producer")
 
@@ -21,7 +21,7 @@ log = logging.getLogger("imr.producer")
 class Doubts:
     """The beat of one share, and the doubts that keep it still."""
 
-    def __init__(self, trust: Trust, share: str, lease_s: float, share_id: str | None = None) -> None:
+    def __init__(self, trust: ServerContinuity, share: str, lease_s: float, share_id: str | None = None) -> None:
         self._trust = trust
         self._share = share
         self._id = share_id

@@ -12,9 +12,9 @@ from typing import Any, Final, Protocol, cast
 import redis
 
 from producer.admission import Load
+from worker.adapters.redis.producer_reports import ProducerReport
 from worker.adapters.share.pause import is_paused
 from worker.contract.names import PRODUCER_REPORT_TTL_S, Keys
-from worker.contract.reports import ProducerReport
 
 UNTOLD_BYTES: Final = sys.maxsize
 """The free space of a file system that does not tell its size: some in user space answer 0 of 0, which is not full."""

@@ -25,7 +25,7 @@ from producer.pausing import Pauses
 from producer.reaping import Leases, Reaper
 from producer.reporting import Gauges
 from producer.waking import Wake
-from worker.contract.reports import ProducerReport
+from worker.adapters.redis.producer_reports import ProducerReport
 
 log = logging.getLogger("imr.producer")
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
-from typing import cast
 
 import redis
 
+from worker.adapters.redis.producer_reports import ProducerReport, producer_reports
 from worker.adapters.share.spool import Spool, files_below
 from worker.contract.filenames import is_own, may_be_letter
-from worker.contract.names import INBOX, PRODUCER_REPORT_TTL_S, Keys
-from worker.contract.reports import ProducerReport, decode
-from worker.records.model import Records
+from worker.contract.names import INBOX, Keys
+from worker.processing.records import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +85,3 @@ def _inbox(spool: Spool) -> tuple[int, int]:
     paths = (f"{folder}/{name}" if folder else name for folder, name in files if not is_own(name))
     letters = Counter(may_be_letter(path) for path in paths)
     return letters[True], letters[False]
-
-
-def producer_reports(client: redis.Redis, keys: Keys) -> list[ProducerReport]:
-    """The last reports of producers that are running, by the server's clock. Raises redis.RedisError."""
-    raw = cast("dict[bytes, bytes]", client.hgetall(keys.producers))
-    seconds, _ = client.time()
-    reports = [decode(one) for one in raw.values()]
-    return [one for one in reports if seconds * 1000 - one.at_ms < PRODUCER_REPORT_TTL_S * 1000]

@@ -23,24 +23,24 @@ from celery.signals import setup_logging, worker_init, worker_process_shutdown, 
 from worker.adapters.celery.client import make_app
 from worker.adapters.celery.strategy import STRATEGY
 from worker.adapters.logs import configure_logging
+from worker.adapters.redis.durability import RedisDurability
+from worker.adapters.redis.records import RedisRecords
+from worker.adapters.redis.server import broker_of, redis_url
+from worker.adapters.redis.server_continuity import ServerContinuity
+from worker.adapters.redis.stream_state import read_states
+from worker.adapters.redis.stream_trim import Trimmer
 from worker.adapters.share.spool import Spool
 from worker.contract.hint import BadHint, read_hint
 from worker.contract.names import LETTERS_TASK, RECONCILE_TASK, TRIM_TASK, Keys
 from worker.contract.redis_client import connect
-from worker.contract.server import broker_of, redis_url
 from worker.contract.settings import Settings, load_settings
-from worker.contract.trust import Trust
 from worker.determining import Determiner, load_rules, open_calendar
 from worker.filer import Filer, Files, FilingThread
+from worker.operations.stream_health import limits_of, problems_of
 from worker.pipeline import Pipeline
+from worker.processing.records import RecordsUnavailable
 from worker.reading import Reader, ReadLimits
 from worker.reconciling import make_reconciler, reconcile
-from worker.records.durability import RedisDurability
-from worker.records.model import RecordsUnavailable
-from worker.records.redis import RedisRecords
-from worker.streams.diagnosis import limits_of, problems_of
-from worker.streams.state import read_states
-from worker.streams.trimming import Trimmer
 from worker.work import Policy
 
 log = logging.getLogger("imr.worker")
@@ -100,7 +100,7 @@ def reconcile_letters(**_: object) -> None:
     try:
         with contextlib.closing(connect(redis_url(settings))) as client:
             reconciler = make_reconciler(settings, RedisRecords(client, keys))
-            reconcile(reconciler, Trust(client, keys), days=days, zone=zone, monotonic_s=time.monotonic)
+            reconcile(reconciler, ServerContinuity(client, keys), days=days, zone=zone, monotonic_s=time.monotonic)
     except Exception as error:  # noqa: BLE001 - a MemoryError that escapes ends the worker
         log.warning("check put off (%s): it goes on from where it was", type(error).__name__)
 

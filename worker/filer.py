@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from worker.adapters.share.spool import Spool
 from worker.departing import Departure
 from worker.filing import Filing
-from worker.records.model import Durability, RecordsUnavailable
+from worker.processing.records import Durability, RecordsUnavailable
 
 log = logging.getLogger("imr.worker")
 

@@ -23,7 +23,7 @@ from worker.departing import Departure, Departures, Reads
 from worker.filer import Files
 from worker.filing import Filing
 from worker.judging import Determine, Judge
-from worker.records.model import Begun, Finished, Lease, RecordDamaged, Records, RecordsUnavailable
+from worker.processing.records import Begun, Finished, Lease, RecordDamaged, Records, RecordsUnavailable
 from worker.retrying import Disposition, dispose
 from worker.superseding import Superseding
 from worker.work import Policy, Report, Verdict, Work, digest_of_unread

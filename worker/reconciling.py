@@ -22,6 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from worker.adapters.redis.server_continuity import PendingCheck, ServerContinuity
 from worker.adapters.share.errors import Gone, Unreadable
 from worker.adapters.share.identity import share_id
 from worker.adapters.share.safe_read import take
@@ -29,8 +30,7 @@ from worker.adapters.share.spool import TEMPORARY_PREFIX, ClaimedFile, Spool, fi
 from worker.contract.claim_ids import claimed_at_ms, split_claimed_name
 from worker.contract.names import ARCHIVE, DUPLICATES, EXTRACTED_SUFFIX, REVIEW
 from worker.contract.settings import Settings
-from worker.contract.trust import Doubt, Trust
-from worker.records.model import Record, Records
+from worker.processing.records import Record, Records
 from worker.review.desk import DeadItem, ReviewDesk
 from worker.review.sweeping import Sweeper
 
@@ -221,7 +221,7 @@ def _ctime_ms(path: str) -> int:
         return 0
 
 
-def since_of(doubt: Doubt, days: int, zone: tzinfo) -> Since:
+def since_of(doubt: PendingCheck, days: int, zone: tzinfo) -> Since:
     """The letters that a doubt is about."""
     window = back_to(doubt.now_ms - days * DAY_MS, zone)
     if doubt.beat_ms is None:
@@ -237,7 +237,7 @@ def back_to(ms: int, zone: tzinfo) -> Since:
 
 
 def reconcile(
-    reconciler: Reconciler, trust: Trust, *, days: int, zone: tzinfo, monotonic_s: Callable[[], float]
+    reconciler: Reconciler, trust: ServerContinuity, *, days: int, zone: tzinfo, monotonic_s: Callable[[], float]
 ) -> None:
     """Go on with the check that a producer's doubt asks for, for a few seconds; settle the doubt at the end.
 
@@ -264,7 +264,7 @@ def batches(filed: Iterator[Filed]) -> Iterator[list[Filed]]:
         yield batch
 
 
-def _tell(doubt: Doubt) -> None:
+def _tell(doubt: PendingCheck) -> None:
     if doubt.lost:
         log.error("Redis lost the records of %d letters (%d checked); they are read again", doubt.lost, doubt.checked)
     else:

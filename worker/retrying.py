@@ -25,7 +25,7 @@ from typing import Final, Literal
 
 from worker.adapters.share.errors import Gone, Unreadable
 from worker.letter.errors import LetterError, Violation
-from worker.records.model import RecordDamaged, RecordsUnavailable
+from worker.processing.records import RecordDamaged, RecordsUnavailable
 
 Kind = Literal["review", "unwhole", "retry", "gone", "ours"]
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from worker.adapters.share.spool import ClaimedFile
 from worker.contract.event import RESOLVED, Resolution, encode, event_id, make_event, superseding
-from worker.records.model import Lease, Record, Records, Resolve
+from worker.processing.records import Lease, Record, Records, Resolve
 from worker.work import Policy, Verdict
 
 log = logging.getLogger("imr.worker")

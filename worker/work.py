@@ -11,8 +11,8 @@ from typing import Literal
 from worker.adapters.share.safe_read import Taken
 from worker.adapters.share.spool import ClaimedFile
 from worker.contract.names import ReviewNaming
+from worker.processing.records import FinalState, Finish, Lease
 from worker.reading import Text
-from worker.records.model import Finish, Lease, Outcome
 from worker.retrying import Disposition
 
 Result = Literal["published", "dead", "duplicate", "filed", "held", "fenced", "retry", "gone"]
@@ -68,7 +68,7 @@ class Verdict:
     """What the worker found out about a letter, ready to be written."""
 
     work: Work
-    outcome: Outcome
+    outcome: FinalState
     code: str
     event: bytes
     named: ReviewNaming = "plain"

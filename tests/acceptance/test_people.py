@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.system import System, running_system
 from tests.support.waiting import eventually
-from worker.contract.reports import decode
+from worker.adapters.redis.producer_reports import decode
 
 LETTER = (Path(__file__).resolve().parents[2] / "worker" / "samples" / "opioid-and-acupuncture.txt").read_text()
 

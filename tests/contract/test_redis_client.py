@@ -12,10 +12,10 @@ import redis
 from tests.support.letters import LONG_MS, claim, lease, publishing
 from tests.support.lossy_proxy import LossyProxy, lossy_proxy
 from tests.support.servers import Server
+from worker.adapters.redis.records import RedisRecords
 from worker.contract.names import Keys
 from worker.contract.redis_client import broker_url, connect
-from worker.records.model import Finished, RecordsUnavailable
-from worker.records.redis import RedisRecords
+from worker.processing.records import Finished, RecordsUnavailable
 
 
 @pytest.fixture

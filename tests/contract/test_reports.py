@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from worker.contract.reports import ProducerReport, decode
+from worker.adapters.redis.producer_reports import ProducerReport, decode
 
 FULL = ProducerReport(
     at_ms=1, pid=2, waiting=3, ignored=4, claimed=5, hold="full", trouble="the share is not mounted", watching="scan",

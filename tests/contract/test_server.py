@@ -10,9 +10,7 @@ import pytest
 
 from tests.conftest import EmptyServer
 from tests.support.servers import NAMES, Server, ServerMissing, running
-from worker.adapters.start_problem import StartRefused
-from worker.contract.redis_client import connect
-from worker.contract.server import (
+from worker.adapters.redis.server import (
     _version,
     broker_of,
     embedded_socket,
@@ -21,6 +19,8 @@ from worker.contract.server import (
     require_server,
     server_problems,
 )
+from worker.adapters.start_problem import StartRefused
+from worker.contract.redis_client import connect
 from worker.contract.settings import Settings
 
 TRUSTED = {"appendonly": "yes", "appendfsync": "always"}

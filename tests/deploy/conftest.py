@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.deploy.deployed import DEPLOY, redis_as_deployed
-from worker.embedded import find_server_binary
+from worker.adapters.redis.embedded import find_server_binary
 
 
 @pytest.fixture(scope="session")

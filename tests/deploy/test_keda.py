@@ -14,10 +14,10 @@ from tests.deploy.deployed import BIN, DEPLOY, documents
 from tests.support.letters import LONG_MS, claim, lease
 from tests.support.servers import Server
 from worker.adapters.celery.client import HintSender, make_app
+from worker.adapters.redis.records import RedisRecords
 from worker.contract.names import LETTERS_QUEUE, Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings
-from worker.records.redis import RedisRecords
 
 BASE = DEPLOY / "kubernetes"
 FOLDER = DEPLOY / "kubernetes-keda"

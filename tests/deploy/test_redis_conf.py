@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from tests.deploy.deployed import BIN, DEPLOY, PASSWORD, in_container, redis_as_deployed, services
+from worker.adapters.redis.server import require_server, server_problems
 from worker.contract.redis_client import connect
-from worker.contract.server import require_server, server_problems
 
 CONFIG = DEPLOY / "redis.conf"
 NEWER_THAN_6_2 = ("hide-user-data-from-log",)

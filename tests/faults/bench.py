@@ -21,12 +21,12 @@ from tests.faults.proxy import Proxy, proxy
 from tests.faults.server import FaultyServer, faulty_server
 from tests.support.system import QUICK
 from tests.support.waiting import eventually
+from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share.folders import PROBE_PREFIX
 from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import SEPARATOR, new_claim_id
 from worker.contract.names import CLAIMED, FOLDERS, INBOX, Keys
 from worker.contract.redis_client import connect
-from worker.records.redis import RedisRecords
 from worker.review.sweeping import Sweeper
 
 SOLO: Final = ("--pool", "solo")

@@ -24,6 +24,7 @@ from tests.faults.bench import Bench
 from tests.faults.points import CANARY
 from tests.support.key_list import stray_keys
 from worker.accounting import take_account
+from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
 from worker.contract.claim_ids import arrival_day, split_claimed_name
 from worker.contract.names import ARCHIVE, COMPANIONS, DUPLICATES, EXTRACTED_SUFFIX, REVIEW, STATE
@@ -31,7 +32,6 @@ from worker.determining import Determiner
 from worker.letter.errors import LetterError
 from worker.letter.model import Determination
 from worker.reading import Reader, ReadLimits
-from worker.records.redis import RedisRecords
 
 PUBLISHED, DEAD, RESOLVED = "imr.determination.published", "imr.letter.dead-lettered", "imr.letter.resolved"
 

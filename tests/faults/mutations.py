@@ -41,52 +41,54 @@ class Mutation:
 
 
 MUTATIONS: Final = (
-    Mutation("FINISH without the token", "worker/records/finish.lua", "known[3] ~= token", "false", CONTRACT),
+    Mutation(
+        "FINISH without the token", "worker/adapters/redis/scripts/finish.lua", "known[3] ~= token", "false", CONTRACT
+    ),
     Mutation(
         "FINISH without looking whether it was done",
-        "worker/records/finish.lua",
+        "worker/adapters/redis/scripts/finish.lua",
         "if is_done(state) and known[2] == claim and known[4] == revision then",
         "if false then",
         CONTRACT,
     ),
     Mutation(
         "BEGIN without looking whether it was done",
-        "worker/records/begin.lua",
+        "worker/adapters/redis/scripts/begin.lua",
         "if is_done(state) then",
         "if false then",
         CONTRACT,
     ),
     Mutation(
         "BEGIN without the lease",
-        "worker/records/begin.lua",
+        "worker/adapters/redis/scripts/begin.lua",
         "if lease > now then return answer('held') end",
         "",
         CONTRACT,
     ),
     Mutation(
         "attempts not counted before the work",
-        "worker/records/begin.lua",
+        "worker/adapters/redis/scripts/begin.lua",
         "attempts = attempts + counted",
         "attempts = attempts",
         CONTRACT,
     ),
     Mutation(
         "a letter tried before is begun in company",
-        "worker/records/begin.lua",
+        "worker/adapters/redis/scripts/begin.lua",
         "if attempts > 0 and mode == 'batch' then return answer('alone') end",
         "",
         CONTRACT,
     ),
     Mutation(
         "RESOLVE without the decisions that the person saw",
-        "worker/records/resolve.lua",
+        "worker/adapters/redis/scripts/resolve.lua",
         "if still and decisions ~= ARGV[3] then return answer('conflict') end",
         "",
         CONTRACT,
     ),
     Mutation(
         "scripts without the types of their keys",
-        "worker/records/keys_and_types.lua",
+        "worker/adapters/redis/scripts/keys_and_types.lua",
         "if found ~= 'none' and found ~= kind then",
         "if false then",
         SCRIPTS,
@@ -107,14 +109,14 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "files are filed before Redis has them on its disk",
-        "worker/records/durability.py",
+        "worker/adapters/redis/durability.py",
         "synced = each(waited, lambda reply: int(reply[0])) == 1",
         "synced = True",
         ("tests/worker/records/test_durability.py",),
     ),
     Mutation(
         "every server counts as one that syncs always",
-        "worker/records/durability.py",
+        "worker/adapters/redis/durability.py",
         "self._always = syncs_always(_config(config))",
         "self._always = True",
         ("tests/worker/records/test_durability.py",),
@@ -159,7 +161,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "every server is trusted",
-        "worker/contract/trust.py",
+        "worker/adapters/redis/server_continuity.py",
         'if known.get("run_id") == run_id:',
         "if True:",
         ("tests/integration/test_reconciling.py",),

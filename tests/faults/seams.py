@@ -152,7 +152,7 @@ def _install_in_broker(points: Failpoints) -> None:
 @cache
 def script_names() -> dict[str, str]:
     """SHA-1 -> name of every script of the records."""
-    from worker.records.redis import _Script
+    from worker.adapters.redis.records import _Script
 
     files = [entry.name for entry in resources.files("worker.records").iterdir() if entry.name.endswith(".lua")]
     names = [name.removesuffix(".lua") for name in files if name not in ("keys_and_types.lua", "batch.lua")]

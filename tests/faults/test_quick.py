@@ -16,8 +16,8 @@ pytestmark = pytest.mark.services
 
 SEND = "producer.enqueueing.Outbox.send > worker.adapters.celery.client.HintSender._publish: redis LPUSH"
 CLAIM = "producer.intake.Intake.claim > producer.claiming.Claimer._claim: os.rename"
-FINISH = "worker.pipeline.Pipeline._finish > worker.records.redis.RedisRecords._send: redis script finish"
-BEGIN = "worker.pipeline.Pipeline._begin > worker.records.redis.RedisRecords._send: redis script begin"
+FINISH = "worker.pipeline.Pipeline._finish > worker.adapters.redis.records.RedisRecords._send: redis script finish"
+BEGIN = "worker.pipeline.Pipeline._begin > worker.adapters.redis.records.RedisRecords._send: redis script begin"
 ARCHIVE = "worker.filing.Filing._move > worker.adapters.share.spool.Spool.move: rename_no_replace"
 WRITE = "worker.filing.Filing._move > worker.adapters.share.spool.Spool.write: file.write"
 ACK = "worker.adapters.celery.transport.FailedAckQoS.ack: redis ZREM"

@@ -19,8 +19,8 @@ from typing import Final
 from tests.faults.server import FaultyServer
 from tests.integration.test_records_durable import check_whole
 from tests.support.letters import LONG_MS, burying, claim, deciding, lease, publishing
+from worker.adapters.redis.records import RedisRecords
 from worker.contract.names import Keys
-from worker.records.redis import RedisRecords
 
 LANES: Final = 4
 

@@ -42,10 +42,10 @@ def _preload() -> None:
     import redis
 
     import producer.__main__
+    import worker.adapters.redis.records
     import worker.cli
     import worker.determining
     import worker.pipeline
-    import worker.records.redis
 
     worker.determining.is_working_day(__import__("datetime").date(2026, 1, 2))
     del celery, holidays, kombu, redis, producer, worker

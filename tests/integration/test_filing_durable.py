@@ -15,11 +15,11 @@ from tests.support.letters import digest
 from tests.support.rig import Rig
 from tests.support.servers import IN_CI, NAMES, ServerMissing, binary_of
 from tests.support.waiting import eventually
+from worker.adapters.redis.durability import RedisDurability
+from worker.adapters.redis.embedded import EmbeddedServer
+from worker.adapters.redis.records import RedisRecords
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
-from worker.embedded import EmbeddedServer
-from worker.records.durability import RedisDurability
-from worker.records.redis import RedisRecords
 
 KEYS = Keys("imr")
 CUTS = 6

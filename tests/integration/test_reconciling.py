@@ -22,14 +22,14 @@ import redis
 from tests.support.letters import digest
 from tests.support.rig import PACIFIC, Rig
 from tests.support.servers import binary_of
+from worker.adapters.redis.embedded import EmbeddedServer
+from worker.adapters.redis.records import RedisRecords
+from worker.adapters.redis.server_continuity import ServerContinuity
 from worker.adapters.share.identity import adopt
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
 from worker.contract.names import ERROR_SUFFIX, Keys
 from worker.contract.redis_client import connect
-from worker.contract.trust import Trust
-from worker.embedded import EmbeddedServer
 from worker.reconciling import BATCH, Checked, Reconciler, Since, back_to, reconcile
-from worker.records.redis import RedisRecords
 from worker.review.desk import ReviewDesk
 from worker.review.sweeping import STALE_S, Sweeper
 
@@ -49,7 +49,7 @@ class Installation:
         self.server.start()
         self.client: redis.Redis = connect(self.server.url)
         self.rig = Rig(folder, RedisRecords(self.client, KEYS))
-        self.trust = Trust(self.client, KEYS)
+        self.trust = ServerContinuity(self.client, KEYS)
         self.dropped: Counter[bytes] = Counter()
 
     def close(self) -> None:

@@ -16,11 +16,11 @@ import redis
 from tests.support.letters import LONG_MS, burying, claim, deciding, digest, lease, publishing
 from tests.support.servers import Server, binary_of
 from tests.support.waiting import eventually
+from worker.adapters.redis.embedded import EmbeddedServer
+from worker.adapters.redis.records import RedisRecords
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
-from worker.embedded import EmbeddedServer
-from worker.records.model import Begun, Finished, RecordsUnavailable
-from worker.records.redis import RedisRecords
+from worker.processing.records import Begun, Finished, RecordsUnavailable
 
 pytestmark = pytest.mark.services
 

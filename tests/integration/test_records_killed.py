@@ -21,9 +21,9 @@ from tests.support.failpoints import Failpoints, When
 from tests.support.letters import digest
 from tests.support.rig import LEASE_S, MOST, Rig, on_disk_at_once
 from tests.support.servers import Server
+from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share import spool
 from worker.contract.names import Keys
-from worker.records.redis import RedisRecords
 
 pytestmark = pytest.mark.services
 

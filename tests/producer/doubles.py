@@ -14,10 +14,10 @@ from producer.noticing import Manner
 from producer.reaping import Standing
 from producer.service import Producer, Timing
 from worker.adapters.celery.client import QueueUnavailable
+from worker.adapters.redis.producer_reports import ProducerReport
 from worker.adapters.share.walk import walk
 from worker.contract.claim_ids import split_claimed_name
 from worker.contract.names import FOLDERS
-from worker.contract.reports import ProducerReport
 
 SETTLE_S, SCAN_S, REAP_S, HINT_TIMEOUT_S = 2.0, 5.0, 5.0, 20.0
 MANNER = Manner(watch="events", settle_s=SETTLE_S, scan_s=SCAN_S, max_scan_s=SCAN_S, with_canary=False)

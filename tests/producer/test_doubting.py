@@ -12,9 +12,9 @@ import redis
 from producer.doubting import Doubts
 from tests.producer.doubles import Share
 from tests.support.servers import Server
+from worker.adapters.redis.server_continuity import ServerContinuity
 from worker.adapters.share.identity import adopt
 from worker.contract.names import Keys
-from worker.contract.trust import Trust
 
 KEYS = Keys("imr")
 
@@ -26,7 +26,7 @@ def client(redis_server: Server) -> Iterator[redis.Redis]:
 
 
 def doubts_of(client: redis.Redis, share: Share, lease_s: float = 0.0) -> Doubts:
-    return Doubts(Trust(client, KEYS), str(share.root), lease_s)
+    return Doubts(ServerContinuity(client, KEYS), str(share.root), lease_s)
 
 
 def archive_a_letter(share: Share) -> None:
@@ -59,7 +59,7 @@ def test_a_check_is_wanted_and_the_beat_stands_still(
     doubts = doubts_of(client, share)
     assert doubts.is_check_wanted()
     assert doubts.is_check_wanted()
-    doubt = Trust(client, KEYS).doubt()
+    doubt = ServerContinuity(client, KEYS).doubt()
     assert doubt is not None
     assert doubt.beat_ms == (17 if known else None)
     (said,) = [record for record in caplog.records if "answers as Redis" in record.getMessage()]
@@ -77,10 +77,10 @@ def test_not_before_the_leases_of_the_lost_server_have_run_out(client: redis.Red
 def test_a_bare_mount_point_is_not_taken_for_an_empty_share(client: redis.Redis, share: Share) -> None:
     share_id = adopt(share.root, share.root / ".imr")
     assert share_id is not None
-    doubts = Doubts(Trust(client, KEYS), str(share.root), 0.0, share_id)
+    doubts = Doubts(ServerContinuity(client, KEYS), str(share.root), 0.0, share_id)
     (share.root / ".imr" / "share-id").rename(share.root / ".imr" / "away")
     assert doubts.is_check_wanted()
-    doubt = Trust(client, KEYS).doubt()
+    doubt = ServerContinuity(client, KEYS).doubt()
     assert doubt is not None
     assert doubt.share == share_id
     (share.root / ".imr" / "away").rename(share.root / ".imr" / "share-id")

@@ -16,9 +16,8 @@ from tests.producer.doubles import Share
 from tests.producer.test_process import DURABLE, process
 from tests.support.servers import Server, running
 from tests.support.waiting import eventually
-from worker.accounting import producer_reports
+from worker.adapters.redis.producer_reports import ProducerReport, producer_reports
 from worker.contract.names import Keys
-from worker.contract.reports import ProducerReport
 
 FILES = 20_000
 MOST_EVENTS = Path("/proc/sys/fs/inotify/max_queued_events")

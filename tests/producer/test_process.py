@@ -21,7 +21,7 @@ from tests.producer.doubles import Share
 from tests.support.servers import Server, running
 from tests.support.system import IMR
 from tests.support.waiting import eventually
-from worker.embedded import EmbeddedServer, find_server_binary
+from worker.adapters.redis.embedded import EmbeddedServer, find_server_binary
 
 ROOT = Path(__file__).parents[2]
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}

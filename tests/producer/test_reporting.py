@@ -15,9 +15,9 @@ import redis
 from producer.reporting import RedisGauges, takes_writes
 from tests.producer.doubles import Share
 from tests.support.servers import Server, running
+from worker.adapters.redis.producer_reports import ProducerReport, decode
 from worker.adapters.share.pause import Pause, end_pause, write_pause
 from worker.contract.names import PRODUCER_REPORT_TTL_S, Keys
-from worker.contract.reports import ProducerReport, decode
 
 REPORT = ProducerReport(waiting=3, ignored=2, claimed=1, hold=None, watching="events and scan")
 

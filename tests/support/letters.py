@@ -8,7 +8,7 @@ import itertools
 from worker.contract.claim_ids import new_claim_id
 from worker.contract.event import Action
 from worker.contract.names import ReviewNaming
-from worker.records.model import Finish, Lease, Resolve
+from worker.processing.records import Finish, Lease, Resolve
 
 NOON_2024_MS = 1_718_000_000_000
 LONG_MS = 3_600_000

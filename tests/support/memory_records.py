@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from worker.contract.names import ReviewNaming
-from worker.records.model import (
+from worker.processing.records import (
     Begun,
     Counts,
     Finish,

@@ -16,6 +16,8 @@ from tests.support.failpoints import Failpoints
 from tests.support.letters import NOON_2024_MS
 from tests.support.memory_durability import MemoryDurability
 from tests.support.memory_records import MemoryRecords
+from worker.adapters.redis.durability import RedisDurability
+from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import SEPARATOR, new_claim_id
 from worker.contract.names import CLAIMED, COMPANIONS, EXTRACTED_SUFFIX, FOLDERS, stored_name
@@ -23,10 +25,8 @@ from worker.filer import Filer
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
 from worker.pipeline import Pipeline
+from worker.processing.records import Durability, Records
 from worker.reading import Text
-from worker.records.durability import RedisDurability
-from worker.records.model import Durability, Records
-from worker.records.redis import RedisRecords
 from worker.work import Policy, Report
 
 PACIFIC = ZoneInfo("America/Los_Angeles")

@@ -15,9 +15,9 @@ from typing import Final
 import redis
 
 from tests.support.waiting import eventually
+from worker.adapters.redis.embedded import find_server_binary
 from worker.adapters.start_problem import StartRefused
 from worker.contract.redis_client import connect
-from worker.embedded import find_server_binary
 
 IN_CI: Final = os.environ.get("CI", "").lower() == "true"
 DEBIAN_BINARY: Final = Path("/usr/bin/redis-server")

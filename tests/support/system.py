@@ -16,9 +16,9 @@ from typing import Any, Final, cast
 import redis
 
 from tests.support.waiting import eventually
+from worker.adapters.redis.server import embedded_socket
 from worker.contract.names import FOLDERS, Keys
 from worker.contract.redis_client import connect
-from worker.contract.server import embedded_socket
 
 IMR: Final = str(Path(sys.executable).with_name("imr"))
 

@@ -10,9 +10,9 @@ import pytest
 from tests.support.letters import LONG_MS, burying, claim, lease, publishing
 from tests.support.servers import Server
 from worker.accounting import Account, take_account
+from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share.spool import Spool
 from worker.contract.names import FOLDERS, Keys
-from worker.records.redis import RedisRecords
 
 KEYS = Keys("imr")
 NOTHING = Account(0, 0, 0, 0, 0, 0, 0, 0, (), 0)

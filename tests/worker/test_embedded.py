@@ -17,10 +17,10 @@ import pytest
 
 from tests.support.servers import ServerMissing, answers, binary_of
 from tests.support.waiting import eventually
+from worker.adapters.redis.embedded import LONGEST_PAUSE_S, EmbeddedServer, ServerSupervisor, embedded_server
+from worker.adapters.redis.server import require_server
 from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.redis_client import connect
-from worker.contract.server import require_server
-from worker.embedded import LONGEST_PAUSE_S, EmbeddedServer, Kept, embedded_server
 
 pytestmark = pytest.mark.services
 
@@ -129,7 +129,7 @@ def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
 def test_two_servers_never_share_a_folder(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server.start()
     put(server)
-    monkeypatch.setattr("worker.embedded.STOP_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("worker.adapters.redis.embedded.STOP_TIMEOUT_S", 0.1)
     second = EmbeddedServer(server.folder.parent, binary_of("valkey"))
     with pytest.raises(StartRefused, match="another server still runs"):
         second.start()
@@ -139,7 +139,8 @@ def test_two_servers_never_share_a_folder(server: EmbeddedServer, monkeypatch: p
 def test_it_ends_with_its_owner_and_the_next_waits_for_that(server: EmbeddedServer) -> None:
     """The owner is killed -9: the server is told by the kernel, and what it was told is there for the next."""
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom worker.embedded import EmbeddedServer, find_server_binary\n"
+        "import sys, time\nfrom pathlib import Path\n"
+        "from worker.adapters.redis.embedded import EmbeddedServer, find_server_binary\n"
         "server = EmbeddedServer(Path(sys.argv[1]), find_server_binary())\n"
         "server.start()\nprint('started', flush=True)\ntime.sleep(600)"
     )
@@ -170,7 +171,7 @@ class Dying:
 
 def test_a_server_that_ends_each_time_is_started_at_growing_pauses() -> None:
     server, told, now_s = Dying(), list[str](), [0.0]
-    kept = Kept(cast("EmbeddedServer", server), told.append, lambda: now_s[0])
+    kept = ServerSupervisor(cast("EmbeddedServer", server), told.append, lambda: now_s[0])
     kept.keep_running()
     assert (server.starts, told) == (0, [])
     server.is_refused, server.pid = True, None
@@ -200,6 +201,6 @@ def test_a_killed_server_runs_again_with_its_data(server: EmbeddedServer) -> Non
     with contextlib.closing(connect(server.url)) as client:
         client.set("key", "value")
         server.kill()
-        kept = Kept(server, lambda what: None, time.monotonic)
+        kept = ServerSupervisor(server, lambda what: None, time.monotonic)
         kept.keep_running()
         assert client.get("key") == b"value"

@@ -17,8 +17,8 @@ from tests.support.waiting import eventually
 from worker import filer
 from worker.adapters.share.spool import Spool
 from worker.filer import TIDY_S, Filer, Files, FilingThread
+from worker.processing.records import RecordsUnavailable
 from worker.reading import Text
-from worker.records.model import RecordsUnavailable
 
 
 @pytest.fixture

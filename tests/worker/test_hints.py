@@ -20,9 +20,9 @@ import redis
 from tests.support.servers import Server, binary_of, running
 from tests.support.waiting import eventually
 from worker.adapters.celery.client import HintSender, QueueUnavailable, make_app
+from worker.adapters.redis.embedded import EmbeddedServer
 from worker.contract.claim_ids import new_claim_id
 from worker.contract.hint import read_hint
-from worker.embedded import EmbeddedServer
 
 TIMEOUT_S = 0.5
 BOUND_S = 5 * TIMEOUT_S

@@ -26,8 +26,8 @@ from worker.contract.event import MAX_EVENT_BYTES
 from worker.contract.names import COMPANIONS, ERROR_SUFFIX, EXTRACTED_SUFFIX
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
+from worker.processing.records import Finish, Lease, RecordDamaged, Records, RecordsUnavailable, Resolve
 from worker.reading import ReaderUnavailable, Text
-from worker.records.model import Finish, Lease, RecordDamaged, Records, RecordsUnavailable, Resolve
 
 DAY = "archive/2024/06/09"
 """The claims of the rig arrive at 23:13 of that day in California, on the next day by UTC."""

@@ -8,8 +8,8 @@ import pytest
 
 from worker.adapters.share.errors import Gone, Unreadable
 from worker.letter.errors import LetterError, Violation
+from worker.processing.records import RecordDamaged, RecordsUnavailable
 from worker.reading import ReaderUnavailable
-from worker.records.model import RecordDamaged, RecordsUnavailable
 from worker.retrying import Kind, dispose
 
 TRUNCATED = Violation("truncated", "The letter breaks off before its end.")

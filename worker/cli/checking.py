@@ -9,7 +9,8 @@ import typer
 from pydantic import SecretStr
 from rich.table import Table
 
-from worker.accounting import producer_reports
+from worker.adapters.redis.producer_reports import producer_reports
+from worker.adapters.redis.server import filing_waits, redis_url, server_problems
 from worker.adapters.share.folders import share_problems
 from worker.adapters.share.identity import absence
 from worker.adapters.share.mounts import read_mounts, ways_of
@@ -18,7 +19,6 @@ from worker.cli.console import out
 from worker.cli.exits import Exit
 from worker.contract.names import INBOX, Keys
 from worker.contract.redis_client import connect
-from worker.contract.server import filing_waits, redis_url, server_problems
 from worker.contract.settings import Settings, SettingsError, load_settings
 from worker.determining import load_rules
 

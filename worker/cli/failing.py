@@ -10,7 +10,7 @@ from worker.adapters.start_problem import StartRefused
 from worker.cli.console import err
 from worker.cli.exits import Exit
 from worker.contract.settings import SettingsError
-from worker.records.model import RecordsUnavailable
+from worker.processing.records import RecordsUnavailable
 from worker.review.desk import DecisionRefused, NoSuchDeadLetter
 
 

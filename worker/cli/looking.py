@@ -14,6 +14,11 @@ import typer
 from rich.table import Table
 
 from worker.accounting import Account, take_account
+from worker.adapters.redis.producer_reports import ProducerReport
+from worker.adapters.redis.records import RedisRecords
+from worker.adapters.redis.server import redis_url
+from worker.adapters.redis.server_continuity import PendingCheck, RecordLoss, ServerContinuity
+from worker.adapters.redis.stream_state import read_states
 from worker.adapters.share.pause import read_pause
 from worker.adapters.share.spool import Spool
 from worker.cli.console import err, out, write_line
@@ -23,13 +28,8 @@ from worker.cli.pausing import told
 from worker.contract.names import TAIL_GROUP, Keys
 from worker.contract.reader import Entry, Handle, Reader
 from worker.contract.redis_client import connect
-from worker.contract.reports import ProducerReport
-from worker.contract.server import redis_url
 from worker.contract.settings import Settings, load_settings
-from worker.contract.trust import Doubt, Loss, Trust
-from worker.records.redis import RedisRecords
-from worker.streams.diagnosis import limits_of, problems_of
-from worker.streams.state import read_states
+from worker.operations.stream_health import limits_of, problems_of
 
 
 def register(app: typer.Typer) -> None:
@@ -84,7 +84,7 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="Figures as JSON
     keys = Keys(settings.prefix)
     account = take_account(Spool(settings.share), RedisRecords(client, keys), client, keys)
     problems = problems_of(read_states(client, keys), keys, limits_of(settings), lost={})
-    doubt, loss = Trust(client, keys).doubt(), Trust(client, keys).loss()
+    doubt, loss = ServerContinuity(client, keys).doubt(), ServerContinuity(client, keys).loss()
     if json:
         more = {
             "unexplained": account.unexplained,
@@ -143,7 +143,7 @@ def _show_pause(settings: Settings) -> None:
         out.print(f"paused {told(pause)}; `imr resume` opens the intake", style="yellow", markup=False)
 
 
-def _show_doubt(doubt: Doubt | None, loss: Loss | None) -> None:
+def _show_doubt(doubt: PendingCheck | None, loss: RecordLoss | None) -> None:
     if doubt is not None:
         what = f"Redis was started anew or lost data (noticed {_minute(doubt.noticed_ms)})"
         progress = f"{doubt.checked:,} letters checked so far, {doubt.lost:,} of them to be published again"

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
+from worker.adapters.redis.records import RedisRecords
+from worker.adapters.redis.server import redis_url
+from worker.adapters.redis.server_continuity import ServerContinuity
 from worker.cli.console import err
 from worker.cli.exits import Exit
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
-from worker.contract.server import redis_url
 from worker.contract.settings import Settings, load_settings
-from worker.contract.trust import Trust
 from worker.reconciling import DAY_MS, Checked, Since, back_to, batches, make_reconciler
-from worker.records.redis import RedisRecords
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +45,7 @@ def reconcile(
         err.print(f"{found.letters} checked, {found.lost} without a record", end="\r")
     err.print(_told(found, dry_run=dry_run))
     if since is None and not (dry_run or found.lost or found.unread):
-        Trust(client, Keys(settings.prefix)).forget_loss()
+        ServerContinuity(client, Keys(settings.prefix)).forget_loss()
     raise typer.Exit(Exit.FAILED if found.unread else Exit.OK)
 
 

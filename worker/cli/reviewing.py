@@ -11,15 +11,15 @@ import typer
 from rich.table import Table
 from rich.text import Text as Styled
 
+from worker.adapters.redis.records import RedisRecords
+from worker.adapters.redis.server import broker_of, redis_url
 from worker.adapters.share.spool import Spool
 from worker.cli.console import err, out, printable, write_line
 from worker.cli.exits import Exit
 from worker.cli.pausing import who
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
-from worker.contract.server import broker_of, redis_url
 from worker.contract.settings import Settings, load_settings
-from worker.records.redis import RedisRecords
 from worker.review.desk import DeadItem, ReviewDesk
 from worker.review.sweeping import Sweeper
 

@@ -10,16 +10,16 @@ import orjson
 import typer
 from rich.table import Table
 
+from worker.adapters.redis.server import redis_url
+from worker.adapters.redis.stream_gaps import lost_entries
+from worker.adapters.redis.stream_state import StreamState, read_states
+from worker.adapters.redis.stream_trim import Trimmed, Trimmer
 from worker.cli.console import out, write_line
 from worker.cli.exits import Exit
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
-from worker.contract.server import redis_url
 from worker.contract.settings import load_settings
-from worker.streams.diagnosis import limits_of, problems_of
-from worker.streams.lost import lost_entries
-from worker.streams.state import StreamState, read_states
-from worker.streams.trimming import Trimmed, Trimmer
+from worker.operations.stream_health import limits_of, problems_of
 
 group = typer.Typer(help="The two streams: are they read, and what may be deleted from them.", no_args_is_help=True)
 

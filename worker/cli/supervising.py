@@ -28,6 +28,10 @@ from rich.status import Status
 
 from worker.accounting import Account, take_account
 from worker.adapters.child_process import die_with_parent
+from worker.adapters.redis.embedded import ServerSupervisor, embedded_server
+from worker.adapters.redis.records import RedisRecords
+from worker.adapters.redis.server import require_server
+from worker.adapters.redis.server_continuity import ServerContinuity
 from worker.adapters.share.folders import prepare
 from worker.adapters.share.identity import absence
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
@@ -40,13 +44,9 @@ from worker.contract.entries import entries_of
 from worker.contract.event import DEAD_LETTERED
 from worker.contract.names import INBOX, Keys
 from worker.contract.redis_client import connect
-from worker.contract.server import require_server
 from worker.contract.settings import Settings
-from worker.contract.trust import Trust
 from worker.determining import load_rules
-from worker.embedded import Kept, embedded_server
-from worker.records.model import RecordsUnavailable
-from worker.records.redis import RedisRecords
+from worker.processing.records import RecordsUnavailable
 
 _STOP_PRODUCER_S: Final = 15.0
 _STOP_WORKER_S: Final = 45.0
@@ -120,7 +120,7 @@ class Supervisor:
         self._settings = settings
         self._options = options
         self._keys = Keys(settings.prefix)
-        self._kept: Kept | None = None
+        self._kept: ServerSupervisor | None = None
         self._stopping = False
 
     def run(self) -> Exit:
@@ -153,7 +153,7 @@ class Supervisor:
             yield self._settings.redis_url.get_secret_value()
             return
         with embedded_server(self._settings.state_folder) as server:
-            self._kept = Kept(server, lambda what: err.print(what, markup=False), time.monotonic)
+            self._kept = ServerSupervisor(server, lambda what: err.print(what, markup=False), time.monotonic)
             yield server.url
 
     def _serve(self, url: str, client: redis.Redis) -> Exit:
@@ -217,7 +217,7 @@ class Supervisor:
 
     def _is_drained(self, account: Account, client: redis.Redis) -> bool:
         """Whether nothing waits; letters that a lost Redis has forgotten wait too, until they were looked for."""
-        doubt = Trust(client, self._keys).doubt()
+        doubt = ServerContinuity(client, self._keys).doubt()
         is_lost = doubt is not None and doubt.beat_ms is None
         return bool(account.producers) and not account.in_flight and not is_lost
 

@@ -12,15 +12,15 @@ import typer
 from rich.table import Table
 from rich.text import Text as Styled
 
+from worker.adapters.redis.lookup import Lookup
+from worker.adapters.redis.server import redis_url
 from worker.adapters.share.folders import share_reached
 from worker.adapters.share.spool import Spool
 from worker.cli.console import err, out, printable, write_line
 from worker.cli.exits import Exit
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
-from worker.contract.server import redis_url
 from worker.contract.settings import Settings, load_settings
-from worker.records.lookup import Lookup
 from worker.whereabouts.answer import Answer, NotFound, NotUnique
 from worker.whereabouts.explaining import Explainer
 from worker.whereabouts.inbox import Rules

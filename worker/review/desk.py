@@ -20,7 +20,7 @@ from worker.adapters.share.spool import ClaimedFile, Spool
 from worker.contract.claim_ids import is_claim_id, split_claimed_name
 from worker.contract.event import RESOLVED, Action, Resolution, encode, event_id, make_event
 from worker.contract.names import DISCARDED, ERROR_SUFFIX, REVIEW, ReviewNaming
-from worker.records.model import Record, Records, RecordsUnavailable, Resolve, Resolved
+from worker.processing.records import Record, Records, RecordsUnavailable, Resolve, Resolved
 
 log = logging.getLogger("imr.review")
 

@@ -14,7 +14,7 @@ from worker.adapters.share.errors import Gone, Unreadable
 from worker.adapters.share.safe_read import take
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool, files_below
 from worker.contract.names import COMPANIONS, DUPLICATES, ERROR_SUFFIX, REVIEW
-from worker.records.model import Records
+from worker.processing.records import Records
 
 STALE_S: Final = 3600.0
 """A temporary file lives for milliseconds, a decision takes its files along within seconds; the rest of the hour is for

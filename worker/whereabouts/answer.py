@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeVar
 
 import redis
 
+from worker.adapters.redis.lookup import Lookup
 from worker.adapters.start_problem import StartRefused
-from worker.records.lookup import Lookup
-from worker.records.model import RecordsUnavailable
+from worker.processing.records import RecordsUnavailable
 
 Where = Literal["inbox", "claimed", "archive", "review", "discarded", "duplicates", "nowhere"]
 Told = TypeVar("Told")

@@ -13,13 +13,13 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Final
 
+from worker.adapters.redis.lookup import MOST_FOUND, Lookup
+from worker.adapters.redis.producer_reports import ProducerReport
 from worker.adapters.share.pause import Pause, read_pause
 from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import is_claim_id
 from worker.contract.filenames import DONE_SUFFIX
 from worker.contract.names import INBOX
-from worker.contract.reports import ProducerReport
-from worker.records.lookup import MOST_FOUND, Lookup
 from worker.whereabouts.answer import Answer, NotFound, NotUnique, Redis
 from worker.whereabouts.inbox import Rules, judge, written_s
 from worker.whereabouts.letters import Letters

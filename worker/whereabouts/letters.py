@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from worker.adapters.redis.lookup import OpenClaim
 from worker.adapters.share.errors import Gone, Unreadable
 from worker.adapters.share.safe_read import take
 from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import claimed_at_ms
 from worker.contract.event import event_id
-from worker.records.lookup import OpenClaim
-from worker.records.model import Record
+from worker.processing.records import Record
 from worker.whereabouts.answer import Answer, NotFound, Redis
 from worker.whereabouts.inbox import Rules
 from worker.whereabouts.places import Finder, Place

@@ -15,6 +15,7 @@ from tests.benchmarks.throughput.contestants import SERVER
 from tests.benchmarks.throughput.letters import stage
 from tests.support.servers import running
 from worker.adapters.celery.client import HintSender, make_app
+from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share.folders import prepare
 from worker.adapters.share.safe_read import Taken, folders_held_open, take, unchanged
 from worker.adapters.share.spool import ClaimedFile, Spool
@@ -22,9 +23,8 @@ from worker.contract.event import PUBLISHED, encode, event_id, make_event
 from worker.contract.names import CLAIMED, INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.determining import Determiner
+from worker.processing.records import Finish, Lease
 from worker.reading import Text, plain
-from worker.records.model import Finish, Lease
-from worker.records.redis import RedisRecords
 
 Result = TypeVar("Result")
 

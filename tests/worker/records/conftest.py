@@ -9,9 +9,9 @@ import pytest
 
 from tests.support.memory_records import MemoryRecords
 from tests.support.servers import NAMES, Server
+from worker.adapters.redis.records import RedisRecords
 from worker.contract.names import Keys
-from worker.records.model import Records
-from worker.records.redis import RedisRecords
+from worker.processing.records import Records
 
 EmptyServer = Callable[[str], contextlib.AbstractContextManager[Server]]
 

@@ -17,10 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.support.letters import LONG_MS, NOON_2024_MS, RUN_OUT_MS, digest
 from tests.support.memory_records import MemoryRecords
 from tests.support.servers import Server
+from worker.adapters.redis.records import RedisRecords
 from worker.contract.claim_ids import new_claim_id
 from worker.contract.names import Keys
-from worker.records.model import Begun, Counts, Finish, Finished, Lease, Record, Resolve, Resolved
-from worker.records.redis import RedisRecords
+from worker.processing.records import Begun, Counts, Finish, Finished, Lease, Record, Resolve, Resolved
 
 MOST = 2
 CLAIMS = [new_claim_id(NOON_2024_MS + number) for number in range(4)]

@@ -22,7 +22,7 @@ from tests.support.letters import (
     superseding,
 )
 from worker.contract.event import Action
-from worker.records.model import (
+from worker.processing.records import (
     Begun,
     Finish,
     Finished,

@@ -15,13 +15,13 @@ from tests.support.letters import LONG_MS, claim, lease, publishing
 from tests.support.lossy_proxy import lossy_proxy
 from tests.support.servers import NAMES, Server, binary_of, running
 from tests.support.waiting import eventually
+from worker.adapters.redis import durability
+from worker.adapters.redis.durability import GRACE_S, RedisDurability
+from worker.adapters.redis.embedded import EmbeddedServer
+from worker.adapters.redis.records import RedisRecords
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
-from worker.embedded import EmbeddedServer
-from worker.records import durability
-from worker.records.durability import GRACE_S, RedisDurability
-from worker.records.model import RecordsUnavailable
-from worker.records.redis import RedisRecords
+from worker.processing.records import RecordsUnavailable
 
 KEYS = Keys("imr")
 CLAIM = claim()

@@ -6,9 +6,9 @@ import contextlib
 
 from tests.support.letters import LONG_MS, burying, claim, deciding, lease
 from tests.support.servers import Server
+from worker.adapters.redis.records import RedisRecords
 from worker.contract.names import Keys
-from worker.records.model import Begun, Finished, Lease
-from worker.records.redis import RedisRecords
+from worker.processing.records import Begun, Finished, Lease
 
 KEYS = Keys("imr")
 CONTENT = "a letter"

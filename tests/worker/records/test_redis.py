@@ -12,10 +12,10 @@ import redis
 from tests.support.letters import LONG_MS, burying, claim, deciding, digest, lease, publishing
 from tests.support.servers import Server
 from tests.support.waiting import eventually
+from worker.adapters.redis.records import LETTERS_A_SCRIPT, RedisRecords
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
-from worker.records.model import Begun, Finish, Finished, Lease, RecordDamaged, RecordsUnavailable
-from worker.records.redis import LETTERS_A_SCRIPT, RedisRecords
+from worker.processing.records import Begun, Finish, Finished, Lease, RecordDamaged, RecordsUnavailable
 
 KEYS = Keys("imr")
 CANARY = "Wilhelmina Quackenbush"

@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from tests.support.servers import Server
+from worker.adapters.redis.stream_trim import Trimmer
 from worker.contract.names import Keys
-from worker.streams.trimming import Trimmer
 
 KEYS = Keys("imr")
 STREAM = KEYS.determinations

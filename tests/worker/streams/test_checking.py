@@ -9,10 +9,10 @@ import redis
 
 from tests.support.letters import LONG_MS, burying, claim, deciding, lease, publishing
 from tests.worker.streams.conftest import DAY_MS, KEYS, STREAM, acknowledge, add, group_that_has, ids, read
-from worker.records.redis import RedisRecords
-from worker.streams.lost import lost_entries
-from worker.streams.state import StreamState, read_states
-from worker.streams.trimming import Trimmer
+from worker.adapters.redis.records import RedisRecords
+from worker.adapters.redis.stream_gaps import lost_entries
+from worker.adapters.redis.stream_state import StreamState, read_states
+from worker.adapters.redis.stream_trim import Trimmer
 
 EVERYTHING_IS_OLD = -1.0
 

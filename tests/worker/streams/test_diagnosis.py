@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from worker.streams.diagnosis import DAY_MS, MINUTE_MS, Limits, StreamProblem, diagnose
-from worker.streams.state import Consumer, GroupState, Held, StreamState
+from worker.adapters.redis.stream_state import Consumer, GroupState, Held, StreamState
+from worker.operations.stream_health import DAY_MS, MINUTE_MS, Limits, StreamProblem, diagnose
 
 NOW_MS = 1_800_000_000_000
 LIMITS = Limits(unread_days=2, tail_days=90, stream_bytes=1000)

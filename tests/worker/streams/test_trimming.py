@@ -22,10 +22,10 @@ from tests.worker.streams.conftest import (
     now_ms,
     read,
 )
+from worker.adapters.redis.records import RedisRecords
+from worker.adapters.redis.stream_trim import PAGE_ENTRIES, Trimmed, Trimmer
 from worker.contract.event import DEAD_LETTERED, encode, event_id, make_event
-from worker.records.model import Finish, Finished
-from worker.records.redis import RedisRecords
-from worker.streams.trimming import PAGE_ENTRIES, Trimmed, Trimmer
+from worker.processing.records import Finish, Finished
 
 OLD = [f"{number}-1" for number in range(1, 7)]
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.worker.streams.conftest import KEYS, STREAM, add, ids
-from worker.streams.trimming import Trimmer
+from worker.adapters.redis.stream_trim import Trimmer
 
 GROUPS = ("imr-tail", "desk", "archive")
 Step = tuple[str, str, int]

@@ -15,14 +15,14 @@ import redis
 from tests.support.letters import LONG_MS, digest
 from tests.support.rig import MOST, PACIFIC, Rig
 from tests.support.servers import Server
+from worker.adapters.redis.lookup import Lookup
+from worker.adapters.redis.producer_reports import ProducerReport
+from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share.pause import Pause, write_pause
 from worker.adapters.share.spool import Spool
 from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.names import Keys
-from worker.contract.reports import ProducerReport
-from worker.records.lookup import Lookup
-from worker.records.model import Lease
-from worker.records.redis import RedisRecords
+from worker.processing.records import Lease
 from worker.review.desk import ReviewDesk
 from worker.whereabouts.answer import Answer, NotFound, NotUnique
 from worker.whereabouts.explaining import Explainer

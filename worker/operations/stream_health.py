@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from worker.adapters.redis.stream_state import GroupState, StreamState, entry_id
 from worker.contract.names import TAIL_GROUP, Keys
 from worker.contract.settings import Settings
-from worker.streams.state import GroupState, StreamState, entry_id
 
 DAY_MS: Final = 86_400_000
 MINUTE_MS: Final = 60_000
@@ -72,7 +72,7 @@ def problems_of(
 
 
 def diagnose(state: StreamState, limits: Limits, lost: Lost, *, needs_reader: bool) -> list[StreamProblem]:
-    """Every problem of one stream; `lost` as `worker.streams.lost` finds it, or empty where that was not asked."""
+    """Every problem of one stream; `lost` as `adapters.redis.stream_gaps` finds it, empty where that was not asked."""
     found = [*_of_stream(state, limits, needs_reader=needs_reader)]
     for group in state.groups:
         found += _losses(state, group, lost.get(group.name, ()))

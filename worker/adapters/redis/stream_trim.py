@@ -116,8 +116,8 @@ class Trimmer:
 
 
 def _source() -> str:
-    parts = (("worker.records", "keys_and_types.lua"), ("worker.streams", "trim.lua"))
-    return "".join((resources.files(package) / name).read_text() for package, name in parts)
+    package = resources.files("worker.adapters.redis") / "scripts"
+    return "".join((package / name).read_text() for name in ("keys_and_types.lua", "trim.lua"))
 
 
 def _dead_letter_of(data: bytes) -> str:

@@ -13,7 +13,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from worker.contract.event import CONTENT_TYPE
 from worker.contract.names import Keys, ReviewNaming
-from worker.records.model import (
+from worker.processing.records import (
     Begun,
     Counts,
     Finish,
@@ -34,7 +34,7 @@ Command = tuple[list[str], list[Any]]
 
 class _Script:
     def __init__(self, name: str) -> None:
-        package = resources.files("worker.records")
+        package = resources.files("worker.adapters.redis") / "scripts"
         common, step, batch = (
             (package / part).read_text() for part in ("keys_and_types.lua", f"{name}.lua", "batch.lua")
         )

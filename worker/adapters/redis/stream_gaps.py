@@ -12,8 +12,8 @@ from typing import Final
 
 import redis
 
+from worker.adapters.redis.stream_state import GroupState, StreamState, entry_id, in_pages, missing
 from worker.contract.names import Keys
-from worker.streams.state import GroupState, StreamState, entry_id, in_pages, missing
 
 _PAGE: Final = 1_000
 _STATES: Final = {"determinations": {b"published"}, "dead_letters": {b"dead", b"discarded"}}

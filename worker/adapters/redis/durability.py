@@ -24,10 +24,10 @@ from typing import Any, Final, cast
 import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
+from worker.adapters.redis.records import each, reaching
+from worker.adapters.redis.server import syncs_always, syncs_never
 from worker.contract.names import Keys
-from worker.contract.server import syncs_always, syncs_never
-from worker.records.model import RecordDamaged, RecordsUnavailable
-from worker.records.redis import each, reaching
+from worker.processing.records import RecordDamaged, RecordsUnavailable
 
 WAIT_MS: Final = 5000
 """A sync that takes longer is a disk in trouble; Redis itself stops taking writes after two seconds of it."""

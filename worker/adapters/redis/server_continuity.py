@@ -32,7 +32,7 @@ _OF_A_CHECK: Final = ("checking", "noticed_ms", "share", "place", "checked", "lo
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class PendingCheck:
     """A server that may have lost what was acknowledged, and how far its check has come."""
 
     run_id: str
@@ -49,21 +49,21 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class RecordLoss:
     """What was lost, as people are told."""
 
     letters: int
     noticed_ms: int
 
 
-class Trust:
+class ServerContinuity:
     """The beat of one installation, for producers and workers."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._client = client
         self._key = keys.server
 
-    def beat(self, is_empty: Callable[[], bool], share: str = "") -> Doubt | None:
+    def beat(self, is_empty: Callable[[], bool], share: str = "") -> PendingCheck | None:
         """Beat, and None; or the doubt that keeps us from it. Raises redis.RedisError.
 
         A share for which `is_empty()` holds (nothing claimed, archived or in review) has nothing that could be missing.
@@ -84,13 +84,13 @@ class Trust:
             pipe.execute()
         return doubt
 
-    def doubt(self) -> Doubt | None:
+    def doubt(self) -> PendingCheck | None:
         """The doubt that a producer has noticed, None if there is none. Raises redis.RedisError."""
         with self._client.pipeline(transaction=True) as pipe:
             run_id, now_ms, known = self._look(pipe)
         return _doubt(run_id, now_ms, known) if known.get("checking") == run_id else None
 
-    def proceed(self, doubt: Doubt, place: str, checked: int, lost: int) -> Doubt | None:
+    def proceed(self, doubt: PendingCheck, place: str, checked: int, lost: int) -> PendingCheck | None:
         """Note how far the check has come; None if it is not ours any more. Raises redis.RedisError.
 
         It is another's when they went on from the same place, and nobody's when the server was lost once more.
@@ -99,7 +99,7 @@ class Trust:
         figures: _Fields = {"place": place, "checked": now.checked, "lost": now.lost}
         return now if self._if_ours(doubt, lambda pipe: pipe.hset(self._key, mapping=figures)) else None
 
-    def settle(self, doubt: Doubt) -> bool:
+    def settle(self, doubt: PendingCheck) -> bool:
         """The check is through: this server is trusted from now on. False as None of `proceed`."""
 
         def settled(pipe: Pipeline) -> None:
@@ -110,16 +110,16 @@ class Trust:
 
         return self._if_ours(doubt, settled)
 
-    def loss(self) -> Loss | None:
+    def loss(self) -> RecordLoss | None:
         """The last loss that was found, until somebody has seen to it. Raises redis.RedisError."""
         letters, noticed_ms = cast("Any", self._client.hmget(self._key, ["lost_ever", "lost_at_ms"]))
-        return Loss(int(letters), int(noticed_ms or 0)) if letters else None
+        return RecordLoss(int(letters), int(noticed_ms or 0)) if letters else None
 
     def forget_loss(self) -> None:
         """Somebody has checked everything and found nothing missing. Raises redis.RedisError."""
         self._client.hdel(self._key, "lost_ever", "lost_at_ms")
 
-    def _if_ours(self, doubt: Doubt, write: Callable[[Pipeline], object]) -> bool:
+    def _if_ours(self, doubt: PendingCheck, write: Callable[[Pipeline], object]) -> bool:
         with suppress(WatchError), self._client.pipeline(transaction=True) as pipe:
             run_id, _, known = self._look(pipe)
             if (run_id, known.get("checking"), known.get("place", "")) == (doubt.run_id, doubt.run_id, doubt.place):
@@ -142,11 +142,11 @@ class Trust:
         return str(info.get("run_id", "")), seconds * 1000 + micros // 1000, known
 
 
-def _doubt(run_id: str, now_ms: int, known: dict[str, str]) -> Doubt | None:
+def _doubt(run_id: str, now_ms: int, known: dict[str, str]) -> PendingCheck | None:
     if known.get("run_id") == run_id:
         return None
     mine = known if known.get("checking") == run_id else {}
-    return Doubt(
+    return PendingCheck(
         run_id=run_id,
         beat_ms=int(known["at_ms"]) if "at_ms" in known else None,
         noticed_ms=int(mine.get("noticed_ms", now_ms)),

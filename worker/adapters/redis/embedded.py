@@ -19,9 +19,9 @@ from typing import Final
 import redis
 
 from worker.adapters.child_process import die_with_parent
+from worker.adapters.redis.server import embedded_socket
 from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.redis_client import connect
-from worker.contract.server import embedded_socket
 
 START_TIMEOUT_S: Final = 60.0
 """Loading a large append-only file takes a while: about a minute for ten gigabytes."""
@@ -171,7 +171,7 @@ def embedded_server(state_folder: Path) -> Iterator[EmbeddedServer]:
         server.stop()
 
 
-class Kept:
+class ServerSupervisor:
     """Starts a server again when it has ended, at growing pauses if it ends again at once."""
 
     def __init__(self, server: EmbeddedServer, tell: Callable[[str], object], monotonic_s: Callable[[], float]) -> None:

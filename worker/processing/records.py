@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from worker.contract.names import ReviewNaming
 
 State = Literal["waiting", "working", "published", "dead", "discarded"]
-Outcome = Literal["published", "dead"]
+FinalState = Literal["published", "dead"]
 COPY = "copy"
 
 
@@ -60,7 +60,7 @@ class Finish:
 
     lease: Lease
     revision: int
-    outcome: Outcome
+    outcome: FinalState
     code: str
     event: bytes
     named: ReviewNaming = "plain"

@@ -10,11 +10,10 @@ from typing import Any, Final, cast
 import orjson
 import redis
 
-from worker.accounting import producer_reports
+from worker.adapters.redis.producer_reports import ProducerReport, producer_reports
+from worker.adapters.redis.records import RedisRecords
 from worker.contract.names import Keys
-from worker.contract.reports import ProducerReport
-from worker.records.model import Record
-from worker.records.redis import RedisRecords
+from worker.processing.records import Record
 
 MOST_FOUND: Final = 10
 """Letters whose id begins alike: a person who sees so many gives more characters."""

@@ -7,9 +7,12 @@ defaults: producers and readers of different versions run side by side during an
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 
 import orjson
+import redis
+
+from worker.contract.names import PRODUCER_REPORT_TTL_S, Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +63,11 @@ def decode(told: bytes) -> ProducerReport:
     """The report of that JSON."""
     values: dict[str, Any] = orjson.loads(told)
     return ProducerReport(**{name: value for name, value in values.items() if name in _NAMES})
+
+
+def producer_reports(client: redis.Redis, keys: Keys) -> list[ProducerReport]:
+    """The last reports of producers that are running, by the server's clock. Raises redis.RedisError."""
+    raw = cast("dict[bytes, bytes]", client.hgetall(keys.producers))
+    seconds, _ = client.time()
+    reports = [decode(one) for one in raw.values()]
+    return [one for one in reports if seconds * 1000 - one.at_ms < PRODUCER_REPORT_TTL_S * 1000]

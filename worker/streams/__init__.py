@@ -1,1 +1,0 @@
-"""The two streams after they were written: what may be trimmed, and whether their readers get everything."""
