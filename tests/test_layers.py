@@ -77,7 +77,6 @@ UNMOVED: tuple[str, ...] = (
     "worker.fitting",
     "worker.judging",
     "worker.pipeline",
-    "worker.reading",
     "worker.reconciling",
     "worker.retrying",
     "worker.review",

@@ -13,9 +13,9 @@ import pypdfium2
 import pytest
 
 from tests.letters_pdf import make_pdf, paragraphs
+from worker.extraction import ReadLimits
+from worker.extraction.pdf.pages import read_pdf
 from worker.letter import parse
-from worker.reading import ReadLimits
-from worker.reading.pdf_text import read_pdf
 
 OPENING_WORD = "invented"
 HERE = os.path.dirname(__file__)

@@ -35,11 +35,11 @@ from worker.contract.names import LETTERS_TASK, RECONCILE_TASK, TRIM_TASK, Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings, load_settings
 from worker.determining import Determiner, load_rules, open_calendar
+from worker.extraction import ReadLimits, TextExtractor
 from worker.filer import Filer, Files, FilingThread
 from worker.operations.stream_health import limits_of, problems_of
 from worker.pipeline import Pipeline
 from worker.processing.records import RecordsUnavailable
-from worker.reading import Reader, ReadLimits
 from worker.reconciling import make_reconciler, reconcile
 from worker.work import Policy
 
@@ -112,7 +112,7 @@ def make_filing(settings: Settings, client: redis.Redis) -> FilingThread:
     return FilingThread(filer)
 
 
-def make_pipeline(settings: Settings, client: redis.Redis, reader: Reader, files: Files) -> Pipeline:
+def make_pipeline(settings: Settings, client: redis.Redis, reader: TextExtractor, files: Files) -> Pipeline:
     """The pipeline of one process."""
     return Pipeline(
         spool=Spool(settings.share.absolute()),
@@ -138,9 +138,9 @@ def make_pipeline(settings: Settings, client: redis.Redis, reader: Reader, files
     )
 
 
-def make_reader(settings: Settings) -> Reader:
+def make_reader(settings: Settings) -> TextExtractor:
     """The reader of one process."""
-    return Reader(ReadLimits(timeout_s=settings.read_timeout_seconds, memory_bytes=settings.read_memory_bytes))
+    return TextExtractor(ReadLimits(timeout_s=settings.read_timeout_seconds, memory_bytes=settings.read_memory_bytes))
 
 
 def _pipeline() -> Pipeline:

@@ -47,7 +47,7 @@ READING = {
     "read_memory": "Reading the PDF took too much memory and was stopped.",
     "reader_crashed": "Reading the PDF ended the program that reads it.",
 }
-"""Why a file cannot be read at all; `worker.reading` tells each in more detail."""
+"""Why a file cannot be read at all; `worker.extraction` tells each in more detail."""
 
 _SENTENCES = {
     POISON: "Every attempt to read this letter ended the program that read it, so it was set aside.",

@@ -16,8 +16,8 @@ from worker.adapters.share.safe_read import Signature
 from worker.adapters.share.spool import ClaimedFile
 from worker.contract.event import DEAD_LETTERED, encode, event_id, make_event
 from worker.contract.names import ReviewNaming
+from worker.extraction import Text
 from worker.processing.records import Records, State, copy_outcome, own_outcome
-from worker.reading import Text
 from worker.work import Policy, Work
 
 log = logging.getLogger("imr.worker")

@@ -12,10 +12,10 @@ from pathlib import Path
 import holidays
 
 from worker.contract.settings import SettingsError
+from worker.extraction import Text
 from worker.letter import Options, parse
 from worker.letter.deadlines import DEFAULT_RULES, Rules, compute, read_rules
 from worker.letter.model import Determination, Finding
-from worker.reading import Text
 
 PICTURE_PAGE = "picture_page"
 _SATURDAY = 5

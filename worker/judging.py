@@ -14,10 +14,10 @@ from worker import dead_letters
 from worker.adapters.share.spool import Spool
 from worker.contract.event import DEAD_LETTERED, PUBLISHED, encode, event_id, make_event
 from worker.contract.names import ReviewNaming
+from worker.extraction import Text
 from worker.filing import Filing, Reads
 from worker.fitting import encode_within
 from worker.letter.model import Determination
-from worker.reading import Text
 from worker.retrying import Disposition, dispose
 from worker.work import Policy, Verdict, Work
 

@@ -17,7 +17,7 @@ from itertools import zip_longest
 from typing import Final
 
 from worker import dead_letters
-from worker.adapters.share.safe_read import folders_held_open, take
+from worker.adapters.share.safe_read import folders_held_open, read_file
 from worker.adapters.share.spool import ClaimedFile, Spool
 from worker.departing import Departure, Departures, Reads
 from worker.filer import Files
@@ -114,7 +114,7 @@ class Pipeline:
         """Read the file once; a letter that cannot be read at all is known by its claim instead of its bytes."""
         token = secrets.token_hex(8)
         try:
-            taken = take(self._spool.root, file.path, max_bytes=self._policy.max_letter_bytes)
+            taken = read_file(self._spool.root, file.path, max_bytes=self._policy.max_letter_bytes)
         except BaseException as error:
             # Every error has a disposition; but a worker that is told to end has to, and the letter waits for another.
             if isinstance(error, SystemExit | KeyboardInterrupt) and self._is_stopping():
@@ -249,7 +249,7 @@ class Pipeline:
     def _see_off(
         self, work: Work, answer: Begun | Finished, leaving: list[Departure], event: bytes | None = None
     ) -> None:
-        """Have the letter leave `claimed/`; what it cannot take along now it can when it is hinted again."""
+        """Have the letter leave `claimed/`; what it cannot read_file along now it can when it is hinted again."""
         try:
             if answer.verdict == "duplicate":
                 leaving.append(self._departures.of_copy(work, answer.state, answer.entry))

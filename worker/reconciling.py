@@ -25,7 +25,7 @@ from typing import Final
 from worker.adapters.redis.server_continuity import PendingCheck, ServerContinuity
 from worker.adapters.share.errors import Gone, Unreadable
 from worker.adapters.share.identity import share_id
-from worker.adapters.share.safe_read import take
+from worker.adapters.share.safe_read import read_file
 from worker.adapters.share.spool import TEMPORARY_PREFIX, ClaimedFile, Spool, files_below
 from worker.contract.claim_ids import claimed_at_ms, split_claimed_name
 from worker.contract.names import ARCHIVE, DUPLICATES, EXTRACTED_SUFFIX, REVIEW
@@ -153,7 +153,7 @@ class Reconciler:
         if one.item is not None:
             return one.item.digest
         try:
-            return take(self._spool.root, one.path, max_bytes=self._max_bytes).digest
+            return read_file(self._spool.root, one.path, max_bytes=self._max_bytes).digest
         except (Gone, Unreadable):
             return None
         except PermissionError:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from typing import Literal
 
-from worker.adapters.share.safe_read import Taken
+from worker.adapters.share.safe_read import FileContent
 from worker.adapters.share.spool import ClaimedFile
 from worker.contract.names import ReviewNaming
+from worker.extraction import Text
 from worker.processing.records import FinalState, Finish, Lease
-from worker.reading import Text
 from worker.retrying import Disposition
 
 Result = Literal["published", "dead", "duplicate", "filed", "held", "fenced", "retry", "gone"]
@@ -47,7 +47,7 @@ class Work:
 
     file: ClaimedFile
     lease: Lease
-    taken: Taken | None = None
+    taken: FileContent | None = None
     failed: Disposition | None = None
     revision: int = 1
     attempts: int = 0

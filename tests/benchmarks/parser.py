@@ -26,14 +26,14 @@ import pypdfium2
 
 from tests.letter.corpus import VALID
 from tests.letters_pdf import make_pdf
+from worker.extraction import ReadLimits
+from worker.extraction.pdf.pages import read_pdf
 from worker.letter import parse
 from worker.letter.assembling import assemble
 from worker.letter.forms import read_heading
 from worker.letter.layouts import recognise
 from worker.letter.text import View
 from worker.letter.validation import conclusions_of
-from worker.reading import ReadLimits
-from worker.reading.pdf_text import read_pdf
 
 LABELS = [
     re.compile(label + r"\s*(.*)")

@@ -22,7 +22,7 @@ from worker.cli.schemas import error_table
 from worker.contract.event import PUBLISHED, encode, event_id, make_event
 from worker.contract.schema import event_schema
 from worker.determining import Determiner
-from worker.reading import Text
+from worker.extraction import Text
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

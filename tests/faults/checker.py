@@ -29,9 +29,9 @@ from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
 from worker.contract.claim_ids import arrival_day, split_claimed_name
 from worker.contract.names import ARCHIVE, COMPANIONS, DUPLICATES, EXTRACTED_SUFFIX, REVIEW, STATE
 from worker.determining import Determiner
+from worker.extraction import ReadLimits, TextExtractor
 from worker.letter.errors import LetterError
 from worker.letter.model import Determination
-from worker.reading import Reader, ReadLimits
 
 PUBLISHED, DEAD, RESOLVED = "imr.determination.published", "imr.letter.dead-lettered", "imr.letter.resolved"
 
@@ -40,7 +40,7 @@ BESIDE: Final = (*COMPANIONS, EXTRACTED_SUFFIX)
 OUR_FAULTS: Final = ("internal", "poison")
 """Codes of dead letters that say nothing about the letter."""
 
-_READER: Final = Reader(ReadLimits(timeout_s=60.0))
+_READER: Final = TextExtractor(ReadLimits(timeout_s=60.0))
 _READING: Final = threading.Lock()
 
 

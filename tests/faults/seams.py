@@ -31,7 +31,7 @@ FUNCTIONS: Final = (("worker.adapters.share.spool", "_rename_no_replace"),)
 """Calls of the kernel that `os` does not have; each is one function."""
 
 STEPS: Final = (
-    ("worker.reading.reader", "Reader", "to_text"),
+    ("worker.extraction.text_extractor", "Reader", "to_text"),
     ("worker.determining", "Determiner", "__call__"),
 )
 """Steps in which a letter can do something to the program that reads it."""

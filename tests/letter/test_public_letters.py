@@ -66,10 +66,10 @@ def pdfs() -> list[Path]:
 
 @pytest.mark.parametrize("path", pdfs(), ids=lambda path: path.name)
 def test_a_public_pdf_is_read_as_labelled(path: Path) -> None:
-    from worker.reading import Reader
+    from worker.extraction import TextExtractor
 
     label = json.loads((path.parent / "labels.json").read_text())[path.name]
-    with Reader() as reader:
+    with TextExtractor() as reader:
         text = reader.to_text(path.read_bytes())
     told = parse(text.text, paged=text.paged)
     assert told.case_number == label["case_number"]

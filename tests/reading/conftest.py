@@ -9,13 +9,13 @@ import pytest
 
 from tests.reading.leaks import no_leaks
 from tests.reading.shares import CONTENT, LETTER
-from worker.reading import Reader, ReadLimits
+from worker.extraction import ReadLimits, TextExtractor
 
 
 @pytest.fixture(scope="session")
-def reader() -> Iterator[Reader]:
+def reader() -> Iterator[TextExtractor]:
     """A reader with limits that a test can reach; its process may be any number of letters old."""
-    with Reader(ReadLimits(timeout_s=5, memory_bytes=200_000_000)) as shared:
+    with TextExtractor(ReadLimits(timeout_s=5, memory_bytes=200_000_000)) as shared:
         yield shared
 
 

@@ -9,20 +9,20 @@ from contextlib import suppress
 import pytest
 
 from worker.adapters.share.errors import Unreadable
-from worker.reading import Reader
-from worker.reading.process import ReadingProcess
+from worker.extraction import TextExtractor
+from worker.extraction.pdf.process import ReadingProcess
 
 
-def process_of(reader: Reader) -> ReadingProcess:
+def process_of(reader: TextExtractor) -> ReadingProcess:
     assert reader._process is not None
     return reader._process
 
 
-def pid_of(reader: Reader) -> int:
+def pid_of(reader: TextExtractor) -> int:
     return process_of(reader)._pid
 
 
-def code_of(reader: Reader, content: bytes) -> str:
+def code_of(reader: TextExtractor, content: bytes) -> str:
     with pytest.raises(Unreadable) as caught:
         reader.to_text(content)
     return caught.value.code

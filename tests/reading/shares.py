@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from worker.adapters.share.safe_read import Taken, take
+from worker.adapters.share.safe_read import FileContent, read_file
 
 CONTENT = b"Case Number: invented\r\n"
 LIMIT = 100_000
 LETTER = "claimed/letter.txt"
 
 
-def taken(share: Path, relative: str = LETTER) -> Taken:
+def taken(share: Path, relative: str = LETTER) -> FileContent:
     """The letter's bytes, read with a budget of `LIMIT`."""
-    return take(str(share), relative, max_bytes=LIMIT)
+    return read_file(str(share), relative, max_bytes=LIMIT)

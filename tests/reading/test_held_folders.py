@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from worker.adapters.share.errors import Gone, Unreadable
-from worker.adapters.share.safe_read import folders_held_open, take, unchanged
+from worker.adapters.share.safe_read import folders_held_open, read_file, unchanged
 
 FOLDERS = Path("/proc/self/fd")
 
@@ -27,7 +27,7 @@ def open_folders(share: Path) -> int:
 
 
 def read(share: Path, number: int) -> bytes:
-    return take(str(share), f"claimed/a/{number}.txt", max_bytes=100).content
+    return read_file(str(share), f"claimed/a/{number}.txt", max_bytes=100).content
 
 
 def test_a_folder_is_opened_once_for_all_its_files_and_closed(share: Path) -> None:
@@ -61,7 +61,7 @@ def test_another_thread_holds_nothing(share: Path) -> None:
 
 def test_a_change_is_seen_through_a_held_folder(share: Path) -> None:
     with folders_held_open():
-        taken = take(str(share), "claimed/a/0.txt", max_bytes=100)
+        taken = read_file(str(share), "claimed/a/0.txt", max_bytes=100)
         assert unchanged(str(share), "claimed/a/0.txt", taken.signature)
         (share / "claimed" / "a" / "0.txt").write_text("another letter")
         assert not unchanged(str(share), "claimed/a/0.txt", taken.signature)

@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from worker.reading.holes import has_hole
+from worker.extraction.holes import has_hole
 
 WRITTEN = random.Random(1).randbytes(100_000)  # noqa: S311 - any bytes
 

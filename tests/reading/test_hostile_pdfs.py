@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tests.reading import pdfs
 from worker.adapters.share.errors import Unreadable
-from worker.reading import Reader, ReadLimits, Text, refusals
-from worker.reading.frames import Answer, Outcome
+from worker.extraction import ReadLimits, Text, TextExtractor, refusals
+from worker.extraction.pdf.protocol import PdfAnswer, ReadOutcome
 
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "Canary Jones"
@@ -55,7 +55,7 @@ REFUSED: list[tuple[str, str, Callable[[], bytes]]] = [
 @pytest.mark.parametrize(("code", "make"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 @pytest.mark.usefixtures("leak_check")
 def test_it_ends_in_its_code_and_the_reader_goes_on(code: str, make: Callable[[], bytes]) -> None:
-    with Reader(SHORT) as reader:
+    with TextExtractor(SHORT) as reader:
         with pytest.raises(Unreadable) as caught:
             reader.to_text(make())
         assert caught.value.code == code
@@ -66,8 +66,8 @@ def test_it_ends_in_its_code_and_the_reader_goes_on(code: str, make: Callable[[]
 SMALL_CALLER = """
 import sys
 from worker.adapters.share.errors import Unreadable
-from worker.reading import Reader, ReadLimits
-with Reader(ReadLimits(memory_bytes=200_000_000)) as reader:
+from worker.extraction import TextExtractor, ReadLimits
+with TextExtractor(ReadLimits(memory_bytes=200_000_000)) as reader:
     try:
         reader.to_text(sys.stdin.buffer.read())
     except Unreadable as refused:
@@ -83,7 +83,7 @@ def test_a_letter_that_eats_memory_is_told_from_one_that_crashes(make: Callable[
     assert run.stdout.decode().splitlines() == ["read_memory", "still here"], run.stderr.decode()
 
 
-def test_refusals_say_what_a_person_needs(reader: Reader) -> None:
+def test_refusals_say_what_a_person_needs(reader: TextExtractor) -> None:
     with pytest.raises(Unreadable, match="3 pages and holds pictures"):
         reader.to_text(pdfs.pictures(3))
     with pytest.raises(Unreadable, match="1 page and no text"):
@@ -93,25 +93,25 @@ def test_refusals_say_what_a_person_needs(reader: Reader) -> None:
 
 
 def test_an_answer_that_is_none_is_a_crash() -> None:
-    assert refusals.refused(Answer(Outcome.READY), SHORT).code == "reader_crashed"
+    assert refusals.refused(PdfAnswer(ReadOutcome.READY), SHORT).code == "reader_crashed"
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=2000) | st.binary(max_size=2000).map(b"%PDF-1.4\n".__add__))
-def test_any_bytes_are_a_text_or_refused(reader: Reader, content: bytes) -> None:
+def test_any_bytes_are_a_text_or_refused(reader: TextExtractor, content: bytes) -> None:
     assert outcome(reader, content) != "names a person"
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.binary(max_size=4)), min_size=1, max_size=8))
-def test_any_damage_to_a_letter_is_a_text_or_refused(reader: Reader, damage: list[tuple[int, bytes]]) -> None:
+def test_any_damage_to_a_letter_is_a_text_or_refused(reader: TextExtractor, damage: list[tuple[int, bytes]]) -> None:
     content = bytearray(WHOLE)
     for place, patch in damage:
         content[place : place + len(patch)] = patch
     assert outcome(reader, bytes(content)) != "names a person"
 
 
-def outcome(reader: Reader, content: bytes) -> str:
+def outcome(reader: TextExtractor, content: bytes) -> str:
     try:
         text = reader.to_text(content)
     except Unreadable as refused:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.reading import pdfs
 from worker.adapters.share.errors import Unreadable
-from worker.reading import Reader, kinds
+from worker.extraction import TextExtractor, file_types
 
 
 def archive(*names: str) -> bytes:
@@ -42,24 +42,24 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_other_kinds_are_named_and_refused(reader: Reader, kind: str) -> None:
+def test_other_kinds_are_named_and_refused(reader: TextExtractor, kind: str) -> None:
     assert f"This is {kind}," in refused(reader, KINDS[kind])
 
 
-def refused(reader: Reader, content: bytes) -> str:
+def refused(reader: TextExtractor, content: bytes) -> str:
     with pytest.raises(Unreadable) as caught:
         reader.to_text(content)
     assert caught.value.code == "unsupported_format"
     return caught.value.message
 
 
-def test_a_file_for_several_programs_is_what_its_first_bytes_say(reader: Reader) -> None:
+def test_a_file_for_several_programs_is_what_its_first_bytes_say(reader: TextExtractor) -> None:
     assert reader.to_text(pdfs.plain() + archive("letter.txt")).kind == "pdf"
     assert "a web page" in refused(reader, b"<html><!--" + pdfs.plain())
     assert "a ZIP archive" in refused(reader, archive("letter.txt") + pdfs.plain())
 
 
-def test_a_pdf_behind_white_space_is_a_pdf(reader: Reader) -> None:
+def test_a_pdf_behind_white_space_is_a_pdf(reader: TextExtractor) -> None:
     assert reader.to_text(b"\xef\xbb\xbf\r\n\r\n" + pdfs.plain()).text == pdfs.SENTENCE
 
 
@@ -77,7 +77,7 @@ def test_a_pdf_behind_white_space_is_a_pdf(reader: Reader) -> None:
         "PK levels: Upheld",
     ],
 )
-def test_a_text_that_begins_like_something_else_is_a_text(reader: Reader, text: str) -> None:
+def test_a_text_that_begins_like_something_else_is_a_text(reader: TextExtractor, text: str) -> None:
     assert reader.to_text(text.encode()).text == text
 
 
@@ -85,5 +85,5 @@ def test_a_text_that_begins_like_something_else_is_a_text(reader: Reader, text: 
 def test_deciding_takes_no_longer_for_hostile_openings(opening: bytes) -> None:
     started_s = time.monotonic()
     with suppress(Unreadable):
-        kinds.is_pdf(opening * 100_000)
+        file_types.is_pdf(opening * 100_000)
     assert time.monotonic() - started_s < 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.reading.layout import Line, document_text, usual_pitch
+from worker.extraction.pdf.page_layout import Line, document_text, usual_pitch
 
 PITCH = 13.8
 

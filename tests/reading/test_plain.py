@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.adapters.share.errors import Unreadable
-from worker.reading import Text, plain
+from worker.extraction import Text, plain_text
 
 LETTER = "Case Number: CM00-0000000\r\n\fDecision – “upheld”\n\tCafé\x0b \xa0end"
 
 
 def read(content: bytes, max_text_chars: int = 1000) -> str:
-    return plain.to_text(content, max_text_chars=max_text_chars).text
+    return plain_text.to_text(content, max_text_chars=max_text_chars).text
 
 
 def code(content: bytes) -> str:
@@ -35,7 +35,7 @@ def code(content: bytes) -> str:
     ],
 )
 def test_characters_come_as_they_are(mark: bytes, encoding: str) -> None:
-    text = plain.to_text(mark + LETTER.encode(encoding), max_text_chars=1000)
+    text = plain_text.to_text(mark + LETTER.encode(encoding), max_text_chars=1000)
     assert text == Text(LETTER, paged=False, page_count=None, kind="text")
 
 

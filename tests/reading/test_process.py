@@ -21,9 +21,9 @@ from tests.reading.inside import code_of, interrupt_after, pid_of, process_of
 from tests.reading.leaks import at_most_descriptors, children, is_alive, open_files, status_of
 from tests.support.waiting import eventually
 from worker.adapters.share.errors import Unreadable
-from worker.reading import Reader, ReaderUnavailable, ReadLimits, Text
-from worker.reading.limits import MIB
-from worker.reading.process import ReadingProcess
+from worker.extraction import ReaderUnavailable, ReadLimits, Text, TextExtractor
+from worker.extraction.limits import MIB
+from worker.extraction.pdf.process import ReadingProcess
 
 LETTER = pdfs.plain()
 
@@ -33,12 +33,12 @@ pytestmark = pytest.mark.usefixtures("leak_check")
 interrupted_anywhere = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 
-def goes_on(reader: Reader) -> bool:
+def goes_on(reader: TextExtractor) -> bool:
     return reader.to_text(LETTER).text == pdfs.SENTENCE
 
 
 @contextmanager
-def reading(reader: Reader, content: bytes) -> Iterator[list[Any]]:
+def reading(reader: TextExtractor, content: bytes) -> Iterator[list[Any]]:
     """Reads in a thread; the block runs while the process is in the middle of it, the list holds the end of it."""
     end: list[Any] = []
 
@@ -59,7 +59,7 @@ def reading(reader: Reader, content: bytes) -> Iterator[list[Any]]:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
 def test_a_process_that_dies_in_the_middle_is_a_code(number: signal.Signals) -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         with reading(reader, pdfs.slow()) as end:
             os.kill(pid_of(reader), number)
         assert [error.code for error in end] == ["reader_crashed"]
@@ -67,7 +67,7 @@ def test_a_process_that_dies_in_the_middle_is_a_code(number: signal.Signals) -> 
 
 
 def test_a_process_that_outlived_other_letters_is_not_believed_when_it_dies() -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         assert goes_on(reader)
         os.kill(pid_of(reader), signal.SIGSTOP)
         with reading(reader, LETTER) as end:
@@ -76,7 +76,7 @@ def test_a_process_that_outlived_other_letters_is_not_believed_when_it_dies() ->
 
 
 def test_a_process_that_hangs_is_a_code() -> None:
-    with Reader(ReadLimits(timeout_s=0.3)) as reader:
+    with TextExtractor(ReadLimits(timeout_s=0.3)) as reader:
         assert goes_on(reader)
         os.kill(pid_of(reader), signal.SIGSTOP)
         assert code_of(reader, LETTER) == "read_timeout"
@@ -84,7 +84,7 @@ def test_a_process_that_hangs_is_a_code() -> None:
 
 
 def test_a_process_that_hangs_before_it_takes_a_large_file_is_a_code() -> None:
-    with Reader(ReadLimits(timeout_s=0.3)) as reader:
+    with TextExtractor(ReadLimits(timeout_s=0.3)) as reader:
         assert goes_on(reader)
         os.kill(pid_of(reader), signal.SIGSTOP)
         assert code_of(reader, LETTER + bytes(20_000_000)) == "read_timeout"
@@ -92,7 +92,7 @@ def test_a_process_that_hangs_before_it_takes_a_large_file_is_a_code() -> None:
 
 
 def test_processor_time_is_bounded_while_the_worker_is_stopped() -> None:
-    with Reader(ReadLimits(timeout_s=0.2)) as reader:
+    with TextExtractor(ReadLimits(timeout_s=0.2)) as reader:
         process = ReadingProcess(ReadLimits(timeout_s=0.2))
         process._limits = ReadLimits(timeout_s=60)
         reader._process = process
@@ -100,7 +100,7 @@ def test_processor_time_is_bounded_while_the_worker_is_stopped() -> None:
 
 
 def test_a_process_killed_between_letters_costs_no_letter() -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         assert goes_on(reader)
         os.kill(pid_of(reader), signal.SIGKILL)
         eventually(lambda: not is_alive(pid_of(reader)), "its end")
@@ -108,7 +108,7 @@ def test_a_process_killed_between_letters_costs_no_letter() -> None:
 
 
 def test_what_a_service_manager_sends_to_all_does_not_end_it() -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         assert goes_on(reader)
         before = pid_of(reader)
         for polite in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
@@ -118,13 +118,13 @@ def test_what_a_service_manager_sends_to_all_does_not_end_it() -> None:
 
 
 def test_one_process_serves_many_letters_and_is_replaced_in_time() -> None:
-    with Reader(ReadLimits(letters_per_process=5)) as reader:
+    with TextExtractor(ReadLimits(letters_per_process=5)) as reader:
         pids = [goes_on(reader) and pid_of(reader) for _ in range(11)]
     assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [5, 5, 1]
 
 
 def test_a_process_that_grew_is_replaced() -> None:
-    with Reader(ReadLimits(resident_bytes=1)) as reader:
+    with TextExtractor(ReadLimits(resident_bytes=1)) as reader:
         pids = {goes_on(reader) and pid_of(reader) for _ in range(3)}
     assert len(pids) == 3
 
@@ -134,7 +134,7 @@ def test_an_answer_after_an_interruption_is_never_taken_for_the_next_letter() ->
     """Celery's soft time limit raises out of a signal handler, wherever the worker happens to be."""
 
     other = pdfs.plain("Another letter altogether.")
-    with Reader() as reader:
+    with TextExtractor() as reader:
         for delay_us in range(0, 20_000, 500):
             assert goes_on(reader)
             interrupt_after(delay_us, partial(reader.to_text, other))
@@ -144,12 +144,12 @@ def test_an_answer_after_an_interruption_is_never_taken_for_the_next_letter() ->
 @interrupted_anywhere
 def test_an_interruption_of_the_start_leaves_nothing() -> None:
     for delay_us in range(0, 300_000, 15_000):
-        with Reader() as reader:
+        with TextExtractor() as reader:
             interrupt_after(delay_us, partial(reader.to_text, LETTER))
 
 
 def test_a_process_that_says_what_it_should_not_is_not_believed() -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         assert goes_on(reader)
         process_of(reader)._limits = ReadLimits(max_text_chars=1)
         assert goes_on(reader)
@@ -158,7 +158,7 @@ def test_a_process_that_says_what_it_should_not_is_not_believed() -> None:
 
 @pytest.mark.parametrize("descriptors", [0, 1])
 def test_where_no_process_can_be_started_it_is_not_the_letter(descriptors: int) -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         with at_most_descriptors(descriptors), pytest.raises(OSError, match="Too many open files") as caught:
             reader.to_text(LETTER)
         assert caught.value.errno == errno.EMFILE
@@ -167,14 +167,14 @@ def test_where_no_process_can_be_started_it_is_not_the_letter(descriptors: int) 
 
 def test_where_the_interpreter_is_away_it_is_not_the_letter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with Reader() as reader, pytest.raises(FileNotFoundError):
+    with TextExtractor() as reader, pytest.raises(FileNotFoundError):
         reader.to_text(LETTER)
 
 
 def test_a_worker_that_ignores_its_children_reads_all_the_same() -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        with Reader() as reader:
+        with TextExtractor() as reader:
             with reading(reader, pdfs.slow()) as end:
                 os.kill(pid_of(reader), signal.SIGSEGV)
             assert [error.code for error in end] == ["reader_crashed"]
@@ -185,23 +185,26 @@ def test_a_worker_that_ignores_its_children_reads_all_the_same() -> None:
 
 def test_a_process_that_ends_at_once_is_not_the_letter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
-    with Reader() as reader, pytest.raises(ReaderUnavailable, match=r"did not start .exit status 1"):
+    with TextExtractor() as reader, pytest.raises(ReaderUnavailable, match=r"did not start .exit status 1"):
         reader.to_text(LETTER)
 
 
 def test_a_process_that_does_not_get_ready_in_time_is_not_the_letter() -> None:
-    with Reader(ReadLimits(start_timeout_s=0.001)) as reader, pytest.raises(ReaderUnavailable, match="did not start"):
+    with (
+        TextExtractor(ReadLimits(start_timeout_s=0.001)) as reader,
+        pytest.raises(ReaderUnavailable, match="did not start"),
+    ):
         reader.to_text(LETTER)
 
 
 def test_a_file_that_does_not_fit_its_memory_is_a_code() -> None:
-    with Reader(ReadLimits(memory_bytes=100_000_000)) as reader:
+    with TextExtractor(ReadLimits(memory_bytes=100_000_000)) as reader:
         assert code_of(reader, LETTER + bytes(100_000_000)) == "read_memory"
         assert goes_on(reader)
 
 
 def test_nothing_is_left_of_many_deaths() -> None:
-    with Reader(ReadLimits(timeout_s=0.05)) as reader:
+    with TextExtractor(ReadLimits(timeout_s=0.05)) as reader:
         goes_on(reader)
         before = open_files()
         for _ in range(5):
@@ -212,7 +215,7 @@ def test_nothing_is_left_of_many_deaths() -> None:
 
 
 def test_texts_need_no_process() -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         assert reader.to_text(b"Upheld") == Text("Upheld", paged=False, page_count=None, kind="text")
         assert reader._process is None
 
@@ -223,7 +226,7 @@ def test_a_refusal_survives_the_way_between_processes() -> None:
 
 
 def test_it_knows_nothing_of_the_workers_environment_and_printing_goes_nowhere() -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         goes_on(reader)
         with open(f"/proc/{pid_of(reader)}/environ", "rb") as file:
             names = {entry.partition(b"=")[0] for entry in file.read().split(b"\0") if entry}

@@ -14,7 +14,7 @@ from tests.reading.inside import code_of, interrupt_after, pid_of, process_of
 from tests.reading.leaks import is_alive
 from tests.support.waiting import eventually
 from worker.adapters.share.errors import Unreadable
-from worker.reading import Reader, ReadLimits
+from worker.extraction import ReadLimits, TextExtractor
 
 LETTER, OTHER, THIRD = pdfs.plain(), pdfs.plain("Another letter altogether."), pdfs.plain("The third one.")
 SHOWN = {LETTER: pdfs.SENTENCE, OTHER: "Another letter altogether.", THIRD: "The third one."}
@@ -22,17 +22,17 @@ SHOWN = {LETTER: pdfs.SENTENCE, OTHER: "Another letter altogether.", THIRD: "The
 pytestmark = pytest.mark.usefixtures("leak_check")
 
 
-def reads(reader: Reader, content: bytes, following: bytes | None = None) -> bool:
+def reads(reader: TextExtractor, content: bytes, following: bytes | None = None) -> bool:
     return reader.to_text(content, following).text == SHOWN[content]
 
 
-def is_read(reader: Reader) -> bool:
+def is_read(reader: TextExtractor) -> bool:
     """Whether the answer to what was begun is there."""
     return not process_of(reader)._is_quiet()
 
 
 def test_what_follows_is_read_meanwhile() -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         assert reads(reader, LETTER, OTHER)
         eventually(partial(is_read, reader), "the text of the one that follows")
         os.kill(pid_of(reader), signal.SIGSTOP)
@@ -43,7 +43,7 @@ def test_what_follows_is_read_meanwhile() -> None:
 
 
 def test_what_follows_a_refused_letter_is_begun_too() -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         with pytest.raises(Unreadable):
             reader.to_text(pdfs.blank(1), OTHER)
         assert process_of(reader).has_begun(OTHER)
@@ -52,19 +52,19 @@ def test_what_follows_a_refused_letter_is_begun_too() -> None:
 
 @pytest.mark.parametrize("following", [b"Upheld", b"GIF89a", b""])
 def test_what_is_no_pdf_is_not_begun(following: bytes) -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         assert reads(reader, LETTER, following)
         assert process_of(reader).is_usable
 
 
 def test_no_process_is_started_for_what_follows() -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         assert reader.to_text(b"Upheld", LETTER).text == "Upheld"
         assert reader._process is None
 
 
 def test_what_was_begun_and_not_asked_for_is_never_the_answer_to_something_else() -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         assert reads(reader, LETTER, OTHER)
         assert reads(reader, THIRD)
         assert reads(reader, OTHER)
@@ -73,13 +73,13 @@ def test_what_was_begun_and_not_asked_for_is_never_the_answer_to_something_else(
 
 
 def test_a_used_up_process_begins_nothing() -> None:
-    with Reader(ReadLimits(letters_per_process=2)) as reader:
+    with TextExtractor(ReadLimits(letters_per_process=2)) as reader:
         pids = [reads(reader, LETTER, OTHER) and reads(reader, OTHER, LETTER) and pid_of(reader) for _ in range(3)]
     assert len(set(pids)) == 3
 
 
 def test_a_process_that_dies_of_what_follows_costs_this_letter_nothing() -> None:
-    with Reader(ReadLimits(memory_bytes=100_000_000)) as reader:
+    with TextExtractor(ReadLimits(memory_bytes=100_000_000)) as reader:
         too_large = LETTER + bytes(100_000_000)
         assert reads(reader, LETTER, too_large)
         assert code_of(reader, too_large) == "read_memory"
@@ -87,7 +87,7 @@ def test_a_process_that_dies_of_what_follows_costs_this_letter_nothing() -> None
 
 
 def test_a_process_that_was_killed_meanwhile_is_not_believed() -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         assert reads(reader, LETTER, pdfs.slow())
         before = pid_of(reader)
         os.kill(before, signal.SIGKILL)
@@ -104,7 +104,7 @@ def test_a_process_that_was_killed_meanwhile_is_not_believed() -> None:
 
 
 def test_the_time_of_what_follows_counts_from_when_it_was_begun() -> None:
-    with Reader(ReadLimits(timeout_s=1)) as reader:
+    with TextExtractor(ReadLimits(timeout_s=1)) as reader:
         assert reads(reader, LETTER)
         os.kill(pid_of(reader), signal.SIGSTOP)
         began_s = time.monotonic()
@@ -116,7 +116,7 @@ def test_the_time_of_what_follows_counts_from_when_it_was_begun() -> None:
 
 def test_who_comes_late_still_gets_an_answer_that_is_ready() -> None:
     long = pdfs.plain(*["\n".join(["many words on a line of a letter " * 4] * 50)] * 60)
-    with Reader(ReadLimits(timeout_s=2)) as reader:
+    with TextExtractor(ReadLimits(timeout_s=2)) as reader:
         assert reads(reader, LETTER)
         began_s = time.monotonic()
         reader._read_ahead(long)
@@ -126,7 +126,7 @@ def test_who_comes_late_still_gets_an_answer_that_is_ready() -> None:
 
 
 def test_a_process_that_does_not_take_what_follows_holds_nobody_up_for_long() -> None:
-    with Reader(ReadLimits(timeout_s=5)) as reader:
+    with TextExtractor(ReadLimits(timeout_s=5)) as reader:
         assert reads(reader, LETTER)
         os.kill(pid_of(reader), signal.SIGSTOP)
         began_s = time.monotonic()
@@ -136,7 +136,7 @@ def test_a_process_that_does_not_take_what_follows_holds_nobody_up_for_long() ->
 
 
 def test_what_a_process_begins_is_not_its_forks_to_ask_for() -> None:
-    with Reader() as reader:
+    with TextExtractor() as reader:
         assert reads(reader, LETTER, OTHER)
         process_of(reader)._owner -= 1
         assert not process_of(reader).has_begun(OTHER)
@@ -148,7 +148,7 @@ def test_what_a_process_begins_is_not_its_forks_to_ask_for() -> None:
 @pytest.mark.parametrize("asked", [OTHER, THIRD])
 def test_an_interruption_anywhere_leaves_every_letter_its_own_text(asked: bytes) -> None:
     """Celery's soft time limit raises out of a signal handler, wherever the worker happens to be."""
-    with Reader() as reader:
+    with TextExtractor() as reader:
         for delay_us in range(0, 12_000, 800):
             interrupt_after(delay_us, partial(reader.to_text, LETTER, OTHER))
             assert reads(reader, asked, LETTER)

@@ -13,7 +13,7 @@ ROOT = str(Path(__file__).resolve().parents[2])
 
 CONFINED = """
 import ctypes, os, socket, subprocess, sys, threading
-from worker.reading.sandbox import confine
+from worker.extraction.pdf.sandbox import confine
 own = os.path.dirname(os.__file__)
 libc = ctypes.CDLL(None, use_errno=True)
 confine(parent=os.getppid(), memory_bytes=300_000_000, readable=[own])
@@ -94,7 +94,9 @@ def test_what_reading_needs_is_left() -> None:
 
 def test_it_leaves_at_once_if_its_parent_is_gone() -> None:
     script = (
-        "from worker.reading.sandbox import confine; confine(parent=-1, memory_bytes=10**9, readable=[]); print('on')"
+        "from worker.extraction.pdf.sandbox import confine\n"
+        "confine(parent=-1, memory_bytes=10**9, readable=[])\n"
+        "print('on')"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert run.stdout == ""

@@ -14,7 +14,7 @@ import pytest
 from tests.reading.leaks import at_most_descriptors
 from tests.reading.shares import CONTENT, LETTER, LIMIT, taken
 from worker.adapters.share.errors import Gone, Unreadable
-from worker.adapters.share.safe_read import take
+from worker.adapters.share.safe_read import read_file
 
 
 def refusal(share: Path, relative: str = LETTER) -> str:
@@ -35,7 +35,7 @@ def test_a_letter_is_taken_with_its_digest_and_its_signature(share: Path) -> Non
 def test_a_letter_of_many_chunks_is_whole(share: Path) -> None:
     content = os.urandom(5_000_000)
     (share / "claimed/large").write_bytes(content)
-    letter = take(str(share), "claimed/large", max_bytes=len(content))
+    letter = read_file(str(share), "claimed/large", max_bytes=len(content))
     assert (letter.content, letter.digest) == (content, hashlib.sha256(content).hexdigest())
 
 

@@ -25,7 +25,7 @@ def test_it_dies_with_its_worker() -> None:
     script = (
         "import signal\n"
         "from tests.reading import pdfs\n"
-        "from worker.reading import Reader\n"
+        "from worker.extraction import Reader\n"
         "reader = Reader()\n"
         "reader.to_text(pdfs.plain())\n"
         "print(reader._process._pid, flush=True)\n"
@@ -45,7 +45,7 @@ def test_each_fork_has_a_process_of_its_own() -> None:
         "import json, multiprocessing, os\n"
         "from tests.reading import pdfs\n"
         "from tests.reading.leaks import children, open_files\n"
-        "from worker.reading import Reader\n"
+        "from worker.extraction import Reader\n"
         "reader = Reader()\n"
         "def read(name, answers):\n"
         "    texts = {reader.to_text(pdfs.plain(name)).text for _ in range(20)}\n"
@@ -73,7 +73,9 @@ def test_each_fork_has_a_process_of_its_own() -> None:
 
 
 def test_importing_it_brings_no_pdf_library_along() -> None:
-    probe = "import sys, worker.reading; print(sorted({'pypdfium2', 'ctypes', 'multiprocessing'} & set(sys.modules)))"
+    probe = (
+        "import sys, worker.extraction; print(sorted({'pypdfium2', 'ctypes', 'multiprocessing'} & set(sys.modules)))"
+    )
     with run(probe) as child:
         out, _ = child.communicate()
     assert out == "[]\n"
@@ -84,7 +86,7 @@ def test_an_installation_that_cannot_read_pdfs_blames_no_letter(tmp_path: Path) 
     (tmp_path / "pypdfium2.py").write_text("raise ImportError('no PDFium for this machine')")
     script = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "from worker.reading import Reader, ReaderUnavailable\n"
+        "from worker.extraction import Reader, ReaderUnavailable\n"
         "try: Reader().to_text(b'%PDF-1.7')\n"
         "except ReaderUnavailable as error: print(error)\n"
     )

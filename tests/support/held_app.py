@@ -10,7 +10,7 @@ import time
 
 from worker import app as real
 from worker.contract.settings import Settings
-from worker.reading import Reader, Text
+from worker.extraction import Text, TextExtractor
 
 _make_reader = real.make_reader
 
@@ -18,17 +18,17 @@ _make_reader = real.make_reader
 class HeldReader:
     """Reads when it is let."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: TextExtractor) -> None:
         self._reader = reader
 
     def to_text(self, content: bytes, following: bytes | None = None) -> Text:
-        """See `Reader.to_text`."""
+        """See `TextExtractor.to_text`."""
         while os.path.exists(os.environ["IMR_TEST_HOLD"]):
             time.sleep(0.01)
         return self._reader.to_text(content, following)
 
     def close(self) -> None:
-        """See `Reader.close`."""
+        """See `TextExtractor.close`."""
         self._reader.close()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.determinations import NOW, dead_letter
-from worker import dead_letters, reading
+from worker import dead_letters, extraction
 from worker.contract.event import DEAD_LETTERED, DeadLetter, encode, event_id, make_event
 from worker.dead_letters import INTERNAL, MAX_VIOLATIONS, POISON, READING, catalogue, make_dead_letter
 from worker.letter.errors import Violation
@@ -45,7 +45,7 @@ class TestCatalogue:
             assert bool(one.remedy) == (one.severity == "error"), one
 
     def test_every_code_that_reading_can_raise_stands_in_it(self) -> None:
-        sources = [path.read_text() for path in Path(reading.__path__[0]).glob("*.py")]
+        sources = [path.read_text() for path in Path(extraction.__path__[0]).glob("*.py")]
         raised = {code for source in sources for code in re.findall(r'Unreadable\(\s*"(\w+)"', source)}
         assert len(raised) > 8
         assert raised <= set(READING)

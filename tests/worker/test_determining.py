@@ -13,9 +13,9 @@ from worker.adapters.share.spool import ClaimedFile
 from worker.contract.claim_ids import new_claim_id
 from worker.contract.settings import SettingsError
 from worker.determining import Determiner, is_working_day, load_rules
+from worker.extraction import Text
 from worker.letter.deadlines import DEFAULT_RULES
 from worker.letter.errors import LetterError
-from worker.reading import Text
 
 RECEIVED = date(2024, 6, 10)
 

@@ -16,9 +16,9 @@ from tests.support.rig import FakeReader, Rig
 from tests.support.waiting import eventually
 from worker import filer
 from worker.adapters.share.spool import Spool
+from worker.extraction import Text
 from worker.filer import TIDY_S, Filer, Files, FilingThread
 from worker.processing.records import RecordsUnavailable
-from worker.reading import Text
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 
 from tests.letters_pdf import make_pdf
 from worker.adapters.share.errors import Unreadable
+from worker.extraction import TextExtractor
 from worker.letter.errors import LetterError
 from worker.letter.parsing import parse
-from worker.reading import Reader
 from worker.retrying import Kind, dispose
 
 LETTERS = Path(__file__).resolve().parents[1] / "letters"
@@ -21,12 +21,12 @@ SAMPLES = Path(__file__).resolve().parents[2] / "worker" / "samples"
 
 
 @pytest.fixture(scope="module")
-def reader() -> Iterator[Reader]:
-    with Reader() as made:
+def reader() -> Iterator[TextExtractor]:
+    with TextExtractor() as made:
         yield made
 
 
-def kind_of(content: bytes, reader: Reader) -> tuple[Kind | None, str]:
+def kind_of(content: bytes, reader: TextExtractor) -> tuple[Kind | None, str]:
     """Disposition and code of what these bytes are refused as; None for what is published."""
     try:
         text = reader.to_text(content)
@@ -37,7 +37,7 @@ def kind_of(content: bytes, reader: Reader) -> tuple[Kind | None, str]:
     return None, ""
 
 
-def test_a_text_cut_off_anywhere_waits(reader: Reader) -> None:
+def test_a_text_cut_off_anywhere_waits(reader: TextExtractor) -> None:
     """All but cuts behind a whole sentence of the last rationale, which nobody can tell from the end."""
     kinds: Counter[tuple[Kind | None, str]] = Counter()
     for path in VALID:
@@ -50,7 +50,7 @@ def test_a_text_cut_off_anywhere_waits(reader: Reader) -> None:
     assert kinds[None, ""] < 0.02 * sum(kinds.values()), kinds
 
 
-def test_a_whole_letter_that_is_faulty_does_not_wait(reader: Reader) -> None:
+def test_a_whole_letter_that_is_faulty_does_not_wait(reader: TextExtractor) -> None:
     broken = (SAMPLES / "shoulder-therapy-decision-missing.txt").read_bytes()
     assert kind_of(broken, reader) == ("review", "issue_without_decision")
     invalid = [kind_of(path.read_bytes(), reader) for path in sorted((LETTERS / "invalid").rglob("*.txt"))]
@@ -59,7 +59,7 @@ def test_a_whole_letter_that_is_faulty_does_not_wait(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.9, 0.995])
-def test_a_pdf_cut_off_anywhere_waits(reader: Reader, share: float) -> None:
+def test_a_pdf_cut_off_anywhere_waits(reader: TextExtractor, share: float) -> None:
     whole = make_pdf((SAMPLES / "knee-arthroscopy.txt").read_text())
     assert kind_of(whole, reader) == (None, "")
     assert kind_of(whole[: max(3, int(share * len(whole)))], reader)[0] == "unwhole"
@@ -67,13 +67,13 @@ def test_a_pdf_cut_off_anywhere_waits(reader: Reader, share: float) -> None:
 
 @pytest.mark.parametrize("written", [0, 100, 2000])
 @pytest.mark.parametrize("kind", ["pdf", "txt"])
-def test_a_file_whose_space_was_reserved_waits(reader: Reader, kind: str, written: int) -> None:
+def test_a_file_whose_space_was_reserved_waits(reader: TextExtractor, kind: str, written: int) -> None:
     letter = (SAMPLES / "knee-arthroscopy.txt").read_text()
     whole = make_pdf(letter) if kind == "pdf" else letter.encode()
     assert kind_of(whole[:written] + bytes(len(whole) - written), reader) == ("unwhole", "incomplete")
 
 
-def test_a_text_cut_off_within_a_character_waits(reader: Reader) -> None:
+def test_a_text_cut_off_within_a_character_waits(reader: TextExtractor) -> None:
     letter = (SAMPLES / "knee-arthroscopy.txt").read_text().replace(" the ", " the\u2019 ") + "\u2019"
     assert kind_of(letter.encode()[:-1], reader) == ("unwhole", "incomplete")
     assert kind_of(b"\xe2\x80\x99 \xff", reader)[0] == "review"

@@ -24,10 +24,10 @@ from worker.adapters.share.errors import Unreadable
 from worker.adapters.share.spool import Spool
 from worker.contract.event import MAX_EVENT_BYTES
 from worker.contract.names import COMPANIONS, ERROR_SUFFIX, EXTRACTED_SUFFIX
+from worker.extraction import ReaderUnavailable, Text
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
 from worker.processing.records import Finish, Lease, RecordDamaged, Records, RecordsUnavailable, Resolve
-from worker.reading import ReaderUnavailable, Text
 
 DAY = "archive/2024/06/09"
 """The claims of the rig arrive at 23:13 of that day in California, on the next day by UTC."""
@@ -358,7 +358,7 @@ class TestOneLettersFailureStaysItsOwn:
 
         claims = [rig.claim(f"{text}.txt", text.encode()) for text in ("one", "two")]
         with monkeypatch.context() as patch:
-            patch.setattr(pipeline, "take", told_to_end)
+            patch.setattr(pipeline, "read_file", told_to_end)
             stopped = rig.pipeline(is_stopping=lambda: True)
             for _ in range(2 * MOST):
                 with pytest.raises(SystemExit):
@@ -374,7 +374,7 @@ class TestOneLettersFailureStaysItsOwn:
             raise SystemExit(1)
 
         claim = rig.claim("letter.txt", b"a letter")
-        monkeypatch.setattr(pipeline, "take", ends)
+        monkeypatch.setattr(pipeline, "read_file", ends)
         assert rig.run().results == {claim: "dead"}
         assert rig.dead()[0]["data"]["code"] == "internal"
 

@@ -7,9 +7,9 @@ import errno
 import pytest
 
 from worker.adapters.share.errors import Gone, Unreadable
+from worker.extraction import ReaderUnavailable
 from worker.letter.errors import LetterError, Violation
 from worker.processing.records import RecordDamaged, RecordsUnavailable
-from worker.reading import ReaderUnavailable
 from worker.retrying import Kind, dispose
 
 TRUNCATED = Violation("truncated", "The letter breaks off before its end.")

@@ -15,13 +15,13 @@ from rich.table import Table
 from rich.text import Text as Styled
 
 from worker import dead_letters
-from worker.adapters.share.safe_read import take
+from worker.adapters.share.safe_read import read_file
 from worker.cli.console import err, out, printable, write_line
 from worker.cli.exits import Exit
 from worker.contract.settings import Settings, load_settings
 from worker.determining import Determiner, load_rules
+from worker.extraction import ReadLimits, TextExtractor
 from worker.letter.model import Determination
-from worker.reading import Reader, ReadLimits
 from worker.retrying import Disposition, dispose
 
 _JSON = orjson.OPT_UTC_Z
@@ -70,11 +70,11 @@ def _rows(files: list[str], settings: Settings, received_on: datetime | None) ->
     )
     limits = ReadLimits(timeout_s=settings.read_timeout_seconds, memory_bytes=settings.read_memory_bytes)
     day = received_on.date() if received_on is not None else None
-    with Reader(limits) as reader:
+    with TextExtractor(limits) as reader:
         for file in files:
             row: dict[str, Any] = {"file": printable(file), "text": None}
             try:
-                taken = take(*_split(file), max_bytes=settings.max_letter_bytes)
+                taken = read_file(*_split(file), max_bytes=settings.max_letter_bytes)
                 text = reader.to_text(taken.content)
                 row["text"] = text.text
                 yield {**row, "determination": determine(text, day)}

@@ -11,7 +11,7 @@ from typing import Final
 
 from worker import companions
 from worker.adapters.share.errors import Gone, Unreadable
-from worker.adapters.share.safe_read import take
+from worker.adapters.share.safe_read import read_file
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool, files_below
 from worker.contract.names import COMPANIONS, DUPLICATES, ERROR_SUFFIX, REVIEW
 from worker.processing.records import Records
@@ -75,7 +75,7 @@ class Sweeper:
     def _event_of(self, path: str) -> bytes | None:
         """Its dead letter, as it stands in the stream."""
         try:
-            digest = take(self._spool.root, path, max_bytes=self._max_bytes).digest
+            digest = read_file(self._spool.root, path, max_bytes=self._max_bytes).digest
         except (Gone, Unreadable):
             return None
         record = self._records.record(digest)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from worker.adapters.redis.lookup import OpenClaim
 from worker.adapters.share.errors import Gone, Unreadable
-from worker.adapters.share.safe_read import take
+from worker.adapters.share.safe_read import read_file
 from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import claimed_at_ms
 from worker.contract.event import event_id
@@ -66,7 +66,7 @@ class Letters:
     def _digest(self, place: Place) -> str:
         """The letter's id, from its bytes; one that cannot be read is known by its claim."""
         try:
-            return take(self._spool.root, place.path, max_bytes=self._rules.max_letter_bytes).digest
+            return read_file(self._spool.root, place.path, max_bytes=self._rules.max_letter_bytes).digest
         except Gone as error:
             raise NotFound("it was moved while we looked; ask again") from error
         except Unreadable:

@@ -20,8 +20,8 @@ from watchdog.observers import Observer
 
 from worker.contract.event import CONTENT_TYPE, PUBLISHED, encode, event_id, make_event
 from worker.determining import Determiner
-from worker.reading import ReadLimits, Text, kinds, plain
-from worker.reading.pdf_text import read_pdf
+from worker.extraction import ReadLimits, Text, file_types, plain_text
+from worker.extraction.pdf.pages import read_pdf
 
 STREAM: Final = "imr:determinations"
 LIMITS: Final = ReadLimits()
@@ -71,8 +71,8 @@ def fields_of_bytes(content: bytes, path: str) -> Fields:
 
 
 def _text_of(content: bytes) -> Text:
-    if not kinds.is_pdf(content):
-        return plain.to_text(content, max_text_chars=LIMITS.max_text_chars)
+    if not file_types.is_pdf(content):
+        return plain_text.to_text(content, max_text_chars=LIMITS.max_text_chars)
     answer = read_pdf(content, LIMITS)
     return Text(answer.text, paged=True, page_count=answer.pages, kind="pdf")
 

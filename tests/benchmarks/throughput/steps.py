@@ -17,14 +17,14 @@ from tests.support.servers import running
 from worker.adapters.celery.client import HintSender, make_app
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share.folders import prepare
-from worker.adapters.share.safe_read import Taken, folders_held_open, take, unchanged
+from worker.adapters.share.safe_read import FileContent, folders_held_open, read_file, unchanged
 from worker.adapters.share.spool import ClaimedFile, Spool
 from worker.contract.event import PUBLISHED, encode, event_id, make_event
 from worker.contract.names import CLAIMED, INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.determining import Determiner
+from worker.extraction import Text, plain_text
 from worker.processing.records import Finish, Lease
-from worker.reading import Text, plain
 
 Result = TypeVar("Result")
 
@@ -80,7 +80,7 @@ def _work(steps: Steps, spool: Spool, records: RedisRecords, files: Sequence[Cla
     taken = steps.timed("read and hash", lambda: _take(spool, files))
     leases = [Lease(one.digest, file.claim_id, "token") for one, file in zip(taken, files, strict=True)]
     steps.timed("BEGIN", lambda: records.begin(leases, lease_ms=_LEASE_MS, max_attempts=3))
-    texts = steps.timed("text", lambda: [plain.to_text(one.content, max_text_chars=1_000_000) for one in taken])
+    texts = steps.timed("text", lambda: [plain_text.to_text(one.content, max_text_chars=1_000_000) for one in taken])
     events = _determine(steps, texts, files)
     steps.timed("look whether it was written to", lambda: _unchanged(spool, files, taken))
     finishes = [Finish(lease, 1, "published", "", event) for lease, event in zip(leases, events, strict=True)]
@@ -88,9 +88,9 @@ def _work(steps: Steps, spool: Spool, records: RedisRecords, files: Sequence[Cla
     steps.timed("file away: look again, one rename", lambda: _file(spool, files, taken))
 
 
-def _take(spool: Spool, files: Sequence[ClaimedFile]) -> list[Taken]:
+def _take(spool: Spool, files: Sequence[ClaimedFile]) -> list[FileContent]:
     with folders_held_open():
-        return [take(spool.root, file.path, max_bytes=1_000_000) for file in files]
+        return [read_file(spool.root, file.path, max_bytes=1_000_000) for file in files]
 
 
 def _determine(steps: Steps, texts: Sequence[Text], files: Sequence[ClaimedFile]) -> list[bytes]:
@@ -107,13 +107,13 @@ def _determine(steps: Steps, texts: Sequence[Text], files: Sequence[ClaimedFile]
     return steps.timed("encode", lambda: [encode(event) for event in events])
 
 
-def _unchanged(spool: Spool, files: Sequence[ClaimedFile], taken: Sequence[Taken]) -> None:
+def _unchanged(spool: Spool, files: Sequence[ClaimedFile], taken: Sequence[FileContent]) -> None:
     with folders_held_open():
         for file, one in zip(files, taken, strict=True):
             unchanged(spool.root, file.path, one.signature)
 
 
-def _file(spool: Spool, files: Sequence[ClaimedFile], taken: Sequence[Taken]) -> None:
+def _file(spool: Spool, files: Sequence[ClaimedFile], taken: Sequence[FileContent]) -> None:
     for file, one in zip(files, taken, strict=True):
         if unchanged(spool.root, file.path, one.signature):
             spool.move(file.path, file.path.replace(CLAIMED, "archive/2026/01/01", 1))

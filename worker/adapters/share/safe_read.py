@@ -40,7 +40,7 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class FileContent:
     """The bytes of one letter."""
 
     content: bytes
@@ -49,7 +49,7 @@ class Taken:
     signature: Signature
 
 
-def take(root: str, relative: str, *, max_bytes: int) -> Taken:
+def read_file(root: str, relative: str, *, max_bytes: int) -> FileContent:
     """Read the regular file `relative` below the folder `root`, at most `max_bytes` bytes of it.
 
     Raises `Unreadable` (`empty`, `too_large`, `symbolic_link`, `hard_link`, `not_a_regular_file`) where the file
@@ -66,7 +66,7 @@ def take(root: str, relative: str, *, max_bytes: int) -> Taken:
         content, digest = _read(descriptor, max_bytes)
     finally:
         os.close(descriptor)
-    return Taken(content, digest, _signature(status))
+    return FileContent(content, digest, _signature(status))
 
 
 def unchanged(root: str, relative: str, signature: Signature, *, renamed: bool = False) -> bool:

@@ -5,26 +5,26 @@ from __future__ import annotations
 import signal
 
 from worker.adapters.share.errors import Unreadable
-from worker.reading.frames import OUT_OF_MEMORY_EXIT, Answer, Outcome
-from worker.reading.limits import MIB, ReadLimits
-from worker.reading.plain import too_much_text
-from worker.reading.process import Exit
+from worker.extraction.limits import MIB, ReadLimits
+from worker.extraction.pdf.process import ProcessExit
+from worker.extraction.pdf.protocol import OUT_OF_MEMORY_EXIT, PdfAnswer, ReadOutcome
+from worker.extraction.plain_text import too_much_text
 
 _NEW_COPY = "Ask the sender for another copy, or print it to a new PDF, and put that into the inbox."
 
 
-def refused(answer: Answer, limits: ReadLimits) -> Unreadable:
+def refused(answer: PdfAnswer, limits: ReadLimits) -> Unreadable:
     """The refusal that an answer without text stands for."""
     match answer.outcome:
-        case Outcome.PASSWORD_PROTECTED:
+        case ReadOutcome.PASSWORD_PROTECTED:
             return _password_protected()
-        case Outcome.NO_TEXT:
+        case ReadOutcome.NO_TEXT:
             return _no_text(answer)
-        case Outcome.TOO_MANY_PAGES:
+        case ReadOutcome.TOO_MANY_PAGES:
             return _too_many_pages(answer.pages, limits.max_pages)
-        case Outcome.TOO_MUCH_TEXT:
+        case ReadOutcome.TOO_MUCH_TEXT:
             return too_much_text(limits.max_text_chars)
-        case Outcome.DAMAGED:
+        case ReadOutcome.DAMAGED:
             return _damaged()
         case _:
             return _crashed()
@@ -39,7 +39,7 @@ def timed_out(limits: ReadLimits) -> Unreadable:
     )
 
 
-def died(end: Exit, limits: ReadLimits) -> Unreadable:
+def died(end: ProcessExit, limits: ReadLimits) -> Unreadable:
     """The refusal of a PDF of which the reading process died, by how it died."""
     if end.code == -signal.SIGXCPU:
         return timed_out(limits)
@@ -64,7 +64,7 @@ def _password_protected() -> Unreadable:
     )
 
 
-def _no_text(answer: Answer) -> Unreadable:
+def _no_text(answer: PdfAnswer) -> Unreadable:
     pages = "1 page" if answer.pages == 1 else f"{answer.pages} pages"
     shown = "and holds pictures instead of text: it is a scan" if answer.picture_pages else "and no text on any of them"
     return Unreadable(

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 
-from worker.reading.landlock import leave_only
-from worker.reading.syscall_filter import refuse_processes_and_network
+from worker.extraction.pdf.landlock import leave_only
+from worker.extraction.pdf.syscall_filter import refuse_processes_and_network
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38

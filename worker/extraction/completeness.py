@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 from typing import Final
 
-from worker.reading.holes import has_hole
+from worker.extraction.holes import has_hole
 
 _SECTOR: Final = bytes(512)
 _TAIL_BYTES: Final = 2048

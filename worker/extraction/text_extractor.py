@@ -7,18 +7,18 @@ from types import TracebackType
 from typing import Final, Self
 
 from worker.adapters.share.errors import Unreadable
-from worker.reading import kinds, plain, refusals
-from worker.reading.frames import Answer, Outcome
-from worker.reading.limits import ReadLimits
-from worker.reading.process import Ended, Exit, ReadingProcess
-from worker.reading.text import Text
-from worker.reading.wholeness import is_unfinished
+from worker.extraction import file_types, plain_text, refusals
+from worker.extraction.completeness import is_unfinished
+from worker.extraction.limits import ReadLimits
+from worker.extraction.pdf.process import ProcessEnded, ProcessExit, ReadingProcess
+from worker.extraction.pdf.protocol import PdfAnswer, ReadOutcome
+from worker.extraction.text import Text
 
 _OF_UNFINISHED: Final = ("damaged_pdf", "not_text", "reader_crashed")
 """What a file is refused as whose end is not written yet."""
 
 
-class Reader:
+class TextExtractor:
     """Reads letters; keeps one process at hand that does nothing but PDFs.
 
     One for each worker process, used by one thread at a time. The process is started with the first PDF, replaced
@@ -41,7 +41,7 @@ class Reader:
         self._end()
 
     def to_text(self, content: bytes, following: bytes | None = None) -> Text:
-        """The text of a letter, PDF or plain.
+        """The text of a letter, PDF or plain_text.
 
         `following` is what will be asked for next, where that is known: if it is a PDF, the process reads it while the
         caller works on this text. It is a hint; what becomes of it is told when it is asked for.
@@ -58,11 +58,11 @@ class Reader:
         return text
 
     def _read(self, content: bytes) -> Text:
-        is_pdf = kinds.is_pdf(content)
+        is_pdf = file_types.is_pdf(content)
         try:
             if is_pdf:
                 return self._text(self._ask(content))
-            return plain.to_text(content, max_text_chars=self._limits.max_text_chars)
+            return plain_text.to_text(content, max_text_chars=self._limits.max_text_chars)
         except Unreadable as refusal:
             if refusal.code in _OF_UNFINISHED and is_unfinished(content, pdf=is_pdf):
                 raise refusals.incomplete() from refusal
@@ -70,13 +70,13 @@ class Reader:
 
     def _read_ahead(self, content: bytes | None) -> None:
         """Only with a process that is at hand: starting one takes longer than what is gained."""
-        if self._process is None or content is None or not kinds.starts_as_pdf(content):
+        if self._process is None or content is None or not file_types.starts_as_pdf(content):
             return
         if self._process.is_usable:
-            with suppress(OSError, Ended):
+            with suppress(OSError, ProcessEnded):
                 self._process.begin(content)
 
-    def _ask(self, content: bytes) -> Answer:
+    def _ask(self, content: bytes) -> PdfAnswer:
         process = self._process_for(content)
         was_new = process.letters == 0
         try:
@@ -84,7 +84,7 @@ class Reader:
         except TimeoutError:
             self._end()
             raise refusals.timed_out(self._limits) from None
-        except Ended:
+        except ProcessEnded:
             death = refusals.died(self._end(), self._limits)
         if was_new:
             raise death
@@ -97,12 +97,12 @@ class Reader:
         self._process = ReadingProcess(self._limits)
         return self._process
 
-    def _end(self) -> Exit:
-        end = self._process.end() if self._process else Exit(0, 0)
+    def _end(self) -> ProcessExit:
+        end = self._process.end() if self._process else ProcessExit(0, 0)
         self._process = None
         return end
 
-    def _text(self, answer: Answer) -> Text:
-        if answer.outcome is not Outcome.TEXT:
+    def _text(self, answer: PdfAnswer) -> Text:
+        if answer.outcome is not ReadOutcome.TEXT:
             raise refusals.refused(answer, self._limits)
         return Text(answer.text, paged=True, page_count=answer.pages, kind="pdf", picture_pages=answer.picture_pages)

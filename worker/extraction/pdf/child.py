@@ -16,10 +16,10 @@ from pathlib import Path
 import pypdfium2
 
 import worker
-from worker.reading.frames import OUT_OF_MEMORY_EXIT, QUESTION, Answer, Outcome
-from worker.reading.limits import ReadLimits
-from worker.reading.pdf_text import read_pdf
-from worker.reading.sandbox import bound_cpu, confine
+from worker.extraction.limits import ReadLimits
+from worker.extraction.pdf.pages import read_pdf
+from worker.extraction.pdf.protocol import OUT_OF_MEMORY_EXIT, QUESTION, PdfAnswer, ReadOutcome
+from worker.extraction.pdf.sandbox import bound_cpu, confine
 
 _SAMPLE = b"""%PDF-1.4
 1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
@@ -42,7 +42,7 @@ def main(parent: str, limits_json: str) -> None:
     confine(parent=int(parent), memory_bytes=limits.memory_bytes, readable=_OWN_FOLDERS)
     with socket.socket(fileno=0) as connection:
         os.dup2(1, 2)  # errors of the start were for the worker's log; from here on they could quote a letter
-        connection.sendall(Answer(Outcome.READY).encode())
+        connection.sendall(PdfAnswer(ReadOutcome.READY).encode())
         try:
             while content := _question(connection):
                 bound_cpu(limits.timeout_s)
@@ -57,7 +57,10 @@ def _rehearse() -> None:
 
     An installation that cannot do it ends here, before it could blame a letter.
     """
-    if read_pdf(_SAMPLE, ReadLimits()).text != "Ready" or read_pdf(b"", ReadLimits()).outcome is not Outcome.DAMAGED:
+    if (
+        read_pdf(_SAMPLE, ReadLimits()).text != "Ready"
+        or read_pdf(b"", ReadLimits()).outcome is not ReadOutcome.DAMAGED
+    ):
         sys.exit("the PDF library does not read the sample")
 
 

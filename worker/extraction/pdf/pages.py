@@ -22,11 +22,11 @@ from math import hypot
 import pypdfium2
 from pypdfium2 import raw
 
-from worker.reading.frames import Answer, Outcome
-from worker.reading.holes import has_hole
-from worker.reading.layout import Line, Page, document_text
-from worker.reading.limits import ReadLimits
-from worker.reading.wholeness import has_end_mark
+from worker.extraction.completeness import has_end_mark
+from worker.extraction.holes import has_hole
+from worker.extraction.limits import ReadLimits
+from worker.extraction.pdf.page_layout import Line, Page, document_text
+from worker.extraction.pdf.protocol import PdfAnswer, ReadOutcome
 
 _HYPHEN = "\ufffe"
 _CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n"))
@@ -53,34 +53,34 @@ class _TooMuchText(Exception):
     """More characters than `max_text_chars`."""
 
 
-def read_pdf(content: bytes, limits: ReadLimits) -> Answer:
+def read_pdf(content: bytes, limits: ReadLimits) -> PdfAnswer:
     """Text of all pages, or why there is none. Whatever else goes wrong in here ends the process."""
     if has_hole(content):
-        return Answer(Outcome.DAMAGED)
+        return PdfAnswer(ReadOutcome.DAMAGED)
     try:
         with pypdfium2.PdfDocument(content) as document:
             return _read(document, content, limits)
     except pypdfium2.PdfiumError as error:
         is_locked = getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD
-        return Answer(Outcome.PASSWORD_PROTECTED if is_locked else Outcome.DAMAGED)
+        return PdfAnswer(ReadOutcome.PASSWORD_PROTECTED if is_locked else ReadOutcome.DAMAGED)
     except _TooMuchText:
-        return Answer(Outcome.TOO_MUCH_TEXT)
+        return PdfAnswer(ReadOutcome.TOO_MUCH_TEXT)
 
 
-def _read(document: pypdfium2.PdfDocument, content: bytes, limits: ReadLimits) -> Answer:
+def _read(document: pypdfium2.PdfDocument, content: bytes, limits: ReadLimits) -> PdfAnswer:
     count = len(document)
     if count > limits.max_pages:
-        return Answer(Outcome.TOO_MANY_PAGES, count)
+        return PdfAnswer(ReadOutcome.TOO_MANY_PAGES, count)
     if not raw.FPDF_DocumentHasValidCrossReferenceTable(document) and not has_end_mark(content):
-        return Answer(Outcome.DAMAGED)  # cut off: what PDFium pieced together may lack pages
+        return PdfAnswer(ReadOutcome.DAMAGED)  # cut off: what PDFium pieced together may lack pages
     pages, pictures, budget = [], [], limits.max_text_chars
     for number in range(count):
         lines, is_picture = _read_page(document[number], budget)
         pages.append(lines)
         pictures += [number + 1] * is_picture
         budget -= sum(len(line.text) for line in lines)
-    outcome = Outcome.TEXT if any(pages) else Outcome.NO_TEXT
-    return Answer(outcome, count, tuple(pictures), document_text(pages))
+    outcome = ReadOutcome.TEXT if any(pages) else ReadOutcome.NO_TEXT
+    return PdfAnswer(outcome, count, tuple(pictures), document_text(pages))
 
 
 def _read_page(page: pypdfium2.PdfPage, max_chars: int) -> tuple[Page, bool]:

@@ -17,11 +17,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from worker.reading.errors import ReaderUnavailable
-from worker.reading.frames import ANSWER, QUESTION, Answer, Head
-from worker.reading.limits import MIB, ReadLimits
+from worker.extraction.errors import ReaderUnavailable
+from worker.extraction.limits import MIB, ReadLimits
+from worker.extraction.pdf.protocol import ANSWER, QUESTION, Head, PdfAnswer
 
-_PACKAGES = str(Path(__file__).resolve().parents[2])
+_PACKAGES = str(Path(__file__).resolve().parents[3])
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(64 * MIB), "MALLOC_MMAP_THRESHOLD_": str(32 * MIB)}
 """Memory of one letter is kept for the next instead of being given back and taken again: a tenth of the time.
@@ -29,12 +29,12 @@ _KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(64 * MIB), "MALLOC_MMAP_THRESHOLD_
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXCPU, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
-class Ended(Exception):
+class ProcessEnded(Exception):
     """The process closed its socket, or said what no sound process says."""
 
 
 @dataclass(frozen=True, slots=True)
-class Exit:
+class ProcessExit:
     """How a process ended."""
 
     code: int
@@ -50,7 +50,7 @@ class ReadingProcess:
         """Start one and wait until it is ready. `OSError` where the machine has no room for it."""
         self._limits = limits
         self._owner = os.getpid()
-        self._exit: Exit | None = None
+        self._exit: ProcessExit | None = None
         self._asking = True
         self._begun: tuple[bytes, float] | None = None
         self.letters = 0
@@ -75,8 +75,8 @@ class ReadingProcess:
             and self._resident_bytes() <= self._limits.resident_bytes
         )
 
-    def ask(self, content: bytes) -> Answer:
-        """What it finds in a PDF. `TimeoutError` when `timeout_s` is over, `Ended` when it is gone.
+    def ask(self, content: bytes) -> PdfAnswer:
+        """What it finds in a PDF. `TimeoutError` when `timeout_s` is over, `ProcessEnded` when it is gone.
 
         After these, and after any exception that a signal handler raises in between, `is_usable` is False: an answer
         that comes late can never be taken for that of the next letter.
@@ -98,29 +98,29 @@ class ReadingProcess:
         """Whether this very object is what it was given last, and nobody has asked for the answer."""
         return self._begun is not None and self._begun[0] is content and self._owner == os.getpid()
 
-    def finish(self) -> Answer:
+    def finish(self) -> PdfAnswer:
         """What it finds in the PDF that it has begun; raises as `ask`.
 
         The time counts from when it was begun. Who comes late for an answer still gets one that is ready.
         """
         if self._begun is None:
-            raise Ended
+            raise ProcessEnded
         (_, began_s), self._begun = self._begun, None
         return self._answer(max(began_s + self._limits.timeout_s, time.monotonic() + self._haste_s))
 
-    def end(self) -> Exit:
+    def end(self) -> ProcessExit:
         """Kill it with all that it started, leave nothing of it behind, and say how it had ended."""
         self._socket.close()
         if self._exit is None and self._owner == os.getpid():
             with suppress(ProcessLookupError):
                 os.killpg(self._pid, signal.SIGKILL)
             self._exit = _reap(self._pid, self._inherited_bytes)
-        return self._exit or Exit(0, 0)
+        return self._exit or ProcessExit(0, 0)
 
     def _await_ready(self) -> None:
         try:
             self._receive_answer(time.monotonic() + self._limits.start_timeout_s)
-        except (Ended, TimeoutError) as error:
+        except (ProcessEnded, TimeoutError) as error:
             code = self.end().code
             raise ReaderUnavailable(f"the process that reads PDFs did not start (exit status {code})") from error
         except BaseException:
@@ -156,22 +156,22 @@ class ReadingProcess:
         try:
             self._socket.sendall(QUESTION.pack(len(content)) + content, socket.MSG_NOSIGNAL)
         except (BrokenPipeError, ConnectionResetError) as error:
-            raise Ended from error
+            raise ProcessEnded from error
 
-    def _answer(self, deadline_s: float) -> Answer:
+    def _answer(self, deadline_s: float) -> PdfAnswer:
         answer = self._receive_answer(deadline_s)
         self.letters += 1
         self._asking = False
         return answer
 
-    def _receive_answer(self, deadline_s: float) -> Answer:
+    def _receive_answer(self, deadline_s: float) -> PdfAnswer:
         try:
             head = Head.decode(self._receive(ANSWER.size, deadline_s))
             if head.pictures_bytes > 4 * self._limits.max_pages or head.text_bytes > 8 * self._limits.max_text_chars:
-                raise Ended
+                raise ProcessEnded
             return head.body(self._receive(head.pictures_bytes + head.text_bytes, deadline_s))
         except (ValueError, ConnectionResetError) as error:
-            raise Ended from error
+            raise ProcessEnded from error
 
     def _receive(self, length: int, deadline_s: float) -> bytes:
         frame = bytearray(length)
@@ -180,7 +180,7 @@ class ReadingProcess:
             self._socket.settimeout(_left(deadline_s))
             received = self._socket.recv_into(rest)
             if not received:
-                raise Ended
+                raise ProcessEnded
             rest = rest[received:]
         return bytes(frame)
 
@@ -199,7 +199,7 @@ def _spawn(theirs: int, limits: ReadLimits) -> int:
         "-P",
         "-B",
         "-m",
-        "worker.reading.pdf_child",
+        "worker.extraction.pdf.child",
         str(os.getpid()),
         json.dumps(asdict(limits)),
     ]
@@ -219,14 +219,14 @@ def _spawn(theirs: int, limits: ReadLimits) -> int:
     )
 
 
-def _reap(pid: int, inherited_bytes: int) -> Exit:
+def _reap(pid: int, inherited_bytes: int) -> ProcessExit:
     try:
         _, status, usage = os.wait4(pid, 0)
     except ChildProcessError:  # someone else waits for all children of this process, or ignores SIGCHLD
-        return Exit(-signal.SIGKILL, 0)
+        return ProcessExit(-signal.SIGKILL, 0)
     peak_bytes = usage.ru_maxrss * 1024
     # Until it executes its program the process is a copy of this one, and Linux counts that for its peak.
-    return Exit(os.waitstatus_to_exitcode(status), peak_bytes if peak_bytes > inherited_bytes else 0)
+    return ProcessExit(os.waitstatus_to_exitcode(status), peak_bytes if peak_bytes > inherited_bytes else 0)
 
 
 def _own_peak_bytes() -> int:

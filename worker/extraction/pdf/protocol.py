@@ -21,7 +21,7 @@ OUT_OF_MEMORY_EXIT = 77
 """Exit status of a reading process that ran into its memory limit: it cannot go on, and there is no answer."""
 
 
-class Outcome(IntEnum):
+class ReadOutcome(IntEnum):
     """How an answer ends; all but `READY` and `TEXT` are about the letter."""
 
     READY = 0
@@ -34,10 +34,10 @@ class Outcome(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PdfAnswer:
     """What the reading process found."""
 
-    outcome: Outcome
+    outcome: ReadOutcome
     pages: int = 0
     picture_pages: tuple[int, ...] = ()
     text: str = ""
@@ -53,7 +53,7 @@ class Answer:
 class Head:
     """The first bytes of an answer: enough to judge the rest before it is received."""
 
-    outcome: Outcome
+    outcome: ReadOutcome
     pages: int
     pictures_bytes: int
     text_bytes: int
@@ -62,9 +62,9 @@ class Head:
     def decode(cls, frame: bytes) -> Head:
         """`ValueError` where this is no answer."""
         outcome, pages, pictures, text_bytes = ANSWER.unpack(frame)
-        return cls(Outcome(outcome), pages, pictures * array("I").itemsize, text_bytes)
+        return cls(ReadOutcome(outcome), pages, pictures * array("I").itemsize, text_bytes)
 
-    def body(self, frame: bytes) -> Answer:
+    def body(self, frame: bytes) -> PdfAnswer:
         """The whole answer, from what follows the head. `ValueError` where the text is not UTF-8."""
         pictures = array("I", frame[: self.pictures_bytes])
-        return Answer(self.outcome, self.pages, tuple(pictures), frame[self.pictures_bytes :].decode("utf-8"))
+        return PdfAnswer(self.outcome, self.pages, tuple(pictures), frame[self.pictures_bytes :].decode("utf-8"))

@@ -6,7 +6,7 @@ import codecs
 import re
 
 from worker.adapters.share.errors import Unreadable
-from worker.reading.text import Text
+from worker.extraction.text import Text
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
