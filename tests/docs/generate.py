@@ -21,8 +21,8 @@ from worker.cli.exits import Exit
 from worker.cli.schemas import error_table
 from worker.contract.event import PUBLISHED, encode, event_id, make_event
 from worker.contract.schema import event_schema
-from worker.determining import Determiner
 from worker.extraction import Text
+from worker.processing.determination import Determiner
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

@@ -28,10 +28,10 @@ from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
 from worker.contract.claim_ids import arrival_day, split_claimed_name
 from worker.contract.names import ARCHIVE, COMPANIONS, DUPLICATES, EXTRACTED_SUFFIX, REVIEW, STATE
-from worker.determining import Determiner
 from worker.extraction import ReadLimits, TextExtractor
 from worker.letter.errors import LetterError
 from worker.letter.model import Determination
+from worker.processing.determination import Determiner
 
 PUBLISHED, DEAD, RESOLVED = "imr.determination.published", "imr.letter.dead-lettered", "imr.letter.resolved"
 

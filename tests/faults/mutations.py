@@ -95,14 +95,14 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "no look at the file before its result is published",
-        "worker/judging.py",
+        "worker/processing/outcome.py",
         "return None if self._filing.unchanged(work) else _CHANGED",
         "return None",
         PIPELINE,
     ),
     Mutation(
         "no look at the file before it is filed away",
-        "worker/filing.py",
+        "worker/processing/filing.py",
         "if not self._unchanged(one.file.path, one.signature, empty=one.must_be_empty):",
         "if False:",
         PIPELINE,

@@ -32,7 +32,7 @@ FUNCTIONS: Final = (("worker.adapters.share.spool", "_rename_no_replace"),)
 
 STEPS: Final = (
     ("worker.extraction.text_extractor", "Reader", "to_text"),
-    ("worker.determining", "Determiner", "__call__"),
+    ("worker.processing.determination", "Determiner", "__call__"),
 )
 """Steps in which a letter can do something to the program that reads it."""
 

@@ -14,14 +14,17 @@ from tests.faults.striking import Strike
 
 pytestmark = pytest.mark.services
 
+PIPELINE = "worker.processing.pipeline.Pipeline"
+RECORDS = "worker.adapters.redis.records.RedisRecords"
+SPOOL = "worker.adapters.share.spool.Spool"
 SEND = "producer.enqueueing.Outbox.send > worker.adapters.celery.client.HintSender._publish: redis LPUSH"
 CLAIM = "producer.intake.Intake.claim > producer.claiming.Claimer._claim: os.rename"
-FINISH = "worker.pipeline.Pipeline._finish > worker.adapters.redis.records.RedisRecords._send: redis script finish"
-BEGIN = "worker.pipeline.Pipeline._begin > worker.adapters.redis.records.RedisRecords._send: redis script begin"
-ARCHIVE = "worker.filing.Filing._move > worker.adapters.share.spool.Spool.move: rename_no_replace"
-WRITE = "worker.filing.Filing._move > worker.adapters.share.spool.Spool.write: file.write"
+FINISH = f"{PIPELINE}._finish > {RECORDS}._send: redis script finish"
+BEGIN = f"{PIPELINE}._begin > {RECORDS}._send: redis script begin"
+ARCHIVE = f"worker.processing.filing.Filing._move > {SPOOL}.move: rename_no_replace"
+WRITE = f"worker.processing.filing.Filing._move > {SPOOL}.write: file.write"
 ACK = "worker.adapters.celery.transport.FailedAckQoS.ack: redis ZREM"
-PARSE = "worker.pipeline.Pipeline._verdicts > worker.judging.Judge._published: Determiner.__call__"
+PARSE = f"{PIPELINE}._verdicts > worker.processing.outcome.Judge._published: Determiner.__call__"
 
 SELECTION = [
     Strike("producer", Arm(CLAIM, "after", "kill")),

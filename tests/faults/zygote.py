@@ -44,10 +44,10 @@ def _preload() -> None:
     import producer.__main__
     import worker.adapters.redis.records
     import worker.cli
-    import worker.determining
-    import worker.pipeline
+    import worker.processing.determination
+    import worker.processing.pipeline
 
-    worker.determining.is_working_day(__import__("datetime").date(2026, 1, 2))
+    worker.processing.determination.is_working_day(__import__("datetime").date(2026, 1, 2))
     del celery, holidays, kombu, redis, producer, worker
 
 

@@ -22,12 +22,12 @@ from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import SEPARATOR, new_claim_id
 from worker.contract.names import CLAIMED, COMPANIONS, EXTRACTED_SUFFIX, FOLDERS, stored_name
 from worker.extraction import Text
-from worker.filer import Filer
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
-from worker.pipeline import Pipeline
+from worker.processing.filing_queue import Filer
+from worker.processing.pipeline import Pipeline
 from worker.processing.records import Durability, Records
-from worker.work import Policy, Report
+from worker.processing.work_item import Policy, Report
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 LEASE_S = 30.0

@@ -14,10 +14,10 @@ import pytest
 from tests.support.failpoints import Failpoints, Killed, When
 from tests.support.letters import digest
 from tests.support.rig import Rig
-from worker import dead_letters
 from worker.adapters.share.spool import Spool
-from worker.companions import note
 from worker.contract.names import ERROR_SUFFIX, NOTE_SUFFIX
+from worker.processing import dead_letters
+from worker.processing.sidecars import note
 from worker.review.desk import ReviewDesk
 
 TOLD: dict[str, Any] = {

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.determinations import NOW, dead_letter
-from worker import dead_letters, extraction
+from worker import extraction
 from worker.contract.event import DEAD_LETTERED, DeadLetter, encode, event_id, make_event
-from worker.dead_letters import INTERNAL, MAX_VIOLATIONS, POISON, READING, catalogue, make_dead_letter
 from worker.letter.errors import Violation
-from worker.retrying import Disposition
+from worker.processing import dead_letters
+from worker.processing.dead_letters import INTERNAL, MAX_VIOLATIONS, POISON, READING, catalogue, make_dead_letter
+from worker.processing.disposition import Disposition
 
 
 def made(why: Disposition) -> DeadLetter:

@@ -12,10 +12,10 @@ import pytest
 from worker.adapters.share.spool import ClaimedFile
 from worker.contract.claim_ids import new_claim_id
 from worker.contract.settings import SettingsError
-from worker.determining import Determiner, is_working_day, load_rules
 from worker.extraction import Text
 from worker.letter.deadlines import DEFAULT_RULES
 from worker.letter.errors import LetterError
+from worker.processing.determination import Determiner, is_working_day, load_rules
 
 RECEIVED = date(2024, 6, 10)
 

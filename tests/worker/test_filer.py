@@ -14,10 +14,10 @@ from tests.support.letters import digest
 from tests.support.memory_durability import MemoryDurability
 from tests.support.rig import FakeReader, Rig
 from tests.support.waiting import eventually
-from worker import filer
 from worker.adapters.share.spool import Spool
 from worker.extraction import Text
-from worker.filer import TIDY_S, Filer, Files, FilingThread
+from worker.processing import filing_queue
+from worker.processing.filing_queue import TIDY_S, Filer, Files, FilingThread
 from worker.processing.records import RecordsUnavailable
 
 
@@ -256,7 +256,7 @@ class TestADiskInTrouble:
     def test_no_more_letters_wait_than_fit_and_the_rest_is_filed_when_hinted_again(
         self, rig: Rig, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
     ) -> None:
-        monkeypatch.setattr(filer, limit, most)
+        monkeypatch.setattr(filing_queue, limit, most)
         claims = [rig.claim(f"{number}.pdf", b"%%PDF letter %d" % number) for number in range(3)]
         finish(rig)
         rig.filer.round()
@@ -355,7 +355,7 @@ class TestTheThread:
         eventually(lambda: rig.claimed() == [], "the thread to end what it was in")
 
     def test_outlives_whatever_it_meets(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(filer, "RETRY_S", 0.01)
+        monkeypatch.setattr(filing_queue, "RETRY_S", 0.01)
         failures = [MemoryError(), ValueError(), RecordsUnavailable("away")]
 
         class Failing(MemoryDurability):

@@ -12,8 +12,8 @@ import pytest
 from tests.support.determinations import NOW, dead_letter, determination, issue
 from worker.contract.event import DEAD_LETTERED, PUBLISHED, Event, encode, event_id, make_event
 from worker.contract.schema import event_schema
-from worker.fitting import LEFT_OUT, encode_within
 from worker.letter.model import Determination
+from worker.processing.event_size import LEFT_OUT, encode_within
 
 TEN_KB = "x" * 10_000
 VALIDATOR = jsonschema.Draft202012Validator(event_schema())

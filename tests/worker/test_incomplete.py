@@ -13,7 +13,7 @@ from worker.adapters.share.errors import Unreadable
 from worker.extraction import TextExtractor
 from worker.letter.errors import LetterError
 from worker.letter.parsing import parse
-from worker.retrying import Kind, dispose
+from worker.processing.disposition import Kind, dispose
 
 LETTERS = Path(__file__).resolve().parents[1] / "letters"
 VALID = sorted((LETTERS / "valid").rglob("*.txt"))

@@ -19,7 +19,6 @@ from tests.support.failpoints import Failpoints, Killed
 from tests.support.letters import LONG_MS, RUN_OUT_MS, digest, lease
 from tests.support.memory_records import MemoryRecords
 from tests.support.rig import LEASE_S, MOST, FakeReader, Rig, determine
-from worker import dead_letters, pipeline
 from worker.adapters.share.errors import Unreadable
 from worker.adapters.share.spool import Spool
 from worker.contract.event import MAX_EVENT_BYTES
@@ -27,6 +26,7 @@ from worker.contract.names import COMPANIONS, ERROR_SUFFIX, EXTRACTED_SUFFIX
 from worker.extraction import ReaderUnavailable, Text
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
+from worker.processing import dead_letters, pipeline
 from worker.processing.records import Finish, Lease, RecordDamaged, Records, RecordsUnavailable, Resolve
 
 DAY = "archive/2024/06/09"

@@ -9,8 +9,8 @@ import pytest
 from worker.adapters.share.errors import Gone, Unreadable
 from worker.extraction import ReaderUnavailable
 from worker.letter.errors import LetterError, Violation
+from worker.processing.disposition import Kind, dispose
 from worker.processing.records import RecordDamaged, RecordsUnavailable
-from worker.retrying import Kind, dispose
 
 TRUNCATED = Violation("truncated", "The letter breaks off before its end.")
 TWO_LETTERS = Violation("two_letters", "The file holds more than one letter.")

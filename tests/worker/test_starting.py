@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 from celery.signals import worker_init
 import worker.app
-from worker.determining import _holidays
+from worker.processing.determination import _holidays
 print(_holidays.cache_info().currsize)
 worker_init.send(sender=None)
 print(_holidays.cache_info().currsize)

@@ -20,7 +20,7 @@ from worker.cli.exits import Exit
 from worker.contract.names import INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings, SettingsError, load_settings
-from worker.determining import load_rules
+from worker.processing.determination import load_rules
 
 
 def register(app: typer.Typer) -> None:

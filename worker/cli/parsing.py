@@ -14,15 +14,15 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text as Styled
 
-from worker import dead_letters
 from worker.adapters.share.safe_read import read_file
 from worker.cli.console import err, out, printable, write_line
 from worker.cli.exits import Exit
 from worker.contract.settings import Settings, load_settings
-from worker.determining import Determiner, load_rules
 from worker.extraction import ReadLimits, TextExtractor
 from worker.letter.model import Determination
-from worker.retrying import Disposition, dispose
+from worker.processing import dead_letters
+from worker.processing.determination import Determiner, load_rules
+from worker.processing.disposition import Disposition, dispose
 
 _JSON = orjson.OPT_UTC_Z
 

@@ -32,7 +32,7 @@ def schema(
 
 def error_table() -> str:
     """Every code that an event, a finding or an `.error.json` can carry, as Markdown."""
-    from worker.dead_letters import catalogue
+    from worker.processing.dead_letters import catalogue
 
     rows = ["| code | severity | meaning | what to do | source |", "|---|---|---|---|---|"]
     rows += [f"| `{one.code}` | {one.severity} | {one.sentence} | {one.remedy} | {one.source} |" for one in catalogue()]

@@ -45,7 +45,7 @@ from worker.contract.event import DEAD_LETTERED
 from worker.contract.names import INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings
-from worker.determining import load_rules
+from worker.processing.determination import load_rules
 from worker.processing.records import RecordsUnavailable
 
 _STOP_PRODUCER_S: Final = 15.0

@@ -9,11 +9,11 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from worker import companions
 from worker.adapters.share.errors import Gone, Unreadable
 from worker.adapters.share.safe_read import read_file
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool, files_below
 from worker.contract.names import COMPANIONS, DUPLICATES, ERROR_SUFFIX, REVIEW
+from worker.processing import sidecars
 from worker.processing.records import Records
 
 STALE_S: Final = 3600.0
@@ -69,7 +69,7 @@ class Sweeper:
         event = self._event_of(path)
         if event is None:
             return "a file in review/ without .error.json and record; put it into the inbox to have it read"
-        companions.lay(self._spool, path, event)
+        sidecars.lay(self._spool, path, event)
         return "a dead letter without its .error.json; written again"
 
     def _event_of(self, path: str) -> bytes | None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from worker.contract.filenames import DONE_SUFFIX, MAX_DEPTH, junk_rule
 from worker.contract.settings import Complete
-from worker.dead_letters import READING
+from worker.processing.dead_letters import READING
 
 State = Literal["ignored", "too deep", "settling", "held", "waiting"]
 

@@ -13,10 +13,10 @@ from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import claimed_at_ms
 from worker.contract.event import event_id
 from worker.processing.records import Record
+from worker.processing.work_item import digest_of_unread
 from worker.whereabouts.answer import Answer, NotFound, Redis
 from worker.whereabouts.inbox import Rules
 from worker.whereabouts.places import Finder, Place
-from worker.work import digest_of_unread
 
 _HINTED: Final = "a worker: it is hinted again every IMR_HINT_TIMEOUT_SECONDS until one takes it"
 _AGAIN: Final = "another try: each after twice the pause before, at most IMR_RETRY_MAX_SECONDS"

@@ -19,9 +19,9 @@ from watchdog.events import FileCreatedEvent, FileSystemEvent, FileSystemEventHa
 from watchdog.observers import Observer
 
 from worker.contract.event import CONTENT_TYPE, PUBLISHED, encode, event_id, make_event
-from worker.determining import Determiner
 from worker.extraction import ReadLimits, Text, file_types, plain_text
 from worker.extraction.pdf.pages import read_pdf
+from worker.processing.determination import Determiner
 
 STREAM: Final = "imr:determinations"
 LIMITS: Final = ReadLimits()

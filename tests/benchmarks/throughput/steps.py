@@ -22,8 +22,8 @@ from worker.adapters.share.spool import ClaimedFile, Spool
 from worker.contract.event import PUBLISHED, encode, event_id, make_event
 from worker.contract.names import CLAIMED, INBOX, Keys
 from worker.contract.redis_client import connect
-from worker.determining import Determiner
 from worker.extraction import Text, plain_text
+from worker.processing.determination import Determiner
 from worker.processing.records import Finish, Lease
 
 Result = TypeVar("Result")

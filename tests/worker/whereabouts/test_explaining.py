@@ -23,11 +23,11 @@ from worker.adapters.share.spool import Spool
 from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.names import Keys
 from worker.processing.records import Lease
+from worker.processing.work_item import digest_of_unread
 from worker.review.desk import ReviewDesk
 from worker.whereabouts.answer import Answer, NotFound, NotUnique
 from worker.whereabouts.explaining import Explainer
 from worker.whereabouts.inbox import Rules
-from worker.work import digest_of_unread
 
 KEYS = Keys("imr")
 GOOD, BROKEN = b"a good letter", b"broken"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 
-from worker import companions
 from worker.adapters.share.safe_read import Signature, unchanged
 from worker.adapters.share.spool import Spool
 from worker.contract.names import EXTRACTED_SUFFIX
-from worker.departing import Departure, Reads, must_be_empty
-from worker.work import Work
+from worker.processing import sidecars
+from worker.processing.filing_order import Departure, Reads, must_be_empty
+from worker.processing.work_item import Work
 
 __all__ = ["Filing", "Reads"]
 
@@ -58,7 +58,7 @@ class Filing:
             return
         if one.published is not None:
             # A dead letter of the same name was perhaps corrected by this one: people are told so, where it lies.
-            companions.mark_replaced(self._spool, one.file, *one.published)
+            sidecars.mark_replaced(self._spool, one.file, *one.published)
         if one.extracted is not None:
             self._spool.write(one.target + EXTRACTED_SUFFIX, one.extracted)
         self._spool.move(one.file.path, one.target)
@@ -68,7 +68,7 @@ class Filing:
         if one.spare is not None and self._spool.exists(target):
             # Somebody put a file there by hand since the name was granted.
             target = one.spare
-        companions.lay(self._spool, target, event)
+        sidecars.lay(self._spool, target, event)
         if not self._spool.move(one.file.path, target):
             # Another worker filed it at the same time, under its other name, with companions of its own.
-            companions.take_away(self._spool, target)
+            sidecars.take_away(self._spool, target)

@@ -10,16 +10,16 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Final
 
-from worker import dead_letters
 from worker.adapters.share.spool import Spool
 from worker.contract.event import DEAD_LETTERED, PUBLISHED, encode, event_id, make_event
 from worker.contract.names import ReviewNaming
 from worker.extraction import Text
-from worker.filing import Filing, Reads
-from worker.fitting import encode_within
 from worker.letter.model import Determination
-from worker.retrying import Disposition, dispose
-from worker.work import Policy, Verdict, Work
+from worker.processing import dead_letters
+from worker.processing.disposition import Disposition, dispose
+from worker.processing.event_size import encode_within
+from worker.processing.filing import Filing, Reads
+from worker.processing.work_item import Policy, Verdict, Work
 
 log = logging.getLogger("imr.worker")
 

@@ -17,8 +17,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final, Protocol
 
 from worker.adapters.share.spool import Spool
-from worker.departing import Departure
-from worker.filing import Filing
+from worker.processing.filing import Filing
+from worker.processing.filing_order import Departure
 from worker.processing.records import Durability, RecordsUnavailable
 
 log = logging.getLogger("imr.worker")

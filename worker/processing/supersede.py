@@ -14,7 +14,7 @@ from datetime import datetime
 from worker.adapters.share.spool import ClaimedFile
 from worker.contract.event import RESOLVED, Resolution, encode, event_id, make_event, superseding
 from worker.processing.records import Lease, Record, Records, Resolve
-from worker.work import Policy, Verdict
+from worker.processing.work_item import Policy, Verdict
 
 log = logging.getLogger("imr.worker")
 

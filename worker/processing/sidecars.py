@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import orjson
 
-from worker import dead_letters
 from worker.adapters.share.spool import ClaimedFile, Spool
 from worker.contract.claim_ids import split_claimed_name
 from worker.contract.names import COMPANIONS, ERROR_SUFFIX, NOTE_SUFFIX
+from worker.processing import dead_letters
 
 _WIDTH: Final = 76
 """Fits the window of an editor and a printed page."""

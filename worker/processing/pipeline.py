@@ -16,17 +16,17 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Final
 
-from worker import dead_letters
 from worker.adapters.share.safe_read import folders_held_open, read_file
 from worker.adapters.share.spool import ClaimedFile, Spool
-from worker.departing import Departure, Departures, Reads
-from worker.filer import Files
-from worker.filing import Filing
-from worker.judging import Determine, Judge
+from worker.processing import dead_letters
+from worker.processing.disposition import Disposition, dispose
+from worker.processing.filing import Filing
+from worker.processing.filing_order import Departure, Departures, Reads
+from worker.processing.filing_queue import Files
+from worker.processing.outcome import Determine, Judge
 from worker.processing.records import Begun, Finished, Lease, RecordDamaged, Records, RecordsUnavailable
-from worker.retrying import Disposition, dispose
-from worker.superseding import Superseding
-from worker.work import Policy, Report, Verdict, Work, digest_of_unread
+from worker.processing.supersede import Superseding
+from worker.processing.work_item import Policy, Report, Verdict, Work, digest_of_unread
 
 log = logging.getLogger("imr.worker")
 

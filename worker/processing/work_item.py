@@ -12,8 +12,8 @@ from worker.adapters.share.safe_read import FileContent
 from worker.adapters.share.spool import ClaimedFile
 from worker.contract.names import ReviewNaming
 from worker.extraction import Text
+from worker.processing.disposition import Disposition
 from worker.processing.records import FinalState, Finish, Lease
-from worker.retrying import Disposition
 
 Result = Literal["published", "dead", "duplicate", "filed", "held", "fenced", "retry", "gone"]
 

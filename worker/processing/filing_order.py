@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from worker import dead_letters
 from worker.adapters.share.safe_read import Signature
 from worker.adapters.share.spool import ClaimedFile
 from worker.contract.event import DEAD_LETTERED, encode, event_id, make_event
 from worker.contract.names import ReviewNaming
 from worker.extraction import Text
+from worker.processing import dead_letters
 from worker.processing.records import Records, State, copy_outcome, own_outcome
-from worker.work import Policy, Work
+from worker.processing.work_item import Policy, Work
 
 log = logging.getLogger("imr.worker")
 

@@ -9,12 +9,12 @@ from typing import Any, Final
 import orjson
 
 from worker.contract.event import DeadLetter
-from worker.determining import PICTURE_PAGE
-from worker.fitting import LEFT_OUT
 from worker.letter import PARSER_VERSION
 from worker.letter.errors import Violation
 from worker.letter.rules import RULES
-from worker.retrying import Disposition
+from worker.processing.determination import PICTURE_PAGE
+from worker.processing.disposition import Disposition
+from worker.processing.event_size import LEFT_OUT
 
 MAX_VIOLATIONS: Final = 100
 """A person needs no more to see what is wrong, and the event stays below its size limit."""
