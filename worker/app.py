@@ -35,13 +35,13 @@ from worker.contract.names import LETTERS_TASK, RECONCILE_TASK, TRIM_TASK, Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings, load_settings
 from worker.extraction import ReadLimits, TextExtractor
+from worker.operations.reconcile import make_reconciler, reconcile
 from worker.operations.stream_health import limits_of, problems_of
 from worker.processing.determination import Determiner, load_rules, open_calendar
 from worker.processing.filing_queue import Filer, Files, FilingThread
 from worker.processing.pipeline import Pipeline
 from worker.processing.records import RecordsUnavailable
 from worker.processing.work_item import Policy
-from worker.reconciling import make_reconciler, reconcile
 
 log = logging.getLogger("imr.worker")
 

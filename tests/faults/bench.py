@@ -27,7 +27,7 @@ from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import SEPARATOR, new_claim_id
 from worker.contract.names import CLAIMED, FOLDERS, INBOX, Keys
 from worker.contract.redis_client import connect
-from worker.review.sweeping import Sweeper
+from worker.operations.repair import Sweeper
 
 SOLO: Final = ("--pool", "solo")
 DONE_TIMEOUT_S: Final = 90.0

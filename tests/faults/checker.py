@@ -23,7 +23,6 @@ import orjson
 from tests.faults.bench import Bench
 from tests.faults.points import CANARY
 from tests.support.key_list import stray_keys
-from worker.accounting import take_account
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
 from worker.contract.claim_ids import arrival_day, split_claimed_name
@@ -31,6 +30,7 @@ from worker.contract.names import ARCHIVE, COMPANIONS, DUPLICATES, EXTRACTED_SUF
 from worker.extraction import ReadLimits, TextExtractor
 from worker.letter.errors import LetterError
 from worker.letter.model import Determination
+from worker.operations.status import take_balance
 from worker.processing.determination import Determiner
 
 PUBLISHED, DEAD, RESOLVED = "imr.determination.published", "imr.letter.dead-lettered", "imr.letter.resolved"
@@ -205,7 +205,7 @@ def _short(content: bytes) -> str:
 def _check_account(bench: Bench, found: Findings) -> None:
     """`imr status` closes, and counts what was dropped."""
     client = bench.client()
-    account = take_account(Spool(bench.share), RedisRecords(client, bench.keys), client, bench.keys)
+    account = take_balance(Spool(bench.share), RedisRecords(client, bench.keys), client, bench.keys)
     expected = {
         "seen": len(bench.dropped),
         "duplicate": len(bench.dropped) - len({letter.digest for letter in bench.dropped}),

@@ -29,9 +29,9 @@ from worker.adapters.share.identity import adopt
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
 from worker.contract.names import ERROR_SUFFIX, Keys
 from worker.contract.redis_client import connect
-from worker.reconciling import BATCH, Checked, Reconciler, Since, back_to, reconcile
-from worker.review.desk import ReviewDesk
-from worker.review.sweeping import STALE_S, Sweeper
+from worker.operations.reconcile import BATCH, Checked, Reconciler, Since, back_to, reconcile
+from worker.operations.repair import STALE_S, Sweeper
+from worker.operations.review import ReviewDesk
 
 pytestmark = pytest.mark.services
 
@@ -267,7 +267,7 @@ def test_discarded_letters_and_copies_are_left(one: Installation) -> None:
 
 def test_a_check_goes_on_where_it_was_stopped(one: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     """Portion by portion, as when each task has only time for one, or dies after it."""
-    monkeypatch.setattr("worker.reconciling.BATCH", 1)
+    monkeypatch.setattr("worker.operations.reconcile.BATCH", 1)
     more_letters(one)
     flushed(one)
     assert not one.beat()
@@ -282,7 +282,7 @@ def test_a_check_goes_on_where_it_was_stopped(one: Installation, monkeypatch: py
 
 
 def test_lost_again_in_the_middle_of_a_check(one: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.reconciling.BATCH", 1)
+    monkeypatch.setattr("worker.operations.reconcile.BATCH", 1)
     more_letters(one)
     flushed(one)
     assert not one.beat()
@@ -352,7 +352,7 @@ def test_a_file_that_may_not_be_opened_is_told_and_does_not_stop_the_check(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr("worker.reconciling.take", refuse)
+    monkeypatch.setattr("worker.operations.reconcile.take", refuse)
     found = Checked()
     one.reconciler().check(list(one.reconciler().filed(EVERYTHING)), found)
     assert (found.letters, found.lost, found.unread) == (3, 0, 2)

@@ -9,13 +9,13 @@ import pytest
 
 from tests.support.letters import LONG_MS, burying, claim, lease, publishing
 from tests.support.servers import Server
-from worker.accounting import Account, take_account
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share.spool import Spool
 from worker.contract.names import FOLDERS, Keys
+from worker.operations.status import Balance, take_balance
 
 KEYS = Keys("imr")
-NOTHING = Account(0, 0, 0, 0, 0, 0, 0, 0, (), 0)
+NOTHING = Balance(0, 0, 0, 0, 0, 0, 0, 0, (), 0)
 
 
 class Desk:
@@ -26,8 +26,8 @@ class Desk:
         self.client = server.client()
         self.records = RedisRecords(self.client, KEYS)
 
-    def account(self) -> Account:
-        return take_account(Spool(self.share), self.records, self.client, KEYS)
+    def account(self) -> Balance:
+        return take_balance(Spool(self.share), self.records, self.client, KEYS)
 
     def put(self, path: str) -> None:
         (self.share / path).parent.mkdir(parents=True, exist_ok=True)

@@ -16,9 +16,9 @@ from tests.support.letters import digest
 from tests.support.rig import Rig
 from worker.adapters.share.spool import Spool
 from worker.contract.names import ERROR_SUFFIX, NOTE_SUFFIX
+from worker.operations.review import ReviewDesk
 from worker.processing import dead_letters
 from worker.processing.sidecars import note
-from worker.review.desk import ReviewDesk
 
 TOLD: dict[str, Any] = {
     "id": "0123456789abcdef:1",

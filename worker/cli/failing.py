@@ -10,8 +10,8 @@ from worker.adapters.start_problem import StartRefused
 from worker.cli.console import err
 from worker.cli.exits import Exit
 from worker.contract.settings import SettingsError
+from worker.operations.review import DecisionRefused, NoSuchDeadLetter
 from worker.processing.records import RecordsUnavailable
-from worker.review.desk import DecisionRefused, NoSuchDeadLetter
 
 
 class AlreadyRunning(Exception):

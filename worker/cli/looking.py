@@ -13,7 +13,6 @@ import orjson
 import typer
 from rich.table import Table
 
-from worker.accounting import Account, take_account
 from worker.adapters.redis.producer_reports import ProducerReport
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.server import redis_url
@@ -29,6 +28,7 @@ from worker.contract.names import TAIL_GROUP, Keys
 from worker.contract.reader import Entry, Handle, Reader
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings, load_settings
+from worker.operations.status import Balance, take_balance
 from worker.operations.stream_health import limits_of, problems_of
 
 
@@ -82,7 +82,7 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="Figures as JSON
     settings = load_settings()
     client = connect(redis_url(settings))
     keys = Keys(settings.prefix)
-    account = take_account(Spool(settings.share), RedisRecords(client, keys), client, keys)
+    account = take_balance(Spool(settings.share), RedisRecords(client, keys), client, keys)
     problems = problems_of(read_states(client, keys), keys, limits_of(settings), lost={})
     doubt, loss = ServerContinuity(client, keys).doubt(), ServerContinuity(client, keys).loss()
     if json:
@@ -103,7 +103,7 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="Figures as JSON
     raise typer.Exit(Exit.OK if account.closes else Exit.FAILED)
 
 
-def _show(account: Account) -> None:
+def _show(account: Balance) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2))
     for name in ("seen", "published", "dead", "discarded", "duplicate", "ignored", "in_flight"):
         table.add_row(name.replace("_", " "), f"{getattr(account, name):,}", _NOTES[name])

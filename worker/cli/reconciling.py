@@ -15,7 +15,7 @@ from worker.cli.exits import Exit
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings, load_settings
-from worker.reconciling import DAY_MS, Checked, Since, back_to, batches, make_reconciler
+from worker.operations.reconcile import DAY_MS, Checked, Since, back_to, batches, make_reconciler
 
 
 def register(app: typer.Typer) -> None:

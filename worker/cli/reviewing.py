@@ -20,8 +20,8 @@ from worker.cli.pausing import who
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings, load_settings
-from worker.review.desk import DeadItem, ReviewDesk
-from worker.review.sweeping import Sweeper
+from worker.operations.repair import Sweeper
+from worker.operations.review import DeadItem, ReviewDesk
 
 group = typer.Typer(help="Letters that went to review: understand, redrive or discard them.", no_args_is_help=True)
 

@@ -26,7 +26,6 @@ from typing import Any, Final
 import redis
 from rich.status import Status
 
-from worker.accounting import Account, take_account
 from worker.adapters.child_process import die_with_parent
 from worker.adapters.redis.embedded import ServerSupervisor, embedded_server
 from worker.adapters.redis.records import RedisRecords
@@ -45,6 +44,7 @@ from worker.contract.event import DEAD_LETTERED
 from worker.contract.names import INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings
+from worker.operations.status import Balance, take_balance
 from worker.processing.determination import load_rules
 from worker.processing.records import RecordsUnavailable
 
@@ -215,14 +215,14 @@ class Supervisor:
                     status.update(f"{who} does not answer ({type(error).__name__}); waiting")
                     time.sleep(_ACCOUNT_EVERY_S)
 
-    def _is_drained(self, account: Account, client: redis.Redis) -> bool:
+    def _is_drained(self, account: Balance, client: redis.Redis) -> bool:
         """Whether nothing waits; letters that a lost Redis has forgotten wait too, until they were looked for."""
         doubt = ServerContinuity(client, self._keys).doubt()
         is_lost = doubt is not None and doubt.beat_ms is None
         return bool(account.producers) and not account.in_flight and not is_lost
 
-    def _account(self, client: redis.Redis) -> Account:
-        return take_account(Spool(self._settings.share), RedisRecords(client, self._keys), client, self._keys)
+    def _account(self, client: redis.Redis) -> Balance:
+        return take_balance(Spool(self._settings.share), RedisRecords(client, self._keys), client, self._keys)
 
     def _close(self, client: redis.Redis) -> Exit:
         account = self._account(client)
@@ -261,7 +261,7 @@ def _last_id(client: redis.Redis, stream: str) -> str:
     return newest[0][0].decode() if newest else "0-0"
 
 
-def _told(account: Account) -> str:
+def _told(account: Balance) -> str:
     figures = [f"{account.published} published", f"{account.dead} in review", f"{account.in_flight} in flight"]
     if account.duplicate:
         figures.append(f"{account.duplicate} duplicates")

@@ -21,9 +21,9 @@ from worker.cli.exits import Exit
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings, load_settings
-from worker.whereabouts.answer import Answer, NotFound, NotUnique
-from worker.whereabouts.explaining import Explainer
-from worker.whereabouts.inbox import Rules
+from worker.operations.locate.answer import Explanation, NotFound, NotUnique
+from worker.operations.locate.explanation import Explainer
+from worker.operations.locate.inbox import InboxRules
 
 
 def register(app: typer.Typer) -> None:
@@ -68,7 +68,7 @@ def _explainer(settings: Settings) -> Explainer:
     return Explainer(
         spool=Spool(settings.share),
         reach=lambda: Lookup(connect(redis_url(settings)), Keys(settings.prefix)),
-        rules=Rules(
+        rules=InboxRules(
             settle_s=settings.renamed_quiet_seconds if settings.complete == "renamed" else settings.settle_seconds,
             max_scan_s=settings.max_scan_seconds,
             max_letter_bytes=settings.max_letter_bytes,
@@ -80,13 +80,13 @@ def _explainer(settings: Settings) -> Explainer:
     )
 
 
-def _as_json(answer: Answer) -> dict[str, Any]:
+def _as_json(answer: Explanation) -> dict[str, Any]:
     facts = {name: _safe(value) for name, value in answer.facts.items() if value is not None}
     path = printable(answer.path) if answer.path is not None else None
     return {**dataclasses.asdict(answer), "path": path, "facts": facts}
 
 
-def _show(answer: Answer) -> None:
+def _show(answer: Explanation) -> None:
     out.print(printable(answer.path) if answer.path is not None else "(no file)", style="bold", markup=False)
     out.print(printable(answer.sentence), markup=False, soft_wrap=False)
     if answer.since is not None:

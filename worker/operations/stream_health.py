@@ -21,7 +21,7 @@ MOST_IDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StreamLimits:
     """From when on something is a problem."""
 
     unread_days: float
@@ -55,13 +55,13 @@ class StreamProblem:
 Lost = Mapping[str, Sequence[str]]
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> StreamLimits:
     """The limits in force."""
-    return Limits(settings.unread_warn_days, settings.keep_acknowledged_days, settings.stream_warn_bytes)
+    return StreamLimits(settings.unread_warn_days, settings.keep_acknowledged_days, settings.stream_warn_bytes)
 
 
 def problems_of(
-    states: Sequence[StreamState], keys: Keys, limits: Limits, lost: Mapping[str, Lost]
+    states: Sequence[StreamState], keys: Keys, limits: StreamLimits, lost: Mapping[str, Lost]
 ) -> list[StreamProblem]:
     """The problems of all streams; nobody needs to read the dead letters, which lie in `review/`."""
     found = []
@@ -71,7 +71,7 @@ def problems_of(
     return found
 
 
-def diagnose(state: StreamState, limits: Limits, lost: Lost, *, needs_reader: bool) -> list[StreamProblem]:
+def diagnose(state: StreamState, limits: StreamLimits, lost: Lost, *, needs_reader: bool) -> list[StreamProblem]:
     """Every problem of one stream; `lost` as `adapters.redis.stream_gaps` finds it, empty where that was not asked."""
     found = [*_of_stream(state, limits, needs_reader=needs_reader)]
     for group in state.groups:
@@ -81,7 +81,7 @@ def diagnose(state: StreamState, limits: Limits, lost: Lost, *, needs_reader: bo
     return found
 
 
-def _of_stream(state: StreamState, limits: Limits, *, needs_reader: bool) -> Iterator[StreamProblem]:
+def _of_stream(state: StreamState, limits: StreamLimits, *, needs_reader: bool) -> Iterator[StreamProblem]:
     days = _days(state, state.first)
     if needs_reader and not _readers(state.groups) and days > limits.unread_days:
         what = f"nobody reads {state.stream}: {state.entries:,} entries, the oldest {days:.1f} days old"
@@ -112,7 +112,7 @@ def _losses(state: StreamState, group: GroupState, lost: Sequence[str]) -> Itera
         yield _problem("ghost_entries", state, group, what, remedy, group.ghosts)
 
 
-def _unread(state: StreamState, group: GroupState, limits: Limits) -> Iterator[StreamProblem]:
+def _unread(state: StreamState, group: GroupState, limits: StreamLimits) -> Iterator[StreamProblem]:
     most_days = limits.tail_days if group.name == TAIL_GROUP else limits.unread_days
     days = _days(state, group.next_unread)
     if group.next_unread is not None and days > most_days:
@@ -131,7 +131,7 @@ def _unread(state: StreamState, group: GroupState, limits: Limits) -> Iterator[S
         yield _problem("unacknowledged", state, group, what, remedy, old)
 
 
-def _held(state: StreamState, group: GroupState, limits: Limits) -> Iterator[StreamProblem]:
+def _held(state: StreamState, group: GroupState, limits: StreamLimits) -> Iterator[StreamProblem]:
     for consumer in group.consumers:
         minutes = consumer.idle_ms / MINUTE_MS
         ids = [one.id for one in group.held if one.consumer == consumer.name]

@@ -15,8 +15,8 @@ from tests.support.letters import digest
 from tests.support.rig import Rig
 from worker.adapters.share.spool import Spool
 from worker.contract.names import COMPANIONS, ERROR_SUFFIX
+from worker.operations.review import DeadItem, DecisionRefused, NoSuchDeadLetter, ReviewDesk
 from worker.processing.records import RecordsUnavailable, Resolve, Resolved
-from worker.review.desk import DeadItem, DecisionRefused, NoSuchDeadLetter, ReviewDesk
 
 BROKEN = digest("broken")
 

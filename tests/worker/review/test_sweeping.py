@@ -12,8 +12,8 @@ from tests.support.determinations import NOW
 from tests.support.rig import Rig
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
 from worker.contract.names import COMPANIONS, ERROR_SUFFIX
-from worker.review.desk import ReviewDesk
-from worker.review.sweeping import STALE_S, Sweeper
+from worker.operations.repair import STALE_S, Sweeper
+from worker.operations.review import ReviewDesk
 
 
 @pytest.fixture

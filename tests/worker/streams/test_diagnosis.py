@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from worker.adapters.redis.stream_state import Consumer, GroupState, Held, StreamState
-from worker.operations.stream_health import DAY_MS, MINUTE_MS, Limits, StreamProblem, diagnose
+from worker.operations.stream_health import DAY_MS, MINUTE_MS, StreamLimits, StreamProblem, diagnose
 
 NOW_MS = 1_800_000_000_000
-LIMITS = Limits(unread_days=2, tail_days=90, stream_bytes=1000)
+LIMITS = StreamLimits(unread_days=2, tail_days=90, stream_bytes=1000)
 
 
 def at(days: float) -> str:

@@ -22,12 +22,12 @@ from worker.adapters.share.pause import Pause, write_pause
 from worker.adapters.share.spool import Spool
 from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.names import Keys
+from worker.operations.locate.answer import Explanation, NotFound, NotUnique
+from worker.operations.locate.explanation import Explainer
+from worker.operations.locate.inbox import InboxRules
+from worker.operations.review import ReviewDesk
 from worker.processing.records import Lease
 from worker.processing.work_item import digest_of_unread
-from worker.review.desk import ReviewDesk
-from worker.whereabouts.answer import Answer, NotFound, NotUnique
-from worker.whereabouts.explaining import Explainer
-from worker.whereabouts.inbox import Rules
 
 KEYS = Keys("imr")
 GOOD, BROKEN = b"a good letter", b"broken"
@@ -44,7 +44,7 @@ def rig(client: redis.Redis, tmp_path: Path) -> Rig:
     return Rig(tmp_path, RedisRecords(client, KEYS))
 
 
-Explain = Callable[[str], Answer]
+Explain = Callable[[str], Explanation]
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def explain(rig: Rig, client: redis.Redis) -> Explain:
 
 
 def explainer(rig: Rig, reach: Callable[[], Lookup]) -> Explainer:
-    rules = Rules(settle_s=2.0, max_scan_s=30.0, max_letter_bytes=1_000_000)
+    rules = InboxRules(settle_s=2.0, max_scan_s=30.0, max_letter_bytes=1_000_000)
     return Explainer(spool=Spool(rig.share), reach=reach, rules=rules, zone=PACIFIC, wall_clock_s=time.time)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from worker.contract.filenames import junk_rule, may_be_letter
-from worker.whereabouts.inbox import Rules, judge
+from worker.operations.locate.inbox import InboxRules, judge
 
-RULES = Rules(settle_s=2.0, max_scan_s=30.0, max_letter_bytes=1000)
+RULES = InboxRules(settle_s=2.0, max_scan_s=30.0, max_letter_bytes=1000)
 NOW_S = 1_000_000.0
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from worker.adapters.share.spool import Spool
 from worker.contract.names import FOLDERS
-from worker.whereabouts.places import Finder, Place, place_of
+from worker.operations.locate.places import Finder, Place, place_of
 
 CLAIM = "01j00cf7002gez2gax4y"
 DAY = "archive/2024/06/09"

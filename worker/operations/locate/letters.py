@@ -12,11 +12,11 @@ from worker.adapters.share.safe_read import read_file
 from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import claimed_at_ms
 from worker.contract.event import event_id
+from worker.operations.locate.answer import Explanation, NotFound, Redis
+from worker.operations.locate.inbox import InboxRules
+from worker.operations.locate.places import Finder, Place
 from worker.processing.records import Record
 from worker.processing.work_item import digest_of_unread
-from worker.whereabouts.answer import Answer, NotFound, Redis
-from worker.whereabouts.inbox import Rules
-from worker.whereabouts.places import Finder, Place
 
 _HINTED: Final = "a worker: it is hinted again every IMR_HINT_TIMEOUT_SECONDS until one takes it"
 _AGAIN: Final = "another try: each after twice the pause before, at most IMR_RETRY_MAX_SECONDS"
@@ -27,13 +27,13 @@ _UNKNOWN: Final = "The records do not know it: Redis was emptied, restored, or i
 class Letters:
     """Answers for claimed letters of one share."""
 
-    def __init__(self, spool: Spool, finder: Finder, records: Redis, rules: Rules) -> None:
+    def __init__(self, spool: Spool, finder: Finder, records: Redis, rules: InboxRules) -> None:
         self._spool = spool
         self._finder = finder
         self._redis = records
         self._rules = rules
 
-    def answer(self, place: Place) -> Answer:
+    def answer(self, place: Place) -> Explanation:
         """Where the letter at `place` is on its way."""
         match place.where:
             case "claimed":
@@ -47,11 +47,11 @@ class Letters:
         facts = {"claim_id": place.claim_id, **answer.facts}
         return replace(answer, notes=(*answer.notes, *self._redis.notes()), facts=facts)
 
-    def nowhere(self, digest: str) -> Answer:
+    def nowhere(self, digest: str) -> Explanation:
         """A letter that the records know and whose file is not where it should be."""
         record = self._record(digest)
         state = record.state if record is not None else "unknown"
-        return Answer(
+        return Explanation(
             where="nowhere",
             state=state,
             path=None,
@@ -72,7 +72,7 @@ class Letters:
         except Unreadable:
             return digest_of_unread(place.claim_id or "")
 
-    def _claimed(self, place: Place) -> Answer:
+    def _claimed(self, place: Place) -> Explanation:
         claim_id = place.claim_id or ""
         since = _claimed_at(claim_id)
         claim = self._redis.ask(lambda lookup: lookup.open_claim(claim_id))
@@ -80,11 +80,11 @@ class Letters:
         record = self._record(digest)
         if self._redis.is_away:
             what = "Claimed; what a worker makes of it only the records tell."
-            return Answer("claimed", "claimed", place.path, since, what, facts=_facts(digest, record))
+            return Explanation("claimed", "claimed", place.path, since, what, facts=_facts(digest, record))
         told = _finished(record, claim_id) if claim is None else _unfinished(claim, self._rules.incomplete_s)
-        return Answer("claimed", path=place.path, since=since, facts=_facts(digest, record), **told)
+        return Explanation("claimed", path=place.path, since=since, facts=_facts(digest, record), **told)
 
-    def _archived(self, place: Place) -> Answer:
+    def _archived(self, place: Place) -> Explanation:
         digest = self._digest(place)
         record = self._record(digest)
         event = self._event(record)
@@ -96,7 +96,9 @@ class Letters:
             notes = ("Its entry was trimmed from the stream.",)
         facts = {"event_id": event["id"] if event else None, "entry": record.entry if record else None}
         facts = {**_facts(digest, record), **facts}
-        return Answer("archive", "published", place.path, since, "Published and filed away.", notes=notes, facts=facts)
+        return Explanation(
+            "archive", "published", place.path, since, "Published and filed away.", notes=notes, facts=facts
+        )
 
     def _event(self, record: Record | None) -> dict[str, Any] | None:
         """The event of a published letter."""
@@ -104,7 +106,7 @@ class Letters:
             return None
         return self._redis.ask(lambda lookup: lookup.event(record.entry))
 
-    def _duplicate(self, place: Place) -> Answer:
+    def _duplicate(self, place: Place) -> Explanation:
         digest = self._digest(place)
         record = self._record(digest)
         first = self._finder.of_claim(record.claim_id) if record is not None and record.claim_id else []
@@ -112,7 +114,7 @@ class Letters:
             "duplicate_of": first[0].path if first else None,
             "first_claim_id": record.claim_id if record else None,
         }
-        return Answer(
+        return Explanation(
             "duplicates",
             "duplicate",
             place.path,
@@ -121,15 +123,15 @@ class Letters:
             facts={**_facts(digest, record), **facts},
         )
 
-    def _reviewed(self, place: Place) -> Answer:
+    def _reviewed(self, place: Place) -> Explanation:
         told = self._finder.told(place)
         if not told:
             why = "In review/, without an .error.json: it is being filed this moment, or somebody put it there."
-            return Answer("review", "unknown", place.path, None, why)
+            return Explanation("review", "unknown", place.path, None, why)
         digest, _, revision = str(told.get("id")).partition(":")
         record = self._record(digest)
         decisions = self._decisions(digest, record)
-        answer = Answer(
+        answer = Explanation(
             "review",
             "dead",
             place.path,

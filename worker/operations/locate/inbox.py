@@ -15,7 +15,7 @@ State = Literal["ignored", "too deep", "settling", "held", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class InboxRules:
     """What decides about files in the inbox; see the settings of the same names."""
 
     settle_s: float
@@ -41,7 +41,7 @@ def judge(
     status: os.stat_result,
     now_s: float,
     holds: tuple[str, ...],
-    rules: Rules,
+    rules: InboxRules,
     *,
     has_done_file: bool = False,
 ) -> Waiting:
@@ -67,7 +67,7 @@ def written_s(status: os.stat_result) -> float:
     return max(status.st_mtime, status.st_ctime)
 
 
-def _settling(status: os.stat_result, now_s: float, rules: Rules) -> str:
+def _settling(status: os.stat_result, now_s: float, rules: InboxRules) -> str:
     """That it is written to, or was until a moment ago; empty if it was not. A file renamed in need not wait."""
     age_s = now_s - status.st_mtime
     if age_s >= rules.settle_s:
@@ -79,12 +79,12 @@ def _settling(status: os.stat_result, now_s: float, rules: Rules) -> str:
     return f"{rules.settle_s:g} s without a change ({setting}); {when}"
 
 
-def _warnings(status: os.stat_result, rules: Rules) -> tuple[str, ...]:
+def _warnings(status: os.stat_result, rules: InboxRules) -> tuple[str, ...]:
     code = _refusal(status, rules)
     return (f"it will go to review as `{code}`: {READING[code]}",) if code else ()
 
 
-def _refusal(status: os.stat_result, rules: Rules) -> str:
+def _refusal(status: os.stat_result, rules: InboxRules) -> str:
     """The code with which a worker will refuse it; empty if its looks say nothing against it."""
     if stat.S_ISLNK(status.st_mode):
         return "symbolic_link"

@@ -20,10 +20,10 @@ from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import is_claim_id
 from worker.contract.filenames import DONE_SUFFIX
 from worker.contract.names import INBOX
-from worker.whereabouts.answer import Answer, NotFound, NotUnique, Redis
-from worker.whereabouts.inbox import Rules, judge, written_s
-from worker.whereabouts.letters import Letters
-from worker.whereabouts.places import Finder, Place, place_of
+from worker.operations.locate.answer import Explanation, NotFound, NotUnique, Redis
+from worker.operations.locate.inbox import InboxRules, judge, written_s
+from worker.operations.locate.letters import Letters
+from worker.operations.locate.places import Finder, Place, place_of
 
 MIN_ID_CHARS: Final = 6
 """Shorter beginnings of an id are taken for names of files: a slip of a digit would find another letter."""
@@ -38,7 +38,7 @@ class Explainer:
         *,
         spool: Spool,
         reach: Callable[[], Lookup],
-        rules: Rules,
+        rules: InboxRules,
         zone: tzinfo,
         wall_clock_s: Callable[[], float],
     ) -> None:
@@ -49,7 +49,7 @@ class Explainer:
         self._finder = Finder(spool, zone)
         self._letters = Letters(spool, self._finder, self._redis, rules)
 
-    def explain(self, wanted: str) -> Answer:
+    def explain(self, wanted: str) -> Explanation:
         """Where that is. Raises `NotFound`, `NotUnique`, OSError if the share cannot be looked at."""
         path = self._finder.at(wanted)
         if path is not None:
@@ -61,23 +61,23 @@ class Explainer:
             found = self._of_id(start[1]) if start is not None else None
         return found or self._of_name(wanted)
 
-    def _at(self, path: str) -> Answer:
+    def _at(self, path: str) -> Explanation:
         place = place_of(path)
         if place is None:
             raise NotFound("that file lies where no letters are; letters are dropped into inbox/")
         return self._of_place(place)
 
-    def _of_place(self, place: Place) -> Answer:
+    def _of_place(self, place: Place) -> Explanation:
         return self._in_inbox(place) if place.where == "inbox" else self._letters.answer(place)
 
-    def _of_claim(self, claim_id: str) -> Answer | None:
+    def _of_claim(self, claim_id: str) -> Explanation | None:
         places = self._finder.of_claim(claim_id)
         if places:
             return self._of_place(places[0])
         claim = self._redis.ask(lambda lookup: lookup.open_claim(claim_id))
         return self._letters.nowhere(claim.digest) if claim is not None else None
 
-    def _of_id(self, start: str) -> Answer | None:
+    def _of_id(self, start: str) -> Explanation | None:
         digests = self._redis.ask(lambda lookup: lookup.digests(start)) or []
         if len(digests) > 1:
             more = "at least " if len(digests) >= MOST_FOUND else ""
@@ -89,7 +89,7 @@ class Explainer:
         places = self._finder.of_claim(record.claim_id) if record is not None and is_claim_id(record.claim_id) else []
         return self._of_place(places[0]) if places else self._letters.nowhere(digests[0])
 
-    def _of_name(self, wanted: str) -> Answer:
+    def _of_name(self, wanted: str) -> Explanation:
         places = self._finder.of_name(wanted)
         if len(places) > 1:
             raise NotUnique(f"{len(places)} files have that name", [place.path for place in places])
@@ -97,7 +97,7 @@ class Explainer:
             raise NotFound("nothing in the share has that name or id", unsure=self._redis.is_away)
         return self._of_place(places[0])
 
-    def _in_inbox(self, place: Place) -> Answer:
+    def _in_inbox(self, place: Place) -> Explanation:
         try:
             status = os.lstat(os.path.join(self._spool.root, place.path))
         except FileNotFoundError as error:
@@ -110,7 +110,7 @@ class Explainer:
             self._rules,
             has_done_file=self._spool.exists(place.path + DONE_SUFFIX),
         )
-        return Answer(
+        return Explanation(
             where="inbox",
             state=waiting.state,
             path=place.path,

@@ -30,9 +30,9 @@ from worker.adapters.share.spool import TEMPORARY_PREFIX, ClaimedFile, Spool, fi
 from worker.contract.claim_ids import claimed_at_ms, split_claimed_name
 from worker.contract.names import ARCHIVE, DUPLICATES, EXTRACTED_SUFFIX, REVIEW
 from worker.contract.settings import Settings
+from worker.operations.repair import Sweeper
+from worker.operations.review import DeadItem, ReviewDesk
 from worker.processing.records import Record, Records
-from worker.review.desk import DeadItem, ReviewDesk
-from worker.review.sweeping import Sweeper
 
 log = logging.getLogger("imr.worker")
 

@@ -20,7 +20,7 @@ from worker.processing.records import Records
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class Balance:
     """Where every letter is."""
 
     seen: int
@@ -53,7 +53,7 @@ class Account:
         return self.unexplained == 0
 
 
-def take_account(spool: Spool, records: Records, client: redis.Redis, keys: Keys) -> Account:
+def take_balance(spool: Spool, records: Records, client: redis.Redis, keys: Keys) -> Balance:
     """The account now. Raises `RecordsUnavailable`, redis.RedisError, OSError."""
     waiting, ignored = _inbox(spool)
     counts = records.counts()
@@ -63,7 +63,7 @@ def take_account(spool: Spool, records: Records, client: redis.Redis, keys: Keys
     # What is finished and not filed away yet is counted by its outcome; the rest waits for a worker.
     not_begun = len(claimed - counts.open_claims - counts.finished_claims)
     reports = producer_reports(client, keys)
-    return Account(
+    return Balance(
         seen=counts.seen + not_begun + waiting + ignored,
         published=counts.published,
         dead=counts.dead,

@@ -35,7 +35,7 @@ class NotUnique(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Explanation:
     """Where a letter is, since when, and what it waits for."""
 
     where: Where

@@ -1,1 +1,0 @@
-"""What a person can do about dead letters."""
