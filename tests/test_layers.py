@@ -65,12 +65,6 @@ ROOMS: dict[str, tuple[str, ...]] = {
 }
 """Room -> what it may import of ours besides itself; the longest name that fits a module is its room."""
 
-UNMOVED: tuple[str, ...] = (
-    "worker.cli",
-    "worker.contract",
-)
-"""Modules that have no room yet; the list only shrinks."""
-
 
 def modules() -> dict[str, Path]:
     found = {}
@@ -130,19 +124,12 @@ def ours(module: str) -> set[str]:
     return {name for name in imports_of(module) if name in MODULES and name not in ("worker", "producer")}
 
 
-MOVED = [module for module in MODULES if not within(module, *UNMOVED) and module not in ("worker", "producer")]
-
-
-@pytest.mark.parametrize("module", MOVED)
+@pytest.mark.parametrize("module", [module for module in MODULES if module not in ("worker", "producer")])
 def test_each_module_lies_in_a_room_and_imports_from_the_rooms_below_it(module: str) -> None:
     room = room_of(module)
     assert room is not None, f"{module} lies in no room: see ROOMS"
-    up = {name for name in ours(module) if not within(name, room, *ROOMS[room], *UNMOVED)}
+    up = {name for name in ours(module) if not within(name, room, *ROOMS[room])}
     assert not up, f"{module} may not import {sorted(up)}"
-
-
-def test_the_list_of_modules_without_a_room_only_shrinks() -> None:
-    assert [name for name in UNMOVED if not of(name)] == []
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
@@ -151,8 +138,7 @@ def test_nothing_imports_an_entrypoint(module: str) -> None:
     allowed: tuple[str, ...] = ("worker.entrypoints",) if within(module, "worker.entrypoints") else ()
     # `imr watch` is the producer, started by the command line.
     allowed += ("producer.__main__",) if module == "worker.entrypoints.cli.services" else ()
-    if not within(module, *UNMOVED):
-        assert {name for name in imported if not within(name, *allowed)} == set()
+    assert {name for name in imported if not within(name, *allowed)} == set()
 
 
 @pytest.mark.parametrize("module", of("worker.letter"))
@@ -199,7 +185,7 @@ def test_a_letter_is_processed_without_knowing_any_transport(module: str) -> Non
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_only_the_application_and_its_adapter_know_celery(module: str) -> None:
     if foreign(module) & CELERY:
-        assert within(module, "worker.app", "worker.adapters.celery", *UNMOVED)
+        assert within(module, "worker.app", "worker.adapters.celery")
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
@@ -211,7 +197,7 @@ def test_only_the_discovery_of_files_knows_watchdog(module: str) -> None:
 @pytest.mark.parametrize("module", of("worker"))
 def test_the_worker_starts_the_producer_in_one_place(module: str) -> None:
     if any(within(name, "producer") for name in imports_of(module)):
-        assert module in ("worker.entrypoints.cli.services", "worker.cli.services")
+        assert module == "worker.entrypoints.cli.services"
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
@@ -220,7 +206,7 @@ def test_settings_are_read_in_the_composition_roots_alone(module: str) -> None:
     calls = [node for node in ast.walk(ast.parse(MODULES[module].read_text())) if isinstance(node, ast.Call)]
     names = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
     if "load_settings" in names:
-        assert within(module, *COMPOSITION_ROOTS, *UNMOVED), module
+        assert within(module, *COMPOSITION_ROOTS), module
 
 
 @pytest.mark.parametrize("module", ["worker", "producer", "worker.letter", "worker.contract"])

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.letters_pdf import make_pdf
+from tests.support.samples import SAMPLES
 from tests.support.system import QUICK, System, running_system
 from tests.support.waiting import eventually
 
-SAMPLES = Path(__file__).resolve().parents[2] / "worker" / "samples"
 LETTER = (SAMPLES / "opioid-and-acupuncture.txt").read_text()
 OTHER = (SAMPLES / "home-infusion-expedited.txt").read_text()
 MAX_BYTES = 200_000

@@ -17,11 +17,12 @@ from typing import Any, cast
 
 import pytest
 
+from tests.support.samples import SAMPLES
 from tests.support.system import System, running_system
 from tests.support.waiting import eventually
 
 CELERY = [sys.executable, "-m", "celery", "-A", "worker.app"]
-LETTER = Path(__file__).resolve().parents[2] / "worker" / "samples" / "knee-arthroscopy.txt"
+LETTER = SAMPLES / "knee-arthroscopy.txt"
 CANARY = "Canary-Doe-Jane"
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.many_letters import numbered_letters
+from tests.support.samples import SAMPLES
 from tests.support.services import CELERY, running_services
 from tests.support.system import QUICK, System, running_system
 from tests.support.waiting import eventually
 
-PDF = (Path(__file__).resolve().parents[2] / "worker" / "samples" / "wrist-nerve-studies.pdf").read_bytes()
+PDF = (SAMPLES / "wrist-nerve-studies.pdf").read_bytes()
 
 
 def test_no_descriptors_left(tmp_path: Path) -> None:

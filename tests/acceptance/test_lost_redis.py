@@ -10,10 +10,9 @@ from pathlib import Path
 
 import redis
 
+from tests.support.samples import SAMPLES
 from tests.support.system import System, running_system
 from tests.support.waiting import eventually
-
-SAMPLES = Path(__file__).resolve().parents[2] / "worker" / "samples"
 
 
 def drop_samples(system: System) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.support.samples import SAMPLES
 from tests.support.system import QUICK, System, running_system
 from tests.support.waiting import eventually
 from worker.contract.schema import event_schema
@@ -75,7 +76,7 @@ def check_all_published(system: System, dropped: dict[str, bytes]) -> None:
 
 def test_commands_tell_what_happened(tmp_path: Path) -> None:
     """From drop to resolution with the commands alone: tail, status, list, show, discard, undo, redrive."""
-    broken = (OWN.parent.parent.parent / "worker" / "samples" / "shoulder-therapy-decision-missing.txt").read_bytes()
+    broken = (SAMPLES / "shoulder-therapy-decision-missing.txt").read_bytes()
     with running_system(tmp_path / "share") as system:
         system.drop(broken, "matter-17/broken.txt")
         in_review = [f"matter-17/broken.txt{suffix}" for suffix in ("", ".error.json", ".error.txt")]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import cast
 from urllib.parse import unquote
 
 import pytest
 
+from tests.support.samples import SAMPLES
 from tests.support.system import System, running_system
 from tests.support.waiting import eventually
 from worker.adapters.redis.producer_reports import decode
 
-LETTER = (Path(__file__).resolve().parents[2] / "worker" / "samples" / "opioid-and-acupuncture.txt").read_text()
+LETTER = (SAMPLES / "opioid-and-acupuncture.txt").read_text()
 
 
 PAUSED = "paused by an operator (`imr resume` opens the intake)"

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from worker.cli.explaining import Mark, explained, values, violations
+from tests.support.samples import SAMPLES
+from worker.entrypoints.cli.annotate import Mark, explained, values, violations
 from worker.letter import LetterError, parse
 
 LETTERS = Path(__file__).resolve().parents[1] / "letters"
-SAMPLES = Path(__file__).resolve().parents[2] / "worker" / "samples"
 
 
 def letter_lines(shown: list[str]) -> list[str]:

@@ -24,7 +24,7 @@ from tests.deploy.deployed import BIN, PATIENCE_S, ROOT, free_port, in_container
 from worker.contract.redis_client import connect
 
 LOGIN = "user:0123abcd"
-SAMPLE = ROOT / "worker/samples/knee-arthroscopy.txt"
+SAMPLE = ROOT / "worker/entrypoints/samples/knee-arthroscopy.txt"
 
 
 @dataclass(frozen=True)

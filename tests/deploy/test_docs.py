@@ -12,7 +12,7 @@ from celery.bin.celery import celery
 from celery.worker.control import Panel
 
 from tests.deploy.deployed import DEPLOY, ROOT, compose_file, services
-from worker.cli import main
+from worker.entrypoints.cli import main
 
 PAGES = [ROOT / "docs/operations.md", DEPLOY / "runbook.md"]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from tests.support.samples import SAMPLES
 from worker.adapters.share.spool import ClaimedFile
-from worker.cli.checking import markdown_table
-from worker.cli.exits import Exit
-from worker.cli.schemas import error_table
 from worker.contract.event import PUBLISHED, encode, event_id, make_event
 from worker.contract.schema import event_schema
+from worker.entrypoints.cli.check import markdown_table
+from worker.entrypoints.cli.exit_codes import ExitCode
+from worker.entrypoints.cli.schema import error_table
 from worker.extraction import Text
 from worker.processing.determination import Determiner
 
@@ -31,16 +32,16 @@ _SHORT: Final = 160
 
 
 def exits() -> str:
-    """Exit codes, from the docstrings of the enumeration."""
+    """ExitCode codes, from the docstrings of the enumeration."""
     source = (ROOT / "worker" / "cli" / "exits.py").read_text()
     meanings = dict(re.findall(r'^    ([A-Z_]+) = \d+\n    """(.*?)"""', source, re.MULTILINE))
-    rows = [f"| {code.value} | {code.name.lower().replace('_', ' ')} | {meanings[code.name]} |" for code in Exit]
+    rows = [f"| {code.value} | {code.name.lower().replace('_', ' ')} | {meanings[code.name]} |" for code in ExitCode]
     return "\n".join(["| exit | name | meaning |", "|---|---|---|", *rows])
 
 
 def event() -> str:
     """A real event, made from a sample letter as a worker makes it; long texts are cut with `...`."""
-    sample = ROOT / "worker" / "samples" / "opioid-and-acupuncture.txt"
+    sample = SAMPLES / "opioid-and-acupuncture.txt"
     content = sample.read_bytes()
     claim = ClaimedFile("01m801adnmx8x48pjq8p", "", sample.name)
     determine = Determiner(read_parties=False, today=lambda: date(2026, 11, 21))

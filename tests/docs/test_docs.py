@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 
 from tests.docs.generate import PAGES, ROOT, rendered
+from tests.support.samples import SAMPLES
 from tests.support.servers import IN_CI
 from tests.support.system import System, running_system
 from tests.support.waiting import eventually
-from worker.cli.supervising import drop_samples
+from worker.entrypoints.supervisor import drop_samples
 
 README = (ROOT / "README.md").read_text()
 READING = (ROOT / "docs" / "reading.md").read_text()
@@ -47,7 +48,7 @@ def readme_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system in a folder that looks as the README assumes, with its samples dropped."""
     home = tmp_path_factory.mktemp("readme")
     (home / "letters").mkdir()
-    shutil.copy(ROOT / "worker" / "samples" / "wrist-nerve-studies.pdf", home / "letters")
+    shutil.copy(SAMPLES / "wrist-nerve-studies.pdf", home / "letters")
     with running_system(home / "share") as system:
         drop_samples(system.share)
         eventually(lambda: len(system.events(system.keys.determinations)) == 5, "the samples published", timeout_s=60)

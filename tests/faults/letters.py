@@ -6,13 +6,12 @@ import hashlib
 import random
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Final, Literal
 
 from tests.faults.points import CANARY
 from tests.letters_pdf import make_pdf
+from tests.support.samples import SAMPLES
 
-SAMPLES: Final = Path(__file__).resolve().parents[2] / "worker" / "samples"
 GOOD: Final = (
     "opioid-and-acupuncture.txt",
     "knee-arthroscopy.txt",

@@ -43,7 +43,7 @@ def _preload() -> None:
 
     import producer.__main__
     import worker.adapters.redis.records
-    import worker.cli
+    import worker.entrypoints.cli
     import worker.processing.determination
     import worker.processing.pipeline
 
@@ -101,7 +101,7 @@ def run(role: str, arguments: list[str]) -> NoReturn:
 
         app.worker_main([*CELERY, *arguments])
         sys.exit(0)
-    from worker.cli import main as command
+    from worker.entrypoints.cli import main as command
 
     command()
     sys.exit(0)

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from tests.letters_pdf import make_pdf
+from tests.support.samples import SAMPLES
 
 CANARY: Final = "Quackenbush"
 """Stands in the name of everything here, and may be in no line of a log."""
 MAX_LETTER_BYTES: Final = 200_000
 SPARSE_BYTES: Final = 10_000_000_000
 
-_SAMPLE: Final = Path(__file__).resolve().parents[2] / "worker" / "samples" / "opioid-and-acupuncture.txt"
+_SAMPLE: Final = SAMPLES / "opioid-and-acupuncture.txt"
 _LETTER: Final = _SAMPLE.read_text()
 assert _LETTER.count("CM18-9970021") == 1
 

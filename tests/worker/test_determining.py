@@ -21,7 +21,7 @@ RECEIVED = date(2024, 6, 10)
 
 
 def sample(name: str) -> Text:
-    text = (resources.files("worker") / "samples" / name).read_text()
+    text = (resources.files("worker.entrypoints") / "samples" / name).read_text()
     return Text(text, paged=False, page_count=None, kind="text")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.letters_pdf import make_pdf
+from tests.support.samples import SAMPLES
 from worker.adapters.share.errors import Unreadable
 from worker.extraction import TextExtractor
 from worker.letter.errors import LetterError
@@ -17,7 +18,6 @@ from worker.processing.disposition import Kind, dispose
 
 LETTERS = Path(__file__).resolve().parents[1] / "letters"
 VALID = sorted((LETTERS / "valid").rglob("*.txt"))
-SAMPLES = Path(__file__).resolve().parents[2] / "worker" / "samples"
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,11 @@
-"""Exit codes of `imr`, named; `imr --help` lists them, the README says what each means."""
+"""ExitCode codes of `imr`, named; `imr --help` lists them, the README says what each means."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """What the exit status of a command says."""
 
     OK = 0

@@ -14,11 +14,11 @@ from worker.adapters.redis.server import redis_url
 from worker.adapters.redis.stream_gaps import lost_entries
 from worker.adapters.redis.stream_state import StreamState, read_states
 from worker.adapters.redis.stream_trim import Trimmed, Trimmer
-from worker.cli.console import out, write_line
-from worker.cli.exits import Exit
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import load_settings
+from worker.entrypoints.cli.console import out, write_line
+from worker.entrypoints.cli.exit_codes import ExitCode
 from worker.operations.stream_health import limits_of, problems_of
 
 group = typer.Typer(help="The two streams: are they read, and what may be deleted from them.", no_args_is_help=True)
@@ -72,7 +72,7 @@ def check(
             out.print(f"     -> {problem.remedy}", markup=False)
         if not problems:
             out.print("every reader gets everything", style="green")
-    raise typer.Exit(Exit.FAILED if problems else Exit.OK)
+    raise typer.Exit(ExitCode.FAILED if problems else ExitCode.OK)
 
 
 def _show(states: Sequence[StreamState]) -> None:

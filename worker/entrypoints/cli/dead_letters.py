@@ -14,12 +14,12 @@ from rich.text import Text as Styled
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.server import broker_of, redis_url
 from worker.adapters.share.spool import Spool
-from worker.cli.console import err, out, printable, write_line
-from worker.cli.exits import Exit
-from worker.cli.pausing import who
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings, load_settings
+from worker.entrypoints.cli.console import err, out, printable, write_line
+from worker.entrypoints.cli.exit_codes import ExitCode
+from worker.entrypoints.cli.pause import who
 from worker.operations.repair import Sweeper
 from worker.operations.review import DeadItem, ReviewDesk
 
@@ -125,7 +125,7 @@ def discard(
         return
     if not (reason or "").strip():
         err.print("imr: a discard needs a reason: --reason '...'")
-        raise typer.Exit(Exit.USAGE)
+        raise typer.Exit(ExitCode.USAGE)
     desk.discard(item, str(reason))
     err.print(f"{item.digest[:12]} is discarded; `imr dead-letters discard {item.digest[:12]} --undo` brings it back")
 

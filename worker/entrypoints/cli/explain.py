@@ -16,11 +16,11 @@ from worker.adapters.redis.lookup import Lookup
 from worker.adapters.redis.server import redis_url
 from worker.adapters.share.folders import share_reached
 from worker.adapters.share.spool import Spool
-from worker.cli.console import err, out, printable, write_line
-from worker.cli.exits import Exit
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings, load_settings
+from worker.entrypoints.cli.console import err, out, printable, write_line
+from worker.entrypoints.cli.exit_codes import ExitCode
 from worker.operations.locate.answer import Explanation, NotFound, NotUnique
 from worker.operations.locate.explanation import Explainer
 from worker.operations.locate.inbox import InboxRules
@@ -53,11 +53,11 @@ def explain(
         err.print(f"imr: {error}; say which:", markup=False)
         for one in error.candidates:
             err.print(f"  {printable(one)}", markup=False)
-        raise typer.Exit(Exit.NOT_FOUND) from None
+        raise typer.Exit(ExitCode.NOT_FOUND) from None
     except NotFound as error:
         unsure = "; Redis does not answer, and might know more" if error.unsure else ""
         err.print(f"imr: {error}{unsure}", markup=False)
-        raise typer.Exit(Exit.UNAVAILABLE if error.unsure else Exit.NOT_FOUND) from None
+        raise typer.Exit(ExitCode.UNAVAILABLE if error.unsure else ExitCode.NOT_FOUND) from None
     if json:
         write_line(orjson.dumps(_as_json(answer), option=orjson.OPT_UTC_Z))
     else:

@@ -26,10 +26,10 @@ def up(
 
     Ctrl-C stops everything in order, losing nothing.
     """
-    from worker.cli.supervising import Options, Supervisor
+    from worker.entrypoints.supervisor import Supervisor, UpOptions
 
     settings = load_settings()
-    raise typer.Exit(Supervisor(settings, Options(workers, sample=sample, drain=drain)).run())
+    raise typer.Exit(Supervisor(settings, UpOptions(workers, sample=sample, drain=drain)).run())
 
 
 def watch() -> None:

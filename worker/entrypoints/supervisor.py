@@ -35,15 +35,15 @@ from worker.adapters.share.folders import prepare
 from worker.adapters.share.identity import absence
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
 from worker.adapters.start_problem import StartRefused
-from worker.cli.console import err, out
-from worker.cli.exits import Exit
-from worker.cli.failing import AlreadyRunning
-from worker.cli.following import line
 from worker.contract.entries import entries_of
 from worker.contract.event import DEAD_LETTERED
 from worker.contract.names import INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings
+from worker.entrypoints.cli.console import err, out
+from worker.entrypoints.cli.event_line import line
+from worker.entrypoints.cli.exit_codes import ExitCode
+from worker.entrypoints.cli.failure import AlreadyRunning
 from worker.operations.status import Balance, take_balance
 from worker.processing.determination import load_rules
 from worker.processing.records import RecordsUnavailable
@@ -58,7 +58,7 @@ _ACCOUNT_EVERY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class UpOptions:
     """What `imr up` was asked for."""
 
     workers: int
@@ -116,14 +116,14 @@ class _Child:
 class Supervisor:
     """Runs `imr up`."""
 
-    def __init__(self, settings: Settings, options: Options) -> None:
+    def __init__(self, settings: Settings, options: UpOptions) -> None:
         self._settings = settings
         self._options = options
         self._keys = Keys(settings.prefix)
         self._kept: ServerSupervisor | None = None
         self._stopping = False
 
-    def run(self) -> Exit:
+    def run(self) -> ExitCode:
         """Run until told to stop, or (with --drain) until nothing waits; whether the figures add up.
 
         Told by Ctrl-C, SIGTERM, or SIGHUP: its terminal was closed, unless it was started with nohup.
@@ -156,7 +156,7 @@ class Supervisor:
             self._kept = ServerSupervisor(server, lambda what: err.print(what, markup=False), time.monotonic)
             yield server.url
 
-    def _serve(self, url: str, client: redis.Redis) -> Exit:
+    def _serve(self, url: str, client: redis.Redis) -> ExitCode:
         # Where the streams end now: what comes later is shown.
         position = {stream: _last_id(client, stream) for stream in (self._keys.determinations, self._keys.dead_letters)}
         children = self._children(url)
@@ -224,15 +224,15 @@ class Supervisor:
     def _account(self, client: redis.Redis) -> Balance:
         return take_balance(Spool(self._settings.share), RedisRecords(client, self._keys), client, self._keys)
 
-    def _close(self, client: redis.Redis) -> Exit:
+    def _close(self, client: redis.Redis) -> ExitCode:
         account = self._account(client)
         err.print(_told(account))
-        return Exit.OK if account.closes else Exit.FAILED
+        return ExitCode.OK if account.closes else ExitCode.FAILED
 
 
 def drop_samples(share: Path) -> None:
     """Put the sample letters into the inbox the way a careful program does: written aside, then renamed."""
-    for sample in (resources.files("worker") / "samples").iterdir():
+    for sample in (resources.files("worker.entrypoints") / "samples").iterdir():
         aside = share / INBOX / f"{TEMPORARY_PREFIX}{sample.name}"
         aside.write_bytes(sample.read_bytes())
         aside.rename(share / INBOX / sample.name)

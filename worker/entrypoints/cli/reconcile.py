@@ -10,11 +10,11 @@ import typer
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.server import redis_url
 from worker.adapters.redis.server_continuity import ServerContinuity
-from worker.cli.console import err
-from worker.cli.exits import Exit
 from worker.contract.names import Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings, load_settings
+from worker.entrypoints.cli.console import err
+from worker.entrypoints.cli.exit_codes import ExitCode
 from worker.operations.reconcile import DAY_MS, Checked, Since, back_to, batches, make_reconciler
 
 
@@ -46,7 +46,7 @@ def reconcile(
     err.print(_told(found, dry_run=dry_run))
     if since is None and not (dry_run or found.lost or found.unread):
         ServerContinuity(client, Keys(settings.prefix)).forget_loss()
-    raise typer.Exit(Exit.FAILED if found.unread else Exit.OK)
+    raise typer.Exit(ExitCode.FAILED if found.unread else ExitCode.OK)
 
 
 def _since(settings: Settings, since: datetime | None, *, everything: bool) -> Since:

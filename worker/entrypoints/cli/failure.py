@@ -7,9 +7,9 @@ from redis.exceptions import RedisError
 from worker.adapters.celery.client import QueueUnavailable
 from worker.adapters.share.folders import ShareUnavailable
 from worker.adapters.start_problem import StartRefused
-from worker.cli.console import err
-from worker.cli.exits import Exit
 from worker.contract.settings import SettingsError
+from worker.entrypoints.cli.console import err
+from worker.entrypoints.cli.exit_codes import ExitCode
 from worker.operations.review import DecisionRefused, NoSuchDeadLetter
 from worker.processing.records import RecordsUnavailable
 
@@ -18,7 +18,7 @@ class AlreadyRunning(Exception):
     """Another `imr up` holds the share."""
 
 
-def explain(error: Exception) -> Exit:
+def explain_failure(error: Exception) -> ExitCode:
     """Say what happened and what to do; raises `error` again if it is none that a person can act on."""
     code = _code(error)
     if code is None:
@@ -26,7 +26,7 @@ def explain(error: Exception) -> Exit:
     if isinstance(error, StartRefused):
         for problem in error.problems:
             _say(f"{problem.what}\n     -> {problem.remedy}")
-    elif code is Exit.UNAVAILABLE:
+    elif code is ExitCode.UNAVAILABLE:
         what = f"Redis did not answer ({type(error).__name__})" if isinstance(error, RedisError) else str(error)
         _say(f"{what}; `imr check` says why, and nothing was lost")
     else:
@@ -34,18 +34,18 @@ def explain(error: Exception) -> Exit:
     return code
 
 
-def _code(error: Exception) -> Exit | None:
+def _code(error: Exception) -> ExitCode | None:
     match error:
         case StartRefused() | SettingsError():
-            return Exit.REFUSED
+            return ExitCode.REFUSED
         case RecordsUnavailable() | QueueUnavailable() | RedisError() | ShareUnavailable():
-            return Exit.UNAVAILABLE
+            return ExitCode.UNAVAILABLE
         case NoSuchDeadLetter():
-            return Exit.NOT_FOUND
+            return ExitCode.NOT_FOUND
         case DecisionRefused():
-            return Exit.CONFLICT
+            return ExitCode.CONFLICT
         case AlreadyRunning():
-            return Exit.RUNNING
+            return ExitCode.RUNNING
         case _:
             return None
 

@@ -15,11 +15,11 @@ from worker.adapters.share.folders import share_problems
 from worker.adapters.share.identity import absence
 from worker.adapters.share.mounts import read_mounts, ways_of
 from worker.adapters.start_problem import Problem, StartRefused
-from worker.cli.console import out
-from worker.cli.exits import Exit
 from worker.contract.names import INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings, SettingsError, load_settings
+from worker.entrypoints.cli.console import out
+from worker.entrypoints.cli.exit_codes import ExitCode
 from worker.processing.determination import load_rules
 
 
@@ -42,7 +42,7 @@ def check(
         return
     settings = load_settings()
     if health is not None:
-        raise typer.Exit(Exit.OK if _producer_is_well(settings) else Exit.FAILED)
+        raise typer.Exit(ExitCode.OK if _producer_is_well(settings) else ExitCode.FAILED)
     _show_settings(settings)
     _show_ways(settings)
     problems = list(_problems(settings))
@@ -53,7 +53,7 @@ def check(
     if not problems:
         out.print("share and Redis are fit for letters", style="green")
         out.print(filing_waits(connect(redis_url(settings))), markup=False)
-    raise typer.Exit(Exit.FAILED if any(fatal for _, fatal in problems) else Exit.OK)
+    raise typer.Exit(ExitCode.FAILED if any(fatal for _, fatal in problems) else ExitCode.OK)
 
 
 def _show_settings(settings: Settings) -> None:

@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text as Styled
 
 from worker.adapters.share.safe_read import read_file
-from worker.cli.console import err, out, printable, write_line
-from worker.cli.exits import Exit
 from worker.contract.settings import Settings, load_settings
+from worker.entrypoints.cli.console import err, out, printable, write_line
+from worker.entrypoints.cli.exit_codes import ExitCode
 from worker.extraction import ReadLimits, TextExtractor
 from worker.letter.model import Determination
 from worker.processing import dead_letters
@@ -59,7 +59,7 @@ def parse(
             write_line(orjson.dumps(row, option=_JSON))
         else:
             _show(row)
-    raise typer.Exit(Exit.OK if parsed == len(files) else Exit.FAILED)
+    raise typer.Exit(ExitCode.OK if parsed == len(files) else ExitCode.FAILED)
 
 
 def _rows(files: list[str], settings: Settings, received_on: datetime | None) -> Iterator[dict[str, Any]]:
@@ -83,7 +83,7 @@ def _rows(files: list[str], settings: Settings, received_on: datetime | None) ->
 
 
 def _explain(text: str, row: dict[str, Any]) -> None:
-    from worker.cli.explaining import explained, values, violations
+    from worker.entrypoints.cli.annotate import explained, values, violations
 
     told = row.get("determination")
     marks = values(told) if isinstance(told, Determination) else violations(row["error"]["violations"])

@@ -7,7 +7,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from worker.cli.console import out, write_line
+from worker.entrypoints.cli.console import out, write_line
 
 
 def register(app: typer.Typer) -> None:

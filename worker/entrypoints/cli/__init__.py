@@ -6,14 +6,14 @@ import sys
 
 import typer
 
-from worker.cli.exits import Exit
+from worker.entrypoints.cli.exit_codes import ExitCode
 
-_EXITS = "  \n".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in Exit)
+_EXITS = "  \n".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
 
 app = typer.Typer(
     name="imr",
     help="Independent Medical Review letters from a watched share to a Redis stream.",
-    epilog=f"Exit codes:  \n{_EXITS}  \n(the README says what each means).",
+    epilog=f"ExitCode codes:  \n{_EXITS}  \n(the README says what each means).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -23,25 +23,25 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; every failure ends in a sentence and an exit code, never in a traceback."""
-    from worker.cli import (
-        checking,
-        looking,
-        parsing,
-        pausing,
-        reconciling,
-        reviewing,
-        schemas,
+    from worker.entrypoints.cli import (
+        check,
+        dead_letters,
+        explain,
+        parse,
+        pause,
+        reconcile,
+        schema,
         services,
+        status_and_tail,
         streams,
-        whereabouts,
     )
 
-    told = (services, pausing, whereabouts, parsing, looking, streams, checking, reviewing, reconciling, schemas)
-    for module in told:
+    modules = (services, pause, explain, parse, status_and_tail, streams, check, dead_letters, reconcile, schema)
+    for module in modules:
         module.register(app)
     try:
         app()
     except Exception as error:  # noqa: BLE001 - what nobody can act on is raised again
-        from worker.cli.failing import explain
+        from worker.entrypoints.cli.failure import explain_failure
 
-        sys.exit(explain(error))
+        sys.exit(explain_failure(error))

@@ -11,8 +11,8 @@ import typer
 
 from worker.adapters.share.folders import share_reached
 from worker.adapters.share.pause import MAX_REASON_CHARS, PAUSE_FILE, Pause, end_pause, read_pause, write_pause
-from worker.cli.console import err, printable
 from worker.contract.settings import load_settings
+from worker.entrypoints.cli.console import err, printable
 
 _REASON: Final = f"Why, at most {MAX_REASON_CHARS} characters; shown by `imr status`."
 

@@ -20,14 +20,14 @@ from worker.adapters.redis.server_continuity import PendingCheck, RecordLoss, Se
 from worker.adapters.redis.stream_state import read_states
 from worker.adapters.share.pause import read_pause
 from worker.adapters.share.spool import Spool
-from worker.cli.console import err, out, write_line
-from worker.cli.exits import Exit
-from worker.cli.following import line
-from worker.cli.pausing import told
 from worker.contract.names import TAIL_GROUP, Keys
 from worker.contract.reader import Entry, Handle, Reader
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings, load_settings
+from worker.entrypoints.cli.console import err, out, write_line
+from worker.entrypoints.cli.event_line import line
+from worker.entrypoints.cli.exit_codes import ExitCode
+from worker.entrypoints.cli.pause import told
 from worker.operations.status import Balance, take_balance
 from worker.operations.stream_health import limits_of, problems_of
 
@@ -100,7 +100,7 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="Figures as JSON
         _show_pause(settings)
         for problem in problems:
             out.print(f"{problem.what} (`imr stream check`)", style="yellow", markup=False)
-    raise typer.Exit(Exit.OK if account.closes else Exit.FAILED)
+    raise typer.Exit(ExitCode.OK if account.closes else ExitCode.FAILED)
 
 
 def _show(account: Balance) -> None:
