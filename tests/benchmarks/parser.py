@@ -29,8 +29,8 @@ from tests.letters_pdf import make_pdf
 from worker.extraction import ReadLimits
 from worker.extraction.pdf.pages import read_pdf
 from worker.letter import parse
-from worker.letter.assembling import assemble
-from worker.letter.forms import read_heading
+from worker.letter.assembly import assemble
+from worker.letter.heading_parts import read_heading
 from worker.letter.layouts import recognise
 from worker.letter.text import View
 from worker.letter.validation import conclusions_of

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import date
 
 from tests.letter.corpus import INVALID, VALID
-from worker.letter import RULES, Determination, LetterError, Options, parse
+from worker.letter import RULES, Determination, LetterError, ParseOptions, parse
 
 TEXTS = [letter.text for letter in (*VALID, *INVALID)]
 CODES = {rule.code for rule in RULES}
@@ -96,7 +96,7 @@ _LONGEST_CHARS = 60_000
 def outcome(text: str, *, paged: bool) -> str:
     """`published`, or the code of the error; anything else that happens is a failure of the parser."""
     try:
-        determination = parse(text, paged=paged, options=Options(read_parties=True, today=date(2026, 1, 1)))
+        determination = parse(text, paged=paged, options=ParseOptions(read_parties=True, today=date(2026, 1, 1)))
     except LetterError as error:
         is_well_placed(error, text)
         return error.code

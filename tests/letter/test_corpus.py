@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.letter.corpus import INVALID, VALID, Letter
-from worker.letter import LetterError, Options, parse
+from worker.letter import LetterError, ParseOptions, parse
 from worker.letter.model import Determination
 
 TODAY = date(2026, 6, 30)
@@ -33,7 +33,7 @@ def published(determination: Determination) -> dict[str, Any]:
 
 @pytest.mark.parametrize("letter", VALID, ids=str)
 def test_a_valid_letter_gives_its_determination(letter: Letter) -> None:
-    determination = parse(letter.text, options=Options(today=TODAY))
+    determination = parse(letter.text, options=ParseOptions(today=TODAY))
     assert published(determination) == letter.about["expected"]
     if letter.about["findings"] is not None:
         assert sorted(finding.code for finding in determination.findings) == sorted(letter.about["findings"])
@@ -41,7 +41,7 @@ def test_a_valid_letter_gives_its_determination(letter: Letter) -> None:
 
 @pytest.mark.parametrize("letter", [letter for letter in VALID if "parties_when_read" in letter.about], ids=str)
 def test_parties_are_read_only_when_asked_for(letter: Letter) -> None:
-    told = parse(letter.text, options=Options(read_parties=True)).parties
+    told = parse(letter.text, options=ParseOptions(read_parties=True)).parties
     assert told is not None
     assert asdict(told) == letter.about["parties_when_read"]
     assert parse(letter.text).parties is None
@@ -50,7 +50,7 @@ def test_parties_are_read_only_when_asked_for(letter: Letter) -> None:
 @pytest.mark.parametrize("letter", INVALID, ids=str)
 def test_an_invalid_letter_says_what_is_wrong_and_where(letter: Letter) -> None:
     with pytest.raises(LetterError) as caught:
-        parse(letter.text, options=Options(today=TODAY))
+        parse(letter.text, options=ParseOptions(today=TODAY))
     first = caught.value.violations[0]
     said = {"code": first.code, "field": first.field, "line": first.line, "column": first.column}
     assert said == {key: letter.about[key] for key in said}

@@ -10,7 +10,7 @@ import pytest
 
 from tests.letter.corpus import VALID
 from worker.letter import Determination, parse
-from worker.letter.deadlines import DEFAULT_RULES, Rules, add_months, add_working_days, compute, read_rules
+from worker.letter.deadlines import DEFAULT_RULES, DeadlineRules, add_months, add_working_days, compute, read_rules
 from worker.letter.model import Decision, Issue
 
 LETTER = parse(next(letter.text for letter in VALID if letter.name == "2016-case-number/ibuprofen-short"))
@@ -150,4 +150,4 @@ def test_a_wrong_file_of_rules_says_what_is_wrong(file: str, said: str) -> None:
 
 
 def test_rules_are_frozen() -> None:
-    assert isinstance(hash(Rules("x", FRIDAY, 1, 2, 3, 4)), int)
+    assert isinstance(hash(DeadlineRules("x", FRIDAY, 1, 2, 3, 4)), int)

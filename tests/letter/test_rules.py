@@ -10,18 +10,18 @@ import pytest
 from tests.letter.corpus import INVALID, VALID, Letter
 from tests.letter.test_corpus import TODAY
 from worker import letter as package
-from worker.letter import RULES, LetterError, Options, parse
-from worker.letter.raw import Problem
+from worker.letter import RULES, LetterError, ParseOptions, parse
+from worker.letter.raw_letter import RawProblem
 
 SOURCES = sorted(Path(package.__file__).parent.rglob("*.py"))
 
 
 def codes_in_source() -> set[str]:
-    """Every code that some line of the parser can report: the first argument of each `Problem(...)`."""
+    """Every code that some line of the parser can report: the first argument of each `RawProblem(...)`."""
     codes = set()
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Problem":
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "RawProblem":
                 first = node.args[0]
                 options = [first] if isinstance(first, ast.Constant) else list(ast.walk(first))
                 codes |= {item.value for item in options if isinstance(item, ast.Constant)}
@@ -47,7 +47,7 @@ def test_messages_are_sentences_of_the_table(letter: Letter) -> None:
     """Nothing of the letter can be in them: they are the table's, with the name of a missing part at most."""
     sentences = {rule.code: rule.sentence for rule in RULES}
     with pytest.raises(LetterError) as caught:
-        parse(letter.text, options=Options(today=TODAY))
+        parse(letter.text, options=ParseOptions(today=TODAY))
     for violation in caught.value.violations:
         sentence, _, missing = violation.message.partition(" Missing: ")
         assert sentence == sentences[violation.code]
@@ -82,4 +82,4 @@ def test_findings_are_sentences_of_the_table(letter: Letter) -> None:
 
 
 def test_a_problem_holds_no_text_of_the_letter() -> None:
-    assert Problem._fields == ("code", "field", "place", "detail", "source")
+    assert RawProblem._fields == ("code", "field", "place", "detail", "source")

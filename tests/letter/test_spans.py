@@ -11,7 +11,7 @@ import pytest
 
 from tests.letter.corpus import VALID, Letter
 from tests.letter.readings import Reading, crlf, double_spaced, form_feeds, page_numbers, running_footers, soft_hyphens
-from worker.letter import Determination, Options, parse, reflow, source_of
+from worker.letter import Determination, ParseOptions, parse, reflow, source_of
 from worker.letter.fields import read_date
 from worker.letter.text import fold
 
@@ -70,7 +70,7 @@ def check(determination: Determination, text: str, *, paged: bool = False) -> No
 
 @pytest.mark.parametrize("letter", VALID, ids=str)
 def test_what_stands_at_a_span_is_the_value(letter: Letter) -> None:
-    check(parse(letter.text, options=Options(read_parties=True)), letter.text)
+    check(parse(letter.text, options=ParseOptions(read_parties=True)), letter.text)
 
 
 @pytest.mark.parametrize("reading", [crlf, double_spaced, form_feeds, page_numbers, running_footers, soft_hyphens])

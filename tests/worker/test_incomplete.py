@@ -13,7 +13,7 @@ from tests.support.samples import SAMPLES
 from worker.adapters.share.errors import Unreadable
 from worker.extraction import TextExtractor
 from worker.letter.errors import LetterError
-from worker.letter.parsing import parse
+from worker.letter.parser import parse
 from worker.processing.disposition import Kind, dispose
 
 LETTERS = Path(__file__).resolve().parents[1] / "letters"

@@ -6,7 +6,7 @@ Pure and total: no input or output, no clock, no logging; for any string `parse`
 
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
-from worker.letter.parsing import PARSER_VERSION, Options, parse
+from worker.letter.parser import PARSER_VERSION, ParseOptions, parse
 from worker.letter.text import reflow, source_of
 from worker.letter.validation import RULES, Rule
 
@@ -15,7 +15,7 @@ __all__ = [
     "RULES",
     "Determination",
     "LetterError",
-    "Options",
+    "ParseOptions",
     "Rule",
     "Violation",
     "parse",

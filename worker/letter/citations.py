@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from worker.letter.raw import Found, RawCitation, RawGuideline
+from worker.letter.raw_letter import FoundValue, RawCitation, RawGuideline
 from worker.letter.text import Place, View, compiled
 
 # Medical Treatment Utilization Schedule, 8 CCR 9792.21 and following: the chapters until 2017 (with the name that the
@@ -102,8 +102,8 @@ def _usual_citation(view: View, match: re.Match[str]) -> RawCitation:
     return RawCitation(
         match.span("text"),
         mtus=True,
-        chapter=Found(_canonical(view, name), name),
-        year=Found(int(match.group("year")), match.span("year")),
+        chapter=FoundValue(_canonical(view, name), name),
+        year=FoundValue(int(match.group("year")), match.span("year")),
         sections=[match.span("section")] if match.group("section") else [],
     )
 
@@ -174,20 +174,20 @@ def _chapter(view: View, start: int, end: int) -> RawCitation:
         return citation
     position = name.place[1]
     if year := _YEAR.match(view.folded, position, end):
-        citation.year = Found(int(year.group(1)), year.span(1))
+        citation.year = FoundValue(int(year.group(1)), year.span(1))
         position = year.end()
     _details(view, position, end, citation)
     return citation
 
 
-def chapter_at(view: View, start: int, end: int) -> tuple[Found[str] | None, bool]:
+def chapter_at(view: View, start: int, end: int) -> tuple[FoundValue[str] | None, bool]:
     """The name of the chapter that a citation begins with, and whether it is in the list."""
     begin = _after_prefix(view, start, end)
     known = _KNOWN.match(view.folded, begin, end)
     if known:
-        return Found(_canonical(view, known.span()), known.span()), True
+        return FoundValue(_canonical(view, known.span()), known.span()), True
     name = _WITH_YEAR.match(view.folded, begin, end) or _UP_TO_DETAIL.match(view.folded, begin, end)
-    return (Found(view.value(name.span()), name.span()), False) if name else (None, False)
+    return (FoundValue(view.value(name.span()), name.span()), False) if name else (None, False)
 
 
 def _canonical(view: View, place: Place) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from worker.letter.raw import Found
+from worker.letter.raw_letter import FoundValue
 from worker.letter.text import View
 
 _NECESSARY = re.compile(r"medical(?:ly\s+(?:un)?necessary|\s+necessity)\b")
@@ -49,14 +49,14 @@ _SENTENCE_END = re.compile(r"[.;?!]\s")
 _BEFORE_CHARS, _AFTER_CHARS = 160, 200
 
 
-def conclusion(view: View, start: int, end: int) -> Found[bool] | None:
+def conclusion(view: View, start: int, end: int) -> FoundValue[bool] | None:
     """True, False, or None where the rationale does not say; with the words that say it."""
     for match in reversed(list(_NECESSARY.finditer(view.folded, start, end))):
         before = _sentence_before(view.folded, start, match.start())
         verdict = _verdict(view.folded, match, before, end)
         if verdict is not None:
             denied = None if verdict else _DENIED_BEFORE.search(before) or _UNPROVEN_BEFORE.search(before)
-            return Found(
+            return FoundValue(
                 verdict, (match.start() - len(before) + denied.start() if denied else match.start(), match.end())
             )
     return None

@@ -22,7 +22,7 @@ import re
 
 from worker.letter.header import END_OF_CELL, read_header
 from worker.letter.model import Decision
-from worker.letter.raw import Found, Problem, RawLetter
+from worker.letter.raw_letter import FoundValue, RawLetter, RawProblem
 from worker.letter.text import View, compiled, phrase
 
 _TITLE = compiled("Independent Medical Review Final Determination Letter")
@@ -51,9 +51,9 @@ def read_cover(view: View, start: int, end: int, raw: RawLetter) -> None:
     read_header(view, start, end, raw)
     stated = _STATED.search(view.folded, start, end)
     if stated:
-        raw.stated_outcome = Found(_decision(stated.group("word")), stated.span("word"))
+        raw.stated_outcome = FoundValue(_decision(stated.group("word")), stated.span("word"))
     if stated or _TITLE.search(view.folded, start, end):
-        raw.problems.append(Problem("cover_page_form_unverified"))
+        raw.problems.append(RawProblem("cover_page_form_unverified"))
     for name, label in _PARTIES.items():
         _read_party(view, label.search(view.folded, start, end), end, name, raw)
 

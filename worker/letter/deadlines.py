@@ -21,7 +21,7 @@ from worker.letter.model import Deadlines, Determination, Issue
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class DeadlineRules:
     """The figures in force from a day on."""
 
     version: str
@@ -38,8 +38,8 @@ class Rules:
     """An upheld denial stands so many months from the Utilization Review decision."""
 
 
-DEFAULT_RULES: tuple[Rules, ...] = (
-    Rules(
+DEFAULT_RULES: tuple[DeadlineRules, ...] = (
+    DeadlineRules(
         version="ca-2013-01-01",
         effective=date(2013, 1, 1),
         authorize_working_days=5,
@@ -54,8 +54,8 @@ _MOST = {"authorize_working_days": 366, "reimburse_days": 3660, "appeal_days": 3
 """Larger figures are slips of the pen; they also bound the search for working days."""
 
 
-def read_rules(mapping: Mapping[str, object]) -> tuple[Rules, ...]:
-    """The rules of a parsed TOML or JSON file: a list `rules` of tables with the fields of `Rules`.
+def read_rules(mapping: Mapping[str, object]) -> tuple[DeadlineRules, ...]:
+    """The rules of a parsed TOML or JSON file: a list `rules` of tables with the fields of `DeadlineRules`.
 
     Raises ValueError that names the entry and the field that is wrong.
     """
@@ -68,16 +68,16 @@ def read_rules(mapping: Mapping[str, object]) -> tuple[Rules, ...]:
     return tuple(sorted(rules, key=lambda rule: rule.effective))
 
 
-def _read_entry(number: int, entry: object) -> Rules:
+def _read_entry(number: int, entry: object) -> DeadlineRules:
     if not isinstance(entry, Mapping):
         raise ValueError(f"deadline rules: entry {number} must be a table")  # noqa: TRY004  the file is wrong, not a type
-    unknown = sorted(set(entry) - set(Rules.__slots__))
+    unknown = sorted(set(entry) - set(DeadlineRules.__slots__))
     if unknown:
         raise ValueError(f"deadline rules: entry {number} has an unknown field `{unknown[0]}`")
     version = entry.get("version")
     if not isinstance(version, str) or not version.strip():
         raise ValueError(f"deadline rules: entry {number} needs a `version`, a name in quotes")
-    return Rules(
+    return DeadlineRules(
         version,
         _read_day(number, entry.get("effective")),
         **{name: _read_figure(number, entry, name) for name in _MOST},
@@ -103,7 +103,10 @@ def _read_figure(number: int, entry: Mapping[str, object], name: str) -> int:
 
 
 def compute(
-    determination: Determination, received_on: date, rules: Sequence[Rules], is_working_day: Callable[[date], bool]
+    determination: Determination,
+    received_on: date,
+    rules: Sequence[DeadlineRules],
+    is_working_day: Callable[[date], bool],
 ) -> Deadlines:
     """The clocks of a determination that was received on a day, by the rules in force on that day."""
     rule = _in_force(rules, received_on)
@@ -118,27 +121,27 @@ def compute(
     )
 
 
-def _in_force(rules: Sequence[Rules], day: date) -> Rules:
+def _in_force(rules: Sequence[DeadlineRules], day: date) -> DeadlineRules:
     """The latest rules that are effective on the day; before the first of them, the first."""
     ordered = sorted(rules, key=lambda rule: rule.effective)
     return next((rule for rule in reversed(ordered) if rule.effective <= day), ordered[0])
 
 
 def _authorize_by(
-    overturned: Sequence[Issue], received_on: date, rule: Rules, is_working_day: Callable[[date], bool]
+    overturned: Sequence[Issue], received_on: date, rule: DeadlineRules, is_working_day: Callable[[date], bool]
 ) -> date | None:
     if not any(issue.review_type == "prospective" for issue in overturned):
         return None
     return add_working_days(received_on, rule.authorize_working_days, is_working_day)
 
 
-def _reimburse_by(overturned: Sequence[Issue], received_on: date, rule: Rules) -> date | None:
+def _reimburse_by(overturned: Sequence[Issue], received_on: date, rule: DeadlineRules) -> date | None:
     if not any(issue.review_type == "retrospective" for issue in overturned):
         return None
     return received_on + timedelta(days=rule.reimburse_days)
 
 
-def _denial_until(determination: Determination, rule: Rules) -> date | None:
+def _denial_until(determination: Determination, rule: DeadlineRules) -> date | None:
     decided = determination.ur_decision_date
     if decided is None or not any(issue.decision != "overturned" for issue in determination.issues):
         return None

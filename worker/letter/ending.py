@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from worker.letter.raw import Problem, RawLetter
+from worker.letter.raw_letter import RawLetter, RawProblem
 from worker.letter.text import View
 
 _CLOSING = re.compile(
@@ -39,9 +39,9 @@ def letter_end(view: View, start: int, end: int, raw: RawLetter) -> int:
         stop = closing.start()
     if foreign:
         at = view.trimmed(begin + foreign.start(), begin + foreign.end())[0]
-        raw.problems.append(Problem("text_after_end", None, (at, end)))
+        raw.problems.append(RawProblem("text_after_end", None, (at, end)))
     elif end - begin - stop > _CLOSING_CHARS:
-        raw.problems.append(Problem("text_after_end", None, (begin + stop + _CLOSING_CHARS, end)))
+        raw.problems.append(RawProblem("text_after_end", None, (begin + stop + _CLOSING_CHARS, end)))
     return begin + stop
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from worker.letter.fields import DATE, read_date
-from worker.letter.raw import DATE_FIELDS, Found, Problem, RawLetter
+from worker.letter.raw_letter import DATE_FIELDS, FoundValue, RawLetter, RawProblem
 from worker.letter.text import Place, View, phrase
 
 # Each label of the known headers and the field that it names.
@@ -105,7 +105,7 @@ def _pair(view: View, waiting: list[_Token], run: list[_Token], raw: RawLetter) 
 
 def _report_ambiguous(labels: Iterable[_Token], values: list[_Token], raw: RawLetter) -> None:
     if values:
-        raw.problems.extend(Problem("ambiguous_header", label.name, label.place) for label in labels)
+        raw.problems.extend(RawProblem("ambiguous_header", label.name, label.place) for label in labels)
 
 
 def _keep(view: View, name: str, place: Place, raw: RawLetter) -> None:
@@ -113,22 +113,22 @@ def _keep(view: View, name: str, place: Place, raw: RawLetter) -> None:
     if name == "case_number":
         keep_case_number(view, place, raw)
     elif name == "priority":
-        raw.priority = raw.priority or Found(PRIORITIES.get(folded), place)
+        raw.priority = raw.priority or FoundValue(PRIORITIES.get(folded), place)
     elif name == "dated":
-        raw.dated = Found(read_date(folded), place)
+        raw.dated = FoundValue(read_date(folded), place)
     else:
-        found = Found(read_date(folded), place)
+        found = FoundValue(read_date(folded), place)
         if raw.dates.setdefault(name, found).value != found.value:
-            raw.problems.append(Problem("header_values_differ", name, place))
+            raw.problems.append(RawProblem("header_values_differ", name, place))
 
 
 def keep_case_number(view: View, place: Place, raw: RawLetter) -> None:
     """Keep one print of the letter's number; the first is the letter's."""
-    found = Found(view.clean[place[0] : place[1]].upper(), place)
+    found = FoundValue(view.clean[place[0] : place[1]].upper(), place)
     raw.case_numbers.append(found)
     raw.case_number = raw.case_number or found
     if not _CASE_NUMBER.match(view.folded[place[0] : place[1]]):
-        raw.problems.append(Problem("malformed_case_number", "case_number", place))
+        raw.problems.append(RawProblem("malformed_case_number", "case_number", place))
 
 
 # A line that ends in the number, with a running title before it and a page number after it.
@@ -148,7 +148,7 @@ def read_other_numbers(view: View, start: int, end: int, raw: RawLetter) -> None
         before = view.folded[max(0, match.start() - _TITLE_CHARS) : match.start()]
         if not _TITLE_BEFORE.search(before):
             continue
-        raw.case_numbers.append(Found(match.group("number").upper(), match.span("number")))
+        raw.case_numbers.append(FoundValue(match.group("number").upper(), match.span("number")))
 
 
 _NUMBER_LABEL = re.compile(phrase("Case Number:"))
@@ -161,4 +161,4 @@ def _report_malformed_number(view: View, start: int, end: int, raw: RawLetter) -
     label = _NUMBER_LABEL.search(view.folded, start, end)
     word = _AFTER_LABEL.match(view.folded, label.end(), end) if label else None
     if word and not _TOKEN.match(view.folded, word.start(1)):
-        raw.problems.append(Problem("malformed_case_number", "case_number", word.span(1)))
+        raw.problems.append(RawProblem("malformed_case_number", "case_number", word.span(1)))

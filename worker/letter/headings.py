@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.letter.conclusions import states_conclusion
-from worker.letter.forms import LEAVING, WAS_REQUESTED
+from worker.letter.heading_parts import LEAVING, WAS_REQUESTED
 from worker.letter.text import View, compiled, line_spacing
 
 _REMAINS = compiled("remaining IMR eligible portion of the original request")

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from worker.letter.citations import read_guideline
 from worker.letter.headings import heading_start
 from worker.letter.model import Decision
-from worker.letter.raw import PARTS, Found, Problem, RawIssue, RawLetter
+from worker.letter.raw_letter import PARTS, FoundValue, RawIssue, RawLetter, RawProblem
 from worker.letter.text import Place, View, compiled
 
 _LABELS = (
@@ -104,15 +104,15 @@ def _heading(view: View, low: int, end: int, before: RawIssue | None) -> RawIssu
     return RawIssue(start, heading if heading[0] < heading[1] else None, decision)
 
 
-def _decision(view: View, low: int, end: int) -> Found[Decision | None] | None:
+def _decision(view: View, low: int, end: int) -> FoundValue[Decision | None] | None:
     tail = max(low, end - _TAIL_CHARS)
     match = _DECISION.search(view.folded, tail, end) or _OTHER_WORD.search(view.folded, tail, end)
     if not match:
         return None
-    return Found(_DECISIONS.get(" ".join(match.group("word").split())), match.span("word"))
+    return FoundValue(_DECISIONS.get(" ".join(match.group("word").split())), match.span("word"))
 
 
-def _before_decision(view: View, low: int, decision: Found[Decision | None]) -> int:
+def _before_decision(view: View, low: int, decision: FoundValue[Decision | None]) -> int:
     """Where the heading ends: before the decision word and the punctuation in front of it."""
     at = decision.place[0]
     while at > low and view.folded[at - 1] in " \n\t\f\r:;-":
@@ -149,7 +149,7 @@ def _read_end(view: View, low: int, end: int, raw: RawLetter) -> None:
     alone = _LEFT_ALONE.search(view.folded, max(low, end - _TAIL_CHARS), end)
     if alone and _FIRST_LABEL.startswith("".join(alone.group("rest").split())):
         raw.problems.append(
-            Problem(
+            RawProblem(
                 "truncated",
                 f"issues.{len(raw.issues)}",
                 (end, end),

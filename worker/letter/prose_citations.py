@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from worker.letter.citations import NONE_CITED, chapter_at, without_stop
-from worker.letter.raw import Found, RawCitation, RawGuideline
+from worker.letter.raw_letter import FoundValue, RawCitation, RawGuideline
 from worker.letter.text import Place, View
 
 _BASED_ON = re.compile(r"based\s+(?:its|their|his|her|his/her|the)\s+decision\s+on\s+(?:the\s+)?")
@@ -83,7 +83,7 @@ def _mtus(view: View, place: Place, *, up_to_pages: bool = False) -> RawCitation
     year = _YEAR.search(view.folded, at, edition.end()) if edition else _YEAR.match(view.folded, at, end)
     if year:
         group = 1 if year.group(1) else 2
-        citation.year = Found(int(year.group(group)), year.span(group))
+        citation.year = FoundValue(int(year.group(group)), year.span(group))
     at = max(edition.end() if edition else at, year.end() if year else at)
     at = _read_pages(view, at, end, citation)
     if up_to_pages:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from worker.letter.issues import is_closed
 from worker.letter.prose_citations import read_prose_guideline
-from worker.letter.raw import PARTS, Found, Problem, RawIssue, RawLetter
+from worker.letter.raw_letter import PARTS, FoundValue, RawIssue, RawLetter, RawProblem
 from worker.letter.text import View
 
 
@@ -51,7 +51,7 @@ def read_numbered_issues(view: View, start: int, end: int, form: NumberedForm, r
     if raw.issues and raw.issues[-1].rationale:
         raw.issues[-1].closed = is_closed(view, raw.issues[-1].rationale)
     elif not raw.issues and view.trimmed(start, end)[0] < end:
-        raw.problems.append(Problem("truncated", "issues", (end, end), "the decisions and rationales"))
+        raw.problems.append(RawProblem("truncated", "issues", (end, end), "the decisions and rationales"))
 
 
 def _starts(view: View, start: int, end: int, form: NumberedForm) -> list[re.Match[str]]:
@@ -102,7 +102,7 @@ def _read_heading(view: View, start: int, end: int, issue: RawIssue) -> None:
     for match in _DECIDED.finditer(view.folded, start, end):
         decided = match
     if decided:
-        issue.decision = Found("upheld" if decided.group("no") else "overturned", decided.span())
+        issue.decision = FoundValue("upheld" if decided.group("no") else "overturned", decided.span())
         end = decided.start()
     start, end = view.trimmed(start, end)
     while end > start and view.folded[end - 1] in _TAIL:

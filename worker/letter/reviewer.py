@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 
 from worker.letter.fields import listed
-from worker.letter.raw import RawLetter
+from worker.letter.raw_letter import RawLetter
 from worker.letter.text import Place, View, compiled
 
 _ROLE = re.compile(r"case\s+file\s+to\s+an?\s+(?P<role>[a-z]+(?:\s+[a-z]+){0,3}?)\s*\.")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from worker.letter.raw import Problem, RawLetter
+from worker.letter.raw_letter import RawLetter, RawProblem
 from worker.letter.text import Place, View
 
 
@@ -50,9 +50,9 @@ def report_missing(view: View, end: int, sections: Sequence[Section], found: dic
         if following:
             at = _heading_start(view, following, found)
             code = "no_issues" if section.field == "issues" else "missing_section"
-            raw.problems.append(Problem(code, section.field, (at, at), section.name))
+            raw.problems.append(RawProblem(code, section.field, (at, at), section.name))
         else:
-            raw.problems.append(Problem("truncated", section.field, (end, end), section.name))
+            raw.problems.append(RawProblem("truncated", section.field, (end, end), section.name))
             return
 
 

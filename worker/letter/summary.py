@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from worker.letter.fields import DATE, NUMBER, latest_full_year, read_date, read_number
-from worker.letter.raw import Found, Problem, RawLetter
+from worker.letter.raw_letter import FoundValue, RawLetter, RawProblem
 from worker.letter.text import Place, View
 
 Sex = Literal["male", "female"]
@@ -66,7 +66,7 @@ def read_summary(view: View, start: int, end: int, raw: RawLetter) -> None:
     start, end = view.trimmed(start, end)
     if start == end:
         raw.problems.append(
-            Problem("missing_section", "clinical_summary", (start, start), "the text of the case summary")
+            RawProblem("missing_section", "clinical_summary", (start, start), "the text of the case summary")
         )
         return
     raw.summary = (start, end)
@@ -79,7 +79,7 @@ def read_patient(view: View, start: int, end: int, raw: RawLetter) -> None:
     mentions = list(_mentions(view, start, end))
     if mentions:
         first = mentions[0]
-        raw.age = Found(first.age, first.place)
+        raw.age = FoundValue(first.age, first.place)
         raw.sex = _sex_in(view, first)
         _compare(view, mentions, raw)
     if raw.sex is None:
@@ -119,25 +119,25 @@ def _sentence(view: View, place: Place, start: int, end: int) -> Place:
     return low, stop.start() if stop else high
 
 
-def _sex_in(view: View, mention: _Mention) -> Found[Sex] | None:
+def _sex_in(view: View, mention: _Mention) -> FoundValue[Sex] | None:
     """The noun nearest after the age, else before it, else a title, else the only kind of pronoun in the sentence."""
     low, high = mention.sentence
     noun = _SEX.search(view.folded, mention.place[1], high) or _SEX.search(view.folded, low, mention.place[0])
     if noun:
-        return Found(_SEX_WORDS.get(noun.group("word"), "female"), noun.span("word"))
+        return FoundValue(_SEX_WORDS.get(noun.group("word"), "female"), noun.span("word"))
     title = _TITLE.search(view.folded, low, high)
     if title:
-        return Found("male" if title.group("title") == "mr" else "female", title.span("title"))
+        return FoundValue("male" if title.group("title") == "mr" else "female", title.span("title"))
     pronouns = list(_PRONOUN.finditer(view.folded, low, high))
     sexes: set[Sex] = {
         "male" if match.group().startswith("hi") or match.group() == "he" else "female" for match in pronouns
     }
-    return Found(sexes.pop(), pronouns[0].span()) if len(sexes) == 1 else None
+    return FoundValue(sexes.pop(), pronouns[0].span()) if len(sexes) == 1 else None
 
 
-def _sex_of_subject(view: View, start: int, end: int) -> Found[Sex] | None:
+def _sex_of_subject(view: View, start: int, end: int) -> FoundValue[Sex] | None:
     match = _SUBJECT_IS.search(view.folded, start, end)
-    return Found(_SEX_WORDS.get(match.group("word"), "female"), match.span("word")) if match else None
+    return FoundValue(_SEX_WORDS.get(match.group("word"), "female"), match.span("word")) if match else None
 
 
 def _compare(view: View, mentions: list[_Mention], raw: RawLetter) -> None:
@@ -147,9 +147,9 @@ def _compare(view: View, mentions: list[_Mention], raw: RawLetter) -> None:
         noun = _SEX.search(view.folded, other.place[1], min(other.place[1] + 30, other.sentence[1]))
         sex = _SEX_WORDS.get(noun.group("word")) if noun else None
         if abs(other.age - first.age) > 1:
-            raw.problems.append(Problem("patient_conflict", "patient.age", other.place))
+            raw.problems.append(RawProblem("patient_conflict", "patient.age", other.place))
         elif sex and raw.sex and sex != raw.sex.value and noun:
-            raw.problems.append(Problem("patient_conflict", "patient.sex", noun.span("word")))
+            raw.problems.append(RawProblem("patient_conflict", "patient.sex", noun.span("word")))
 
 
 _INJURY = (
@@ -196,7 +196,7 @@ def read_dates(view: View, start: int, end: int, raw: RawLetter) -> None:
     for name, patterns in wanted.items():
         if place := _first(patterns, view, start, end):
             latest = _THIS_CENTURY if name == "ur_decision_date" else _latest_year(view, start, end, raw)
-            raw.dates[name] = Found(read_date(view.folded[place[0] : place[1]], latest_year=latest), place)
+            raw.dates[name] = FoundValue(read_date(view.folded[place[0] : place[1]], latest_year=latest), place)
 
 
 _THIS_CENTURY = 2099

@@ -17,8 +17,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from worker.letter.furniture import furniture
 from worker.letter.model import Span
+from worker.letter.page_furniture import furniture
 
 Place = tuple[int, int]
 """Start and end (exclusive) in the clean text."""

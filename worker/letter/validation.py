@@ -14,10 +14,10 @@ from typing import Literal
 
 from worker.letter.conclusions import conclusion
 from worker.letter.fields import STATES
-from worker.letter.forms import HeadingForm
+from worker.letter.heading_parts import HeadingForm
 from worker.letter.issues import issue_place
 from worker.letter.model import Decision
-from worker.letter.raw import DATE_FIELDS, PARTS, Found, Problem, RawGuideline, RawIssue, RawLetter
+from worker.letter.raw_letter import DATE_FIELDS, PARTS, FoundValue, RawGuideline, RawIssue, RawLetter, RawProblem
 from worker.letter.rules import RULES, Rule
 from worker.letter.text import View
 
@@ -31,18 +31,18 @@ _YOUNGEST, _OLDEST = 14, 100
 class Checked:
     """What checking works out on its way, for assembling."""
 
-    conclusions: list[Found[bool] | None]
+    conclusions: list[FoundValue[bool] | None]
     service_dates: list[date | None]
 
 
 def check(
     view: View, raw: RawLetter, forms: list[HeadingForm | None], checked: Checked, today: date | None
-) -> list[Problem]:
+) -> list[RawProblem]:
     """Every rule that the letter breaks, those noticed in reading first."""
     problems = [*raw.problems, *_numbers(raw), *_dates(raw, today), *_patient(raw), *_reviewer(view, raw)]
     end = len(view.clean.rstrip())
     if not raw.issues and not any(problem.code in {"truncated", "no_issues"} for problem in problems):
-        problems.append(Problem("no_issues", "issues", (end, end)))
+        problems.append(RawProblem("no_issues", "issues", (end, end)))
     for number, issue in enumerate(raw.issues):
         problems += _issue(view, raw, number, issue)
         problems += _heading(raw, number, forms[number], checked.service_dates[number])
@@ -50,15 +50,15 @@ def check(
     return problems
 
 
-def _numbers(raw: RawLetter) -> Iterator[Problem]:
+def _numbers(raw: RawLetter) -> Iterator[RawProblem]:
     first = raw.case_number
     for other in raw.case_numbers:
         if first and other.value != first.value:
-            yield Problem("case_number_conflict", "case_number", other.place)
+            yield RawProblem("case_number_conflict", "case_number", other.place)
     if raw.stated_outcome and raw.issues and raw.stated_outcome.value != stated_by(raw):
-        yield Problem("stated_outcome_differs", "stated_outcome", raw.stated_outcome.place)
+        yield RawProblem("stated_outcome_differs", "stated_outcome", raw.stated_outcome.place)
     if raw.priority and raw.priority.value is None:
-        yield Problem("unknown_priority", "priority", raw.priority.place)
+        yield RawProblem("unknown_priority", "priority", raw.priority.place)
 
 
 def stated_by(raw: RawLetter) -> Decision | None:
@@ -69,15 +69,15 @@ def stated_by(raw: RawLetter) -> Decision | None:
     return decisions.pop() if len(decisions) == 1 else "partially_overturned"
 
 
-def _dates(raw: RawLetter, today: date | None) -> Iterator[Problem]:
+def _dates(raw: RawLetter, today: date | None) -> Iterator[RawProblem]:
     for name, found in raw.dates.items():
         if found.value is None:
-            yield Problem("impossible_date", name, found.place)
+            yield RawProblem("impossible_date", name, found.place)
         elif today and found.value > today:
-            yield Problem("date_in_future", name, found.place)
+            yield RawProblem("date_in_future", name, found.place)
     ordered = [(name, day.value) for name in DATE_FIELDS if (day := raw.dates.get(name)) and day.value]
     for name in _out_of_order(ordered):
-        yield Problem("dates_out_of_order", name, raw.dates[name].place)
+        yield RawProblem("dates_out_of_order", name, raw.dates[name].place)
 
 
 def _out_of_order(ordered: list[tuple[str, date]]) -> tuple[str, ...]:
@@ -94,71 +94,71 @@ def _out_of_order(ordered: list[tuple[str, date]]) -> tuple[str, ...]:
     return ()
 
 
-def _patient(raw: RawLetter) -> Iterator[Problem]:
+def _patient(raw: RawLetter) -> Iterator[RawProblem]:
     if raw.summary is None:
         return
     if raw.age is None:
-        yield Problem("patient_age_missing", "patient.age", raw.summary)
+        yield RawProblem("patient_age_missing", "patient.age", raw.summary)
     elif not _YOUNGEST <= raw.age.value <= _OLDEST:
-        yield Problem("implausible_age", "patient.age", raw.age.place)
+        yield RawProblem("implausible_age", "patient.age", raw.age.place)
     if raw.sex is None:
-        yield Problem("patient_sex_missing", "patient.sex", raw.summary)
+        yield RawProblem("patient_sex_missing", "patient.sex", raw.summary)
 
 
-def _reviewer(view: View, raw: RawLetter) -> Iterator[Problem]:
+def _reviewer(view: View, raw: RawLetter) -> Iterator[RawProblem]:
     if not raw.specialties and not raw.states:
-        yield Problem("reviewer_unread", "reviewer")
+        yield RawProblem("reviewer_unread", "reviewer")
     for number, place in enumerate(raw.states):
         if " ".join(view.folded[place[0] : place[1]].split()) not in STATES:
-            yield Problem("unknown_state", f"reviewer.licensed_states.{number}", place)
+            yield RawProblem("unknown_state", f"reviewer.licensed_states.{number}", place)
 
 
-def _issue(view: View, raw: RawLetter, number: int, issue: RawIssue) -> Iterator[Problem]:
+def _issue(view: View, raw: RawLetter, number: int, issue: RawIssue) -> Iterator[RawProblem]:
     path, place = f"issues.{number}", issue_place(issue)
     end = len(view.clean.rstrip())
     last = number == len(raw.issues) - 1
     if issue.heading is None:
-        yield Problem("issue_without_heading", f"{path}.heading", place)
+        yield RawProblem("issue_without_heading", f"{path}.heading", place)
     if issue.decision is None and not (issue.only_reviewer and issue.rationale is None):
-        yield Problem("issue_without_decision", f"{path}.decision", place)
+        yield RawProblem("issue_without_decision", f"{path}.decision", place)
     elif issue.decision and issue.decision.value is None:
-        yield Problem("unknown_decision", f"{path}.decision", issue.decision.place)
+        yield RawProblem("unknown_decision", f"{path}.decision", issue.decision.place)
     if issue.rationale is None and last:
-        yield Problem("truncated", f"{path}.rationale", (end, end), "the rationale of the last issue")
+        yield RawProblem("truncated", f"{path}.rationale", (end, end), "the rationale of the last issue")
         return
     if issue.rationale is None:
-        yield Problem("issue_without_rationale", f"{path}.rationale", (issue.end, issue.end))
+        yield RawProblem("issue_without_rationale", f"{path}.rationale", (issue.end, issue.end))
     elif not issue.closed:
-        yield Problem("truncated", f"{path}.rationale", (end, end), "the end of the last rationale")
+        yield RawProblem("truncated", f"{path}.rationale", (end, end), "the end of the last rationale")
     yield from _guidelines(path, issue)
     for side, guideline in (("claims_administrator", issue.claims_guideline), ("reviewer", issue.reviewer_guideline)):
         yield from _citations(f"{path}.{side}_guideline", guideline)
 
 
-def _guidelines(path: str, issue: RawIssue) -> Iterator[Problem]:
+def _guidelines(path: str, issue: RawIssue) -> Iterator[RawProblem]:
     """A missing guideline is noticed where the part that follows it begins."""
     for part, guideline in zip(PARTS, (issue.claims_guideline, issue.reviewer_guideline), strict=False):
         if guideline is None and not (issue.only_reviewer and part == PARTS[0]):
             at = issue.expected_at(part)
-            yield Problem("issue_without_guideline", f"{path}.{part}", (at, at))
+            yield RawProblem("issue_without_guideline", f"{path}.{part}", (at, at))
 
 
-def _citations(path: str, guideline: RawGuideline | None) -> Iterator[Problem]:
+def _citations(path: str, guideline: RawGuideline | None) -> Iterator[RawProblem]:
     for number, citation in enumerate(guideline.citations if guideline else ()):
         if citation.mtus and not citation.known:
-            yield Problem("unknown_chapter", f"{path}.citations.{number}.chapter", citation.text)
+            yield RawProblem("unknown_chapter", f"{path}.citations.{number}.chapter", citation.text)
 
 
-def _heading(raw: RawLetter, number: int, form: HeadingForm | None, service_date: date | None) -> Iterator[Problem]:
+def _heading(raw: RawLetter, number: int, form: HeadingForm | None, service_date: date | None) -> Iterator[RawProblem]:
     if form is None or form.service_date is None:
         return
     path, decided = f"issues.{number}.date_of_service", raw.dates.get("decision_date")
     if service_date is None:
-        yield Problem("impossible_date", path, form.service_date)
+        yield RawProblem("impossible_date", path, form.service_date)
     elif decided and decided.value and service_date > decided.value:
-        yield Problem("dates_out_of_order", path, form.service_date)
+        yield RawProblem("dates_out_of_order", path, form.service_date)
     if form.retrospective is None:
-        yield Problem("service_date_without_retrospective", path, form.service_date)
+        yield RawProblem("service_date_without_retrospective", path, form.service_date)
 
 
 _CONTRADICTED: dict[tuple[Literal["upheld", "overturned", "partially_overturned"] | None, bool], bool] = {
@@ -167,15 +167,15 @@ _CONTRADICTED: dict[tuple[Literal["upheld", "overturned", "partially_overturned"
 }
 
 
-def _conclusion(number: int, issue: RawIssue, concluded: Found[bool] | None) -> Iterator[Problem]:
+def _conclusion(number: int, issue: RawIssue, concluded: FoundValue[bool] | None) -> Iterator[RawProblem]:
     path = f"issues.{number}.medically_necessary"
     if concluded is None:
         if issue.rationale:
-            yield Problem("conclusion_not_stated", path, issue.rationale)
+            yield RawProblem("conclusion_not_stated", path, issue.rationale)
     elif issue.decision and _CONTRADICTED.get((issue.decision.value, concluded.value)):
-        yield Problem("decision_contradicts_rationale", path, concluded.place)
+        yield RawProblem("decision_contradicts_rationale", path, concluded.place)
 
 
-def conclusions_of(view: View, raw: RawLetter) -> list[Found[bool] | None]:
+def conclusions_of(view: View, raw: RawLetter) -> list[FoundValue[bool] | None]:
     """What each issue's rationale concludes."""
     return [conclusion(view, *issue.rationale) if issue.rationale else None for issue in raw.issues]

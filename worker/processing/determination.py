@@ -13,8 +13,8 @@ import holidays
 
 from worker.contract.settings import SettingsError
 from worker.extraction import Text
-from worker.letter import Options, parse
-from worker.letter.deadlines import DEFAULT_RULES, Rules, compute, read_rules
+from worker.letter import ParseOptions, parse
+from worker.letter.deadlines import DEFAULT_RULES, DeadlineRules, compute, read_rules
 from worker.letter.model import Determination, Finding
 
 PICTURE_PAGE = "picture_page"
@@ -25,7 +25,7 @@ class Determiner:
     """Reads letters of one installation. Raises `LetterError` for a letter that cannot be published."""
 
     def __init__(
-        self, *, read_parties: bool, rules: tuple[Rules, ...] = DEFAULT_RULES, today: Callable[[], date]
+        self, *, read_parties: bool, rules: tuple[DeadlineRules, ...] = DEFAULT_RULES, today: Callable[[], date]
     ) -> None:
         self._read_parties = read_parties
         self._rules = rules
@@ -33,7 +33,7 @@ class Determiner:
 
     def __call__(self, text: Text, received_on: date | None) -> Determination:
         """What the letter says; with the day of receipt, its deadlines too."""
-        options = Options(read_parties=self._read_parties, today=self._today())
+        options = ParseOptions(read_parties=self._read_parties, today=self._today())
         told = _with_pictures_noticed(parse(text.text, paged=text.paged, options=options), text.picture_pages)
         if received_on is None:
             return told
@@ -65,7 +65,7 @@ def _holidays() -> holidays.HolidayBase:
     return holidays.country_holidays("US", subdiv="CA")
 
 
-def load_rules(path: Path | None) -> tuple[Rules, ...]:
+def load_rules(path: Path | None) -> tuple[DeadlineRules, ...]:
     """The deadline rules of a TOML file, or the built-in ones. Raises `SettingsError` saying what is wrong with it."""
     if path is None:
         return DEFAULT_RULES

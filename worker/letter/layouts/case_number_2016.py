@@ -24,7 +24,7 @@ from worker.letter.fields import read_date
 from worker.letter.header import PRIORITIES, keep_case_number
 from worker.letter.layouts.how_made_2014 import HOW_MADE, read_sections
 from worker.letter.layouts.known import KnownLayout
-from worker.letter.raw import DATE_FIELDS, Found, Problem, RawLetter
+from worker.letter.raw_letter import DATE_FIELDS, FoundValue, RawLetter, RawProblem
 from worker.letter.text import View, compiled, phrase
 
 _OPENING = re.compile(r"\A\s*" + phrase("Case Number:") + r"\s*(?:cm\s?\d|date|\Z)")
@@ -61,18 +61,18 @@ def _read_table(view: View, start: int, end: int, raw: RawLetter) -> bool:
     if not table:
         return False
     for name in DATE_FIELDS:
-        raw.dates[name] = Found(read_date(table.group(name)), table.span(name))
+        raw.dates[name] = FoundValue(read_date(table.group(name)), table.span(name))
     keep_case_number(view, table.span("case_number"), raw)
-    raw.priority = Found(PRIORITIES[table.group("priority")], table.span("priority"))
+    raw.priority = FoundValue(PRIORITIES[table.group("priority")], table.span("priority"))
     return True
 
 
 def _report_missing(start: int, end: int, raw: RawLetter) -> None:
     reported = {problem.field for problem in raw.problems}
     if raw.case_number is None and "case_number" not in reported:
-        raw.problems.append(Problem("missing_case_number", "case_number", (start, start)))
+        raw.problems.append(RawProblem("missing_case_number", "case_number", (start, start)))
     absent = [name for name in DATE_FIELDS if name not in raw.dates and name not in reported]
-    raw.problems.extend(Problem("missing_header_value", name, (end, end)) for name in absent)
+    raw.problems.extend(RawProblem("missing_header_value", name, (end, end)) for name in absent)
 
 
 LAYOUT = KnownLayout(

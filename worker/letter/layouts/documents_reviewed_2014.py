@@ -33,7 +33,7 @@ from worker.letter.ending import letter_end
 from worker.letter.layouts.how_made_2014 import CASE_SUMMARY, HOW_MADE
 from worker.letter.layouts.known import KnownLayout
 from worker.letter.prose_issues import NumberedForm, read_numbered_issues
-from worker.letter.raw import RawLetter
+from worker.letter.raw_letter import RawLetter
 from worker.letter.reviewer import read_reviewer
 from worker.letter.sections import Section, divide, report_missing
 from worker.letter.summary import read_summary

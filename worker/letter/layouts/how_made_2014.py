@@ -27,7 +27,7 @@ from worker.letter.cover import read_cover
 from worker.letter.ending import letter_end
 from worker.letter.issues import read_issues
 from worker.letter.layouts.known import KnownLayout
-from worker.letter.raw import RawLetter
+from worker.letter.raw_letter import RawLetter
 from worker.letter.reviewer import read_reviewer
 from worker.letter.sections import Section, divide, report_missing
 from worker.letter.summary import read_summary

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from worker.letter.model import Layout
-from worker.letter.raw import RawLetter
+from worker.letter.raw_letter import RawLetter
 from worker.letter.text import View
 
 

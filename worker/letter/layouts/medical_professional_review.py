@@ -27,7 +27,7 @@ from worker.letter.ending import letter_end
 from worker.letter.issues import is_closed
 from worker.letter.layouts.known import KnownLayout
 from worker.letter.prose_citations import read_prose_guideline
-from worker.letter.raw import Found, RawIssue, RawLetter
+from worker.letter.raw_letter import FoundValue, RawIssue, RawLetter
 from worker.letter.reviewer import read_reviewer
 from worker.letter.sections import Section, divide, report_missing
 from worker.letter.summary import read_summary
@@ -95,7 +95,7 @@ def _read_rationale(view: View, place: Place, issue: RawIssue, raw: RawLetter) -
     for match in RATIONALE.heading.finditer(view.folded, issue.start, place[0]):
         label = match
     if label:
-        issue.decision = Found("upheld" if label.group("no") else "overturned", label.span("decision"))
+        issue.decision = FoundValue("upheld" if label.group("no") else "overturned", label.span("decision"))
         issue.labels["rationale"] = label.start()
     rationale = view.trimmed(place[0], letter_end(view, *place, raw))
     issue.end = rationale[1]

@@ -41,7 +41,7 @@ from worker.letter.fields import DATE, read_date
 from worker.letter.layouts.known import KnownLayout
 from worker.letter.model import Decision
 from worker.letter.prose_issues import NumberedForm, read_numbered_issues
-from worker.letter.raw import Found, Problem, RawIssue, RawLetter
+from worker.letter.raw_letter import FoundValue, RawIssue, RawLetter, RawProblem
 from worker.letter.reviewer import read_reviewer
 from worker.letter.sections import Section, divide, report_missing
 from worker.letter.summary import read_summary
@@ -119,7 +119,7 @@ def _read_front(view: View, start: int, end: int, raw: RawLetter) -> None:
         match = pattern.search(view.folded, start, end)
         if match and name not in raw.dates:
             place = match.span("date")
-            raw.dates[name] = Found(read_date(view.folded[place[0] : place[1]]), place)
+            raw.dates[name] = FoundValue(read_date(view.folded[place[0] : place[1]]), place)
 
 
 def _read_sections(view: View, found: dict[str, Place], raw: RawLetter) -> None:
@@ -143,12 +143,12 @@ def _merge_decisions(view: View, start: int, end: int, raw: RawLetter) -> None:
     for issue, decision in zip(raw.issues, decisions, strict=False):
         issue.decision = decision
     if len(raw.issues) < len(decisions) and not raw.issues:
-        raw.problems.append(Problem("truncated", "issues", (len(view.clean.rstrip()),) * 2, "the rationales"))
+        raw.problems.append(RawProblem("truncated", "issues", (len(view.clean.rstrip()),) * 2, "the rationales"))
     _compare(view, front, listed, raw.issues, raw)
 
 
-def _decision(match: re.Match[str]) -> Found[Decision | None]:
-    return Found("upheld" if match.group("no") else "overturned", match.span("decision"))
+def _decision(match: re.Match[str]) -> FoundValue[Decision | None]:
+    return FoundValue("upheld" if match.group("no") else "overturned", match.span("decision"))
 
 
 def _compare(
@@ -157,11 +157,13 @@ def _compare(
     counts = {len(front), len(listed), len(issues) or len(listed)}
     if len(counts) > 1 and front:
         at = _line_start(view, front[0].start())
-        raw.problems.append(Problem("decision_counts_differ", "issues", (at, at)))
+        raw.problems.append(RawProblem("decision_counts_differ", "issues", (at, at)))
         return
     for number, (first, second) in enumerate(zip(front, listed, strict=False)):
         if bool(first.group("no")) != bool(second.group("no")):
-            raw.problems.append(Problem("decision_counts_differ", f"issues.{number}.decision", first.span("decision")))
+            raw.problems.append(
+                RawProblem("decision_counts_differ", f"issues.{number}.decision", first.span("decision"))
+            )
 
 
 def _line_start(view: View, at: int) -> int:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from worker.letter.assembling import assemble, service_date
+from worker.letter.assembly import assemble, service_date
 from worker.letter.cover import is_cover_alone
 from worker.letter.errors import LetterError, Violation
-from worker.letter.forms import HeadingForm, read_heading
 from worker.letter.header import read_other_numbers
+from worker.letter.heading_parts import HeadingForm, read_heading
 from worker.letter.layouts import begins_like, recognise
 from worker.letter.layouts.known import KnownLayout
 from worker.letter.model import Determination, Finding
-from worker.letter.raw import Problem, RawLetter
+from worker.letter.raw_letter import RawLetter, RawProblem
 from worker.letter.rules import BY_CODE
 from worker.letter.text import INVISIBLE, Lines, View, fold
 from worker.letter.validation import Checked, check, conclusions_of
@@ -25,7 +25,7 @@ PARSER_VERSION = "1.0.0"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ParseOptions:
     """What the reader of a letter may choose."""
 
     read_parties: bool = False
@@ -34,7 +34,7 @@ class Options:
     """Dates after this day lie in the future; None asks no such question."""
 
 
-_DEFAULT = Options()
+_DEFAULT = ParseOptions()
 
 # NUL and other controls, broken surrogates, and marks that turn the direction of text around: a letter has none, and
 # they can make a text look other than it is.
@@ -44,7 +44,7 @@ _UNREADABLE = re.compile("[\x00\x01\x03-\x08\x0e-\x1b\x7f\ud800-\udfff\u202a-\u2
 _CONTROLS = bytes(code for code in range(128) if _UNREADABLE.match(chr(code)))
 
 
-def parse(text: str, *, paged: bool = False, options: Options = _DEFAULT) -> Determination:
+def parse(text: str, *, paged: bool = False, options: ParseOptions = _DEFAULT) -> Determination:
     """What the letter says.
 
     `paged` tells that form feeds are the page breaks of a PDF: spans then carry page numbers.
@@ -68,21 +68,21 @@ def _is_plain(text: str) -> bool:
 
 def _refuse_unreadable(text: str, *, paged: bool) -> None:
     if not text.strip() or not text.strip(INVISIBLE).strip():
-        raise LetterError((_violation(Lines(text), Problem("empty_text"), None, page=None),))
+        raise LetterError((_violation(Lines(text), RawProblem("empty_text"), None, page=None),))
     odd = None if _is_plain(text) else _UNREADABLE.search(text)
     if odd:
         page = text.count("\f", 0, odd.start()) + 1 if paged else None
-        raise LetterError((_violation(Lines(text), Problem("unreadable_characters"), odd.span(), page=page),))
+        raise LetterError((_violation(Lines(text), RawProblem("unreadable_characters"), odd.span(), page=page),))
 
 
 def _unrecognised(view: View) -> LetterError:
     layout = begins_like(view)
     end = len(view.clean.rstrip())
     if layout:
-        return _error(view, [Problem("truncated", None, (end, end), "everything after the first words")])
+        return _error(view, [RawProblem("truncated", None, (end, end), "everything after the first words")])
     if is_cover_alone(view):
-        return _error(view, [Problem("truncated", None, (end, end), "everything after the cover page")])
-    return _error(view, [Problem("unknown_layout", None, view.trimmed(0, min(len(view.clean), 1000)))])
+        return _error(view, [RawProblem("truncated", None, (end, end), "everything after the cover page")])
+    return _error(view, [RawProblem("unknown_layout", None, view.trimmed(0, min(len(view.clean), 1000)))])
 
 
 _OPENING = re.compile(
@@ -107,30 +107,30 @@ def _notice_second_letter(view: View, layout: KnownLayout, raw: RawLetter) -> No
         last = max(view.origin(first), folded.rfind(_RATIONALE, 0, second.start()))
         opening = _OPENING.search(folded, last, second.end())
         place = opening.span("opening") if opening else second.span()
-        raw.problems.insert(0, Problem("two_letters", source=place))
+        raw.problems.insert(0, RawProblem("two_letters", source=place))
 
 
-def _judged(view: View, layout: KnownLayout, raw: RawLetter, options: Options) -> Determination:
+def _judged(view: View, layout: KnownLayout, raw: RawLetter, options: ParseOptions) -> Determination:
     forms: list[HeadingForm | None] = [
         read_heading(view, issue.heading) if issue.heading else None for issue in raw.issues
     ]
     checked = Checked(conclusions_of(view, raw), [service_date(view, form) for form in forms])
     problems = check(view, raw, forms, checked, options.today)
     if not layout.whole:
-        problems.append(Problem("layout_known_in_part"))
+        problems.append(RawProblem("layout_known_in_part"))
     if any(BY_CODE[problem.code].severity == "error" for problem in problems):
         raise _error(view, problems)
     findings = tuple([_finding(problem) for problem in problems])
     return assemble(view, raw, forms, checked.conclusions, findings, read_parties=options.read_parties)
 
 
-def _finding(problem: Problem) -> Finding:
+def _finding(problem: RawProblem) -> Finding:
     rule = BY_CODE[problem.code]
     severity: Literal["warning", "info"] = "warning" if rule.severity == "warning" else "info"
     return Finding(rule.code, severity, problem.field, rule.sentence)
 
 
-def _error(view: View, problems: list[Problem]) -> LetterError:
+def _error(view: View, problems: list[RawProblem]) -> LetterError:
     """Every error, the most telling first: what breaks off or is doubled explains the rest."""
     errors = [problem for problem in problems if BY_CODE[problem.code].severity == "error"]
     errors.sort(key=lambda problem: _RANK.get(problem.code, len(_RANK)))
@@ -143,7 +143,7 @@ _MOST_VIOLATIONS = 200
 """Nobody reads more, and a letter with more is not one."""
 
 
-def _located(view: View, lines: Lines, problem: Problem) -> Violation:
+def _located(view: View, lines: Lines, problem: RawProblem) -> Violation:
     if problem.source:
         return _violation(lines, problem, problem.source, page=view.page(problem.source[0]))
     if problem.place is None:
@@ -152,7 +152,7 @@ def _located(view: View, lines: Lines, problem: Problem) -> Violation:
     return _violation(lines, problem, (start, max(start, end)), page=view.page(start))
 
 
-def _violation(lines: Lines, problem: Problem, at: tuple[int, int] | None, *, page: int | None) -> Violation:
+def _violation(lines: Lines, problem: RawProblem, at: tuple[int, int] | None, *, page: int | None) -> Violation:
     message = BY_CODE[problem.code].sentence
     if problem.detail:
         message += f" Missing: {problem.detail}."

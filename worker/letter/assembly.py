@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from worker.letter.fields import read_date
-from worker.letter.forms import HeadingForm
+from worker.letter.heading_parts import HeadingForm
 from worker.letter.model import (
     Citation,
     Decision,
@@ -17,7 +17,7 @@ from worker.letter.model import (
     Patient,
     Reviewer,
 )
-from worker.letter.raw import Found, RawCitation, RawGuideline, RawIssue, RawLetter
+from worker.letter.raw_letter import FoundValue, RawCitation, RawGuideline, RawIssue, RawLetter
 from worker.letter.text import Place, View, reflow
 
 
@@ -64,7 +64,7 @@ def assemble(
     view: View,
     raw: RawLetter,
     forms: list[HeadingForm | None],
-    conclusions: list[Found[bool] | None],
+    conclusions: list[FoundValue[bool] | None],
     findings: tuple[Finding, ...],
     *,
     read_parties: bool,
@@ -134,7 +134,9 @@ def _parties(build: Assembler, raw: RawLetter) -> Parties:
     )
 
 
-def _issue(build: Assembler, number: int, issue: RawIssue, form: HeadingForm, concluded: Found[bool] | None) -> Issue:
+def _issue(
+    build: Assembler, number: int, issue: RawIssue, form: HeadingForm, concluded: FoundValue[bool] | None
+) -> Issue:
     path = f"issues.{number}"
     decision = issue.decision
     build.mark(f"{path}.decision", decision.place if decision else None)

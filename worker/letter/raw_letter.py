@@ -23,14 +23,14 @@ PARTS = ("claims_administrator_guideline", "reviewer_guideline", "rationale")
 """The parts of an issue after its heading, in the order of the letter."""
 
 
-class Found(NamedTuple, Generic[T]):
+class FoundValue(NamedTuple, Generic[T]):
     """A value and where it stands."""
 
     value: T
     place: Place
 
 
-class Problem(NamedTuple):
+class RawProblem(NamedTuple):
     """A broken rule, noticed while reading or checking."""
 
     code: str
@@ -48,10 +48,10 @@ class RawCitation:
 
     text: Place
     mtus: bool
-    chapter: Found[str] | None = None
+    chapter: FoundValue[str] | None = None
     known: bool = True
     """False for an MTUS chapter that is not in the list."""
-    year: Found[int] | None = None
+    year: FoundValue[int] | None = None
     sections: list[Place] = field(default_factory=list)
     pages: list[Place] = field(default_factory=list)
 
@@ -72,7 +72,7 @@ class RawIssue:
     start: int
     """Where it starts, for messages about what it lacks."""
     heading: Place | None = None
-    decision: Found[Decision | None] | None = None
+    decision: FoundValue[Decision | None] | None = None
     """A decision word that is none of the known ones has the value None."""
     claims_guideline: RawGuideline | None = None
     reviewer_guideline: RawGuideline | None = None
@@ -97,16 +97,16 @@ class RawLetter:
     """Everything a layout found in a letter."""
 
     layout: Layout
-    case_number: Found[str] | None = None
-    case_numbers: list[Found[str]] = field(default_factory=list)
+    case_number: FoundValue[str] | None = None
+    case_numbers: list[FoundValue[str]] = field(default_factory=list)
     """Each place outside of the prose where the letter prints its number."""
-    dates: dict[str, Found[date | None]] = field(default_factory=dict)
+    dates: dict[str, FoundValue[date | None]] = field(default_factory=dict)
     """By field name; a date that does not exist has the value None."""
-    dated: Found[date | None] | None = None
+    dated: FoundValue[date | None] | None = None
     """The day that the letter itself bears."""
-    priority: Found[Literal["standard", "expedited"] | None] | None = None
-    age: Found[int] | None = None
-    sex: Found[Literal["male", "female"]] | None = None
+    priority: FoundValue[Literal["standard", "expedited"] | None] | None = None
+    age: FoundValue[int] | None = None
+    sex: FoundValue[Literal["male", "female"]] | None = None
     role: Place | None = None
     specialties: list[Place] = field(default_factory=list)
     subspecialties: list[Place] = field(default_factory=list)
@@ -114,6 +114,6 @@ class RawLetter:
     documents: list[Place] | None = None
     summary: Place | None = None
     issues: list[RawIssue] = field(default_factory=list)
-    stated_outcome: Found[Decision] | None = None
+    stated_outcome: FoundValue[Decision] | None = None
     parties: dict[str, Place] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[RawProblem] = field(default_factory=list)
