@@ -13,14 +13,13 @@ import time
 import redis
 from redis.exceptions import AuthenticationError
 
-from producer.admission import Limits
-from producer.chores import Chore
-from producer.doubting import Doubts
-from producer.noticing import Manner
-from producer.reaping import RedisLeases
+from producer.discovery.discovery import DiscoverySettings
+from producer.maintenance import PeriodicTask, ServerHeartbeat
+from producer.policy import AdmissionLimits
+from producer.reaper import RedisLeases
 from producer.reporting import RedisGauges
 from producer.service import Producer, Timing
-from producer.waking import Wake
+from producer.wake import Wake
 from worker.adapters.celery.client import HintSender, make_app
 from worker.adapters.logs import configure_logging, places
 from worker.adapters.redis.server import broker_of, redis_url, require_server
@@ -165,18 +164,20 @@ def _gauges(settings: Settings, client: redis.Redis, keys: Keys) -> RedisGauges:
     )
 
 
-def _chores(settings: Settings, share_id: str | None, client: redis.Redis, keys: Keys) -> list[Chore]:
-    doubts = Doubts(ServerContinuity(client, keys), os.path.abspath(settings.share), settings.lease_seconds, share_id)
+def _chores(settings: Settings, share_id: str | None, client: redis.Redis, keys: Keys) -> list[PeriodicTask]:
+    doubts = ServerHeartbeat(
+        ServerContinuity(client, keys), os.path.abspath(settings.share), settings.lease_seconds, share_id
+    )
     with contextlib.suppress(redis.RedisError):
         doubts.is_check_wanted()  # before anything is claimed: the server of a new, empty share is trusted at once
     return [
-        Chore(RECONCILE_TASK, RECONCILE_EVERY_S, doubts.is_check_wanted),
-        Chore(TRIM_TASK, settings.trim_seconds, is_wanted=lambda: True),
+        PeriodicTask(RECONCILE_TASK, RECONCILE_EVERY_S, doubts.is_check_wanted),
+        PeriodicTask(TRIM_TASK, settings.trim_seconds, is_wanted=lambda: True),
     ]
 
 
-def _manner(settings: Settings, share_id: str | None) -> Manner:
-    return Manner(
+def _manner(settings: Settings, share_id: str | None) -> DiscoverySettings:
+    return DiscoverySettings(
         watch=settings.watch,
         complete=settings.complete,
         settle_s=settings.settle_seconds,
@@ -192,8 +193,8 @@ def _producer(
     hints: HintSender,
     leases: RedisLeases,
     gauges: RedisGauges,
-    manner: Manner,
-    chores: list[Chore],
+    manner: DiscoverySettings,
+    chores: list[PeriodicTask],
 ) -> Producer:
     return Producer(
         share=os.path.abspath(settings.share),
@@ -206,7 +207,7 @@ def _producer(
             hint_timeout_s=settings.hint_timeout_seconds,
             retry_max_s=settings.retry_max_seconds,
         ),
-        limits=Limits(
+        limits=AdmissionLimits(
             max_claimed_letters=settings.max_claimed_letters,
             min_free_disk_bytes=settings.min_free_disk_bytes,
             max_redis_memory_percent=settings.max_redis_memory_percent,

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, cast
 
 import redis
 
-from producer.admission import Load
+from producer.policy import Load
 from worker.adapters.redis.producer_reports import ProducerReport
 from worker.adapters.share.pause import is_paused
 from worker.contract.names import PRODUCER_REPORT_TTL_S, Keys

@@ -13,18 +13,16 @@ from typing import Final
 
 import redis
 
-from producer.admission import Limits
-from producer.chores import Chore, Chores
-from producer.claiming import Claimer
-from producer.enqueueing import Outbox, Queue
-from producer.intake import Intake
-from producer.lookout import SIGNS_S
-from producer.mount_table import MountTable
-from producer.noticing import Manner, Noticing
-from producer.pausing import Pauses
-from producer.reaping import Leases, Reaper
+from producer.claim import Claimer, ClaimGate
+from producer.discovery.discovery import Discovery, DiscoverySettings
+from producer.discovery.mount_guard import MountTable
+from producer.discovery.watch_health import SIGNS_S
+from producer.dispatch import Outbox, Queue
+from producer.maintenance import PeriodicTask, PeriodicTasks
+from producer.policy import AdmissionLimits, RetryBackoff
+from producer.reaper import Leases, Reaper
 from producer.reporting import Gauges
-from producer.waking import Wake
+from producer.wake import Wake
 from worker.adapters.redis.producer_reports import ProducerReport
 
 log = logging.getLogger("imr.producer")
@@ -58,32 +56,32 @@ class Producer:
         hints: Queue,
         leases: Leases,
         gauges: Gauges,
-        manner: Manner,
+        manner: DiscoverySettings,
         timing: Timing,
-        limits: Limits,
+        limits: AdmissionLimits,
         batch_letters: int,
         wall_clock_ms: Callable[[], int],
         monotonic_s: Callable[[], float],
-        chores: Sequence[Chore] = (),
+        chores: Sequence[PeriodicTask] = (),
     ) -> None:
         self._gauges = gauges
         self._now_s = monotonic_s
         self._wake = Wake()
         self._stopping = False
         claimer = Claimer(share, wall_clock_ms, with_done_files=manner.complete == "done-file")
-        self._noticing = Noticing(share, claimer.inbox, manner, self._wake, monotonic_s, MountTable())
+        self._noticing = Discovery(share, claimer.inbox, manner, self._wake, monotonic_s, MountTable())
         self._inbox = self._noticing.inbox
-        self._intake = Intake(
+        self._intake = ClaimGate(
             share=share, inbox=self._inbox, claimer=claimer, gauges=gauges, limits=limits, monotonic_s=monotonic_s
         )
-        self._chores = Chores(chores, hints, monotonic_s)
+        self._chores = PeriodicTasks(chores, hints, monotonic_s)
         self._outbox = Outbox(hints, monotonic_s, batch_letters)
         self._reaper = Reaper(
             share=share,
             outbox=self._outbox,
             hints=hints,
             leases=leases,
-            pauses=Pauses(timing.hint_timeout_s, timing.retry_max_s),
+            pauses=RetryBackoff(timing.hint_timeout_s, timing.retry_max_s),
             monotonic_s=monotonic_s,
             wall_clock_ms=wall_clock_ms,
         )

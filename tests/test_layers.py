@@ -167,14 +167,13 @@ def test_the_parser_is_pure(module: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    of("producer.policy", "producer.discovery.stability", "producer.discovery.arrival_order")
-    + of("producer.settling", "producer.admission", "producer.pacing"),
+    of("producer.policy", "producer.discovery.stability", "producer.discovery.arrival_order"),
 )
 def test_decisions_of_the_producer_are_pure(module: str) -> None:
     assert foreign(module) <= {"producer", "worker"}
     allowed = ("producer", "worker.contract", "worker.adapters.share.file_sample")
     assert all(within(name, *allowed) for name in ours(module))
-    assert not top_levels(imports_of(module)) & {"os", "logging", "socket", "subprocess", "threading", "time"}
+    assert not top_levels(imports_of(module)) & {"logging", "pathlib", "socket", "subprocess", "threading", "time"}
 
 
 @pytest.mark.parametrize("module", of("worker.letter", "worker.extraction", "worker.processing"))
@@ -191,7 +190,7 @@ def test_only_the_application_and_its_adapter_know_celery(module: str) -> None:
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_only_the_discovery_of_files_knows_watchdog(module: str) -> None:
     if foreign(module) & WATCHDOG:
-        assert within(module, "producer.discovery.inotify", "producer.watching", "producer.kernel_events")
+        assert within(module, "producer.discovery.inotify")
 
 
 @pytest.mark.parametrize("module", of("worker"))

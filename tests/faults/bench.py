@@ -14,7 +14,6 @@ from typing import Final
 import orjson
 import redis
 
-from producer.canary import CANARY_PREFIX
 from tests.faults.letters import Letter
 from tests.faults.nursery import Nursery, Service
 from tests.faults.proxy import Proxy, proxy
@@ -25,6 +24,7 @@ from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share.folders import PROBE_PREFIX
 from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import SEPARATOR, new_claim_id
+from worker.contract.filenames import CANARY_PREFIX
 from worker.contract.names import CLAIMED, FOLDERS, INBOX, Keys
 from worker.contract.redis_client import connect
 from worker.operations.repair import Sweeper

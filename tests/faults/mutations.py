@@ -154,7 +154,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "the reaper forgets claims that were never hinted",
-        "producer/reaping.py",
+        "producer/reaper.py",
         "return claim_id not in standing.held",
         "return False",
         ("tests/producer/test_reaping.py",),

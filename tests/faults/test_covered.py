@@ -14,8 +14,8 @@ from tests.faults.striking import Strike, load, strike
 pytestmark = pytest.mark.services
 
 HARMLESS: dict[str, str] = {
-    "producer.claiming.Claimer.claim: os.unlink": "the marker beside a letter that is claimed already",
-    "producer.claiming._put_back: os.rename": "of a folder that took a file's place that very moment; no letter moves",
+    "producer.claim.Claimer.claim: os.unlink": "the marker beside a letter that is claimed already",
+    "producer.claim._put_back: os.rename": "of a folder that took a file's place that very moment; no letter moves",
     "worker.entrypoints.": "commands of a person and the supervisor: they start, show and ask, and change no letter",
     "worker.adapters.redis.embedded.": "the embedded server's own folder and socket, before any letter",
     "worker.adapters.share.pause.": "a note of the operator's; letters wait in the inbox whether it is whole or not",

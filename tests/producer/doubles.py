@@ -9,9 +9,9 @@ from pathlib import Path
 
 import redis
 
-from producer.admission import Limits, Load
-from producer.noticing import Manner
-from producer.reaping import Standing
+from producer.discovery.discovery import DiscoverySettings
+from producer.policy import AdmissionLimits, Load
+from producer.reaper import Standing
 from producer.service import Producer, Timing
 from worker.adapters.celery.client import QueueUnavailable
 from worker.adapters.redis.producer_reports import ProducerReport
@@ -20,9 +20,9 @@ from worker.contract.claim_ids import split_claimed_name
 from worker.contract.names import FOLDERS
 
 SETTLE_S, SCAN_S, REAP_S, HINT_TIMEOUT_S = 2.0, 5.0, 5.0, 20.0
-MANNER = Manner(watch="events", settle_s=SETTLE_S, scan_s=SCAN_S, max_scan_s=SCAN_S, with_canary=False)
+MANNER = DiscoverySettings(watch="events", settle_s=SETTLE_S, scan_s=SCAN_S, max_scan_s=SCAN_S, with_canary=False)
 """Events whatever file system the temporary folder is on, and scans that never become rarer."""
-LIMITS = Limits(max_claimed_letters=1_000_000, min_free_disk_bytes=0, max_redis_memory_percent=90)
+LIMITS = AdmissionLimits(max_claimed_letters=1_000_000, min_free_disk_bytes=0, max_redis_memory_percent=90)
 
 
 @dataclass
@@ -163,8 +163,8 @@ class Site:
     queue: Queue = field(default_factory=Queue)
     leases: Leased = field(default_factory=Leased)
     dials: Dials = field(default_factory=Dials)
-    limits: Limits = LIMITS
-    manner: Manner = MANNER
+    limits: AdmissionLimits = LIMITS
+    manner: DiscoverySettings = MANNER
     batch_letters: int = 100
     producers: list[Producer] = field(default_factory=list)
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from producer.admission import Admission, Limits, Load, admit
+from producer.policy import Admission, AdmissionLimits, Load, admit
 
-LIMITS = Limits(max_claimed_letters=100, min_free_disk_bytes=1_000_000, max_redis_memory_percent=90)
+LIMITS = AdmissionLimits(max_claimed_letters=100, min_free_disk_bytes=1_000_000, max_redis_memory_percent=90)
 IDLE = Load(claimed_letters=0, free_disk_bytes=10**9, redis_used_bytes=50, redis_max_bytes=100, redis_writable=True)
 
 
@@ -69,7 +69,7 @@ def test_what_cannot_be_seen_holds_before_anything_else_is_said() -> None:
 
 def test_a_hindrance_is_one_for_workers_too() -> None:
     """What ends it ends the pauses of what they gave back; being behind, or paused, says nothing of that kind."""
-    limits = Limits(max_claimed_letters=10, min_free_disk_bytes=100, max_redis_memory_percent=90)
+    limits = AdmissionLimits(max_claimed_letters=10, min_free_disk_bytes=100, max_redis_memory_percent=90)
     fine = Load(5, 1000, 1, 100, redis_writable=True)
     hindered = {
         "no share": replace(fine, claimed_letters=None),

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from producer.canary import BUSY_PATIENCE_TURNS, CANARY_PREFIX, PATIENCE_TURNS, REST_TURNS, Canary
+from producer.discovery.watch_health import BUSY_PATIENCE_TURNS, PATIENCE_TURNS, REST_TURNS, Canary
 from tests.producer.doubles import Share
-from worker.contract.filenames import may_be_letter
+from worker.contract.filenames import CANARY_PREFIX, may_be_letter
 
 
 @pytest.fixture

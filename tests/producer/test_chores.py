@@ -1,4 +1,4 @@
-"""Chores: asked for while they are wanted, at their pace, and never into a deep queue."""
+"""Periodic tasks: asked for while they are wanted, at their pace, and never into a deep queue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 import redis
 
-from producer.chores import MOST_MESSAGES, Chore, Chores
+from producer.maintenance import MOST_MESSAGES, PeriodicTask, PeriodicTasks
 from tests.producer.doubles import Clock, Queue
 
 EVERY_S = 10.0
@@ -44,12 +44,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def chores(wanted: Wanted, queue: Queue, clock: Clock) -> Chores:
-    return Chores([Chore("imr.one", EVERY_S, wanted)], queue, clock)
+def chores(wanted: Wanted, queue: Queue, clock: Clock) -> PeriodicTasks:
+    return PeriodicTasks([PeriodicTask("imr.one", EVERY_S, wanted)], queue, clock)
 
 
 def test_a_chore_is_asked_for_again_until_it_is_no_longer_wanted(
-    chores: Chores, wanted: Wanted, queue: Queue, clock: Clock
+    chores: PeriodicTasks, wanted: Wanted, queue: Queue, clock: Clock
 ) -> None:
     chores.ask_for_due()
     clock.advance(EVERY_S - 0.1)
@@ -64,7 +64,7 @@ def test_a_chore_is_asked_for_again_until_it_is_no_longer_wanted(
     assert wanted.asked == 4, "the question is put at every turn"
 
 
-def test_a_deep_queue_is_not_asked(chores: Chores, queue: Queue) -> None:
+def test_a_deep_queue_is_not_asked(chores: PeriodicTasks, queue: Queue) -> None:
     queue.messages = MOST_MESSAGES + 1
     chores.ask_for_due()
     assert queue.asked == []
@@ -74,7 +74,7 @@ def test_a_deep_queue_is_not_asked(chores: Chores, queue: Queue) -> None:
 
 
 def test_what_is_down_is_asked_later(
-    chores: Chores, wanted: Wanted, queue: Queue, caplog: pytest.LogCaptureFixture
+    chores: PeriodicTasks, wanted: Wanted, queue: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
     queue.is_down = True
     chores.ask_for_due()
@@ -91,5 +91,7 @@ def test_what_is_down_is_asked_later(
 
 
 def test_one_chore_in_trouble_does_not_keep_the_next(queue: Queue, clock: Clock) -> None:
-    Chores([Chore("imr.one", 1, Wanted(is_down=True)), Chore("imr.two", 1, Wanted())], queue, clock).ask_for_due()
+    PeriodicTasks(
+        [PeriodicTask("imr.one", 1, Wanted(is_down=True)), PeriodicTask("imr.two", 1, Wanted())], queue, clock
+    ).ask_for_due()
     assert queue.asked == ["imr.two"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from producer.claiming import Claimer
+from producer.claim import Claimer
 from tests.producer.doubles import Share
 from worker.contract.claim_ids import claimed_at_ms, is_claim_id
 from worker.contract.names import MAX_NAME_BYTES
@@ -74,7 +74,7 @@ def test_of_many_threads_one_gets_the_file(share: Share) -> None:
 
 RACER = """
 import sys
-from producer.claiming import Claimer
+from producer.claim import Claimer
 claimer = Claimer(sys.argv[1], lambda: 0)
 print("ready", flush=True)
 sys.stdin.readline()

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from producer.completing import Completion
-from producer.noticing import Manner
+from producer.discovery.discovery import DiscoverySettings
+from producer.discovery.stability import CompletionRule
 from tests.producer.doubles import MANNER, SCAN_S, SETTLE_S, Site
 from tests.producer.stepping import known_to, quietly, started, step_after, step_until
 from worker.contract.settings import Complete
@@ -33,12 +33,16 @@ from worker.contract.settings import Complete
     ],
 )
 def test_a_path_speaks_for_a_letter(mode: Complete, path: str, letter: str | None) -> None:
-    assert Completion(mode, 1.0).letter_at(path) == letter
+    assert CompletionRule(mode, 1.0).letter_at(path) == letter
 
 
 def test_each_mode_has_its_quiet_time() -> None:
     modes: list[Complete] = ["quiet", "renamed", "done-file"]
-    assert [Manner(complete=mode, settle_s=2, renamed_quiet_s=60).completion.quiet_s for mode in modes] == [2, 60, 2]
+    assert [DiscoverySettings(complete=mode, settle_s=2, renamed_quiet_s=60).completion.quiet_s for mode in modes] == [
+        2,
+        60,
+        2,
+    ]
 
 
 def moded(site: Site, mode: Complete) -> Site:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from producer.doubting import Doubts
+from producer.maintenance import ServerHeartbeat
 from tests.producer.doubles import Share
 from tests.support.servers import Server
 from worker.adapters.redis.server_continuity import ServerContinuity
@@ -25,8 +25,8 @@ def client(redis_server: Server) -> Iterator[redis.Redis]:
         yield client
 
 
-def doubts_of(client: redis.Redis, share: Share, lease_s: float = 0.0) -> Doubts:
-    return Doubts(ServerContinuity(client, KEYS), str(share.root), lease_s)
+def doubts_of(client: redis.Redis, share: Share, lease_s: float = 0.0) -> ServerHeartbeat:
+    return ServerHeartbeat(ServerContinuity(client, KEYS), str(share.root), lease_s)
 
 
 def archive_a_letter(share: Share) -> None:
@@ -77,7 +77,7 @@ def test_not_before_the_leases_of_the_lost_server_have_run_out(client: redis.Red
 def test_a_bare_mount_point_is_not_taken_for_an_empty_share(client: redis.Redis, share: Share) -> None:
     share_id = adopt(share.root, share.root / ".imr")
     assert share_id is not None
-    doubts = Doubts(ServerContinuity(client, KEYS), str(share.root), 0.0, share_id)
+    doubts = ServerHeartbeat(ServerContinuity(client, KEYS), str(share.root), 0.0, share_id)
     (share.root / ".imr" / "share-id").rename(share.root / ".imr" / "away")
     assert doubts.is_check_wanted()
     doubt = ServerContinuity(client, KEYS).doubt()

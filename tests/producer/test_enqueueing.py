@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.enqueueing import ENOUGH_MESSAGES, GATHER_S, LOOK_S, PDF_WORK, Hinted, Outbox, work_of
+from producer.dispatch import ENOUGH_MESSAGES, GATHER_S, LOOK_S, PDF_WORK, Hinted, Outbox, work_of
 from tests.producer.doubles import Clock, Queue
 
 

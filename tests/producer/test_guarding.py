@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.guarding import NOT_MOUNTED, Guard
-from producer.mount_table import MountTable
+from producer.discovery.mount_guard import NOT_MOUNTED, MountGuard, MountTable
 from tests.producer.doubles import MANNER, SCAN_S, SETTLE_S, Share, Site
 from tests.producer.stepping import quietly, started, step_until
 from worker.adapters.share.identity import adopt
@@ -27,19 +26,19 @@ def table() -> MountTable:
 
 
 @pytest.fixture
-def guard(share: Share, table: MountTable) -> Guard:
-    guard = Guard(str(share.root), adopt(share.root, share.root / ".imr"), table)
+def guard(share: Share, table: MountTable) -> MountGuard:
+    guard = MountGuard(str(share.root), adopt(share.root, share.root / ".imr"), table)
     assert not guard.look()
     return guard
 
 
-def test_a_share_that_is_there_is_no_trouble(guard: Guard) -> None:
+def test_a_share_that_is_there_is_no_trouble(guard: MountGuard) -> None:
     assert not any(guard.look() for _ in range(5))
     assert guard.trouble is None
 
 
 def test_an_empty_folder_in_its_place_is_trouble_until_it_is_back(
-    share: Share, guard: Guard, caplog: pytest.LogCaptureFixture
+    share: Share, guard: MountGuard, caplog: pytest.LogCaptureFixture
 ) -> None:
     away = share.root.rename(share.root.parent / "away")
     for below in (None, share.root, share.inbox):
@@ -57,27 +56,29 @@ def test_an_empty_folder_in_its_place_is_trouble_until_it_is_back(
     assert said == [f"{NOT_MOUNTED}: nothing is claimed until it is back", "the share is back"], "once each"
 
 
-def test_another_share_in_its_place_is_trouble(share: Share, guard: Guard) -> None:
+def test_another_share_in_its_place_is_trouble(share: Share, guard: MountGuard) -> None:
     share.root.rename(share.root.parent / "away")
     adopt(Share(share.root).root, share.root / ".imr")
     assert not guard.look()
     assert guard.trouble == "another share is mounted in its place"
 
 
-def test_the_same_share_mounted_again_is_no_trouble(share: Share, guard: Guard, table: MountTable) -> None:
+def test_the_same_share_mounted_again_is_no_trouble(share: Share, guard: MountGuard, table: MountTable) -> None:
     table.mounts = (Mount(2, 0, "/", "ext4"),)
     assert not guard.look()
     assert guard.trouble is None
 
 
-def test_a_marker_that_somebody_removed_is_no_trouble_while_the_folder_is_the_same(share: Share, guard: Guard) -> None:
+def test_a_marker_that_somebody_removed_is_no_trouble_while_the_folder_is_the_same(
+    share: Share, guard: MountGuard
+) -> None:
     (share.root / ".imr" / "share-id").unlink()
     assert not guard.look()
     assert guard.trouble is None
 
 
 def test_a_share_without_an_id_is_trouble_when_it_is_gone(share: Share, table: MountTable) -> None:
-    guard = Guard(str(share.root), None, table)
+    guard = MountGuard(str(share.root), None, table)
     assert not guard.look()
     away = share.root.rename(share.root.parent / "away")
     assert not guard.look()
@@ -96,7 +97,7 @@ def test_a_share_without_an_id_is_trouble_when_it_is_gone(share: Share, table: M
     ],
 )
 def test_a_share_that_does_not_answer_is_trouble(
-    guard: Guard, monkeypatch: pytest.MonkeyPatch, code: int, trouble: str
+    guard: MountGuard, monkeypatch: pytest.MonkeyPatch, code: int, trouble: str
 ) -> None:
     """A stale handle of NFS, a lost connection of FUSE, a broken disk."""
 

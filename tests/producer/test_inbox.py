@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from producer.completing import Completion
-from producer.inbox import MAX_TURN_S, Inbox
-from producer.oldest import path_of
-from producer.watching import Notice
+from producer.discovery.arrival_order import path_of
+from producer.discovery.inbox import MAX_TURN_S, InboxIndex
+from producer.discovery.inotify import FileEvent
+from producer.discovery.stability import CompletionRule
 from tests.producer.doubles import SETTLE_S, Clock, Share
 
 
@@ -20,24 +20,24 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def inbox(share: Share, clock: Clock) -> Inbox:
-    return Inbox(str(share.inbox), Completion("quiet", SETTLE_S), clock)
+def inbox(share: Share, clock: Clock) -> InboxIndex:
+    return InboxIndex(str(share.inbox), CompletionRule("quiet", SETTLE_S), clock)
 
 
-def renamed_in(path: str) -> Notice:
-    return Notice(path, renamed_in=True, is_folder=False)
+def renamed_in(path: str) -> FileEvent:
+    return FileEvent(path, renamed_in=True, is_folder=False)
 
 
-def written(path: str) -> Notice:
-    return Notice(path, renamed_in=False, is_folder=False)
+def written(path: str) -> FileEvent:
+    return FileEvent(path, renamed_in=False, is_folder=False)
 
 
-def find(inbox: Inbox, *paths: str, unannounced: bool = False) -> None:
+def find(inbox: InboxIndex, *paths: str, unannounced: bool = False) -> None:
     """What a scan that meets these files does."""
     inbox.found(paths, unannounced=unannounced)
 
 
-def test_complete_files_are_taken_in_order_of_notice_as_many_as_are_wanted(share: Share, inbox: Inbox) -> None:
+def test_complete_files_are_taken_in_order_of_notice_as_many_as_are_wanted(share: Share, inbox: InboxIndex) -> None:
     for path in ("c", "a", "b"):
         share.write(path)
         inbox.notice(renamed_in(path))
@@ -51,26 +51,32 @@ def test_complete_files_are_taken_in_order_of_notice_as_many_as_are_wanted(share
 
 @pytest.mark.parametrize("notice", [renamed_in, written])
 @pytest.mark.parametrize("path", ["gone", "gone/letter.pdf"])
-def test_a_notice_of_what_is_gone_means_nothing(inbox: Inbox, notice: Callable[[str], Notice], path: str) -> None:
+def test_a_notice_of_what_is_gone_means_nothing(
+    inbox: InboxIndex, notice: Callable[[str], FileEvent], path: str
+) -> None:
     inbox.notice(notice(path))
     assert len(inbox) == 0
 
 
 @pytest.mark.parametrize("path", [".hidden", "x.tmp", ".Trash-1000/files/x.pdf", "upload.part/x.pdf"])
 @pytest.mark.parametrize("notice", [renamed_in, written])
-def test_a_notice_of_junk_means_nothing(share: Share, inbox: Inbox, notice: Callable[[str], Notice], path: str) -> None:
+def test_a_notice_of_junk_means_nothing(
+    share: Share, inbox: InboxIndex, notice: Callable[[str], FileEvent], path: str
+) -> None:
     share.write(path)
     inbox.notice(notice(path))
     assert len(inbox) == 0
 
 
-def test_a_notice_of_a_file_that_is_a_folder_by_now_means_nothing(share: Share, inbox: Inbox) -> None:
+def test_a_notice_of_a_file_that_is_a_folder_by_now_means_nothing(share: Share, inbox: InboxIndex) -> None:
     (share.inbox / "letter.pdf").mkdir()
     inbox.notice(renamed_in("letter.pdf"))
     assert len(inbox) == 0
 
 
-def test_a_complete_file_that_is_gone_when_a_scan_did_not_meet_it_waits_no_longer(share: Share, inbox: Inbox) -> None:
+def test_a_complete_file_that_is_gone_when_a_scan_did_not_meet_it_waits_no_longer(
+    share: Share, inbox: InboxIndex
+) -> None:
     share.write("letter.pdf")
     inbox.notice(renamed_in("letter.pdf"))
     inbox.check(["letter.pdf", "never seen"])
@@ -80,7 +86,7 @@ def test_a_complete_file_that_is_gone_when_a_scan_did_not_meet_it_waits_no_longe
     assert not inbox.has_complete()
 
 
-def test_a_settling_file_that_is_gone_when_a_scan_did_not_meet_it_is_forgotten(share: Share, inbox: Inbox) -> None:
+def test_a_settling_file_that_is_gone_when_a_scan_did_not_meet_it_is_forgotten(share: Share, inbox: InboxIndex) -> None:
     letter = share.write("letter.pdf")
     find(inbox, "letter.pdf")
     assert inbox.paths() == {"letter.pdf"}
@@ -89,7 +95,7 @@ def test_a_settling_file_that_is_gone_when_a_scan_did_not_meet_it_is_forgotten(s
     assert len(inbox) == 0
 
 
-def test_a_scan_does_not_make_a_complete_file_wait_again(share: Share, inbox: Inbox) -> None:
+def test_a_scan_does_not_make_a_complete_file_wait_again(share: Share, inbox: InboxIndex) -> None:
     share.write("letter.pdf")
     inbox.notice(renamed_in("letter.pdf"))
     find(inbox, "letter.pdf")
@@ -99,7 +105,7 @@ def test_a_scan_does_not_make_a_complete_file_wait_again(share: Share, inbox: In
 # --- Files of which events should have told ---------------------------------------------------------------------------
 
 
-def test_a_file_that_settles_without_any_event_was_unannounced(share: Share, inbox: Inbox, clock: Clock) -> None:
+def test_a_file_that_settles_without_any_event_was_unannounced(share: Share, inbox: InboxIndex, clock: Clock) -> None:
     for path in ("told-late.pdf", "silent.pdf", "unexpected.pdf"):
         share.write(path)
     find(inbox, "told-late.pdf", "silent.pdf", unannounced=True)
@@ -111,7 +117,7 @@ def test_a_file_that_settles_without_any_event_was_unannounced(share: Share, inb
     assert sorted(inbox.take(9)) == ["silent.pdf", "told-late.pdf", "unexpected.pdf"]
 
 
-def test_a_file_that_goes_before_it_settles_was_not_unannounced(share: Share, inbox: Inbox, clock: Clock) -> None:
+def test_a_file_that_goes_before_it_settles_was_not_unannounced(share: Share, inbox: InboxIndex, clock: Clock) -> None:
     letter = share.write("letter.pdf")
     find(inbox, "letter.pdf", unannounced=True)
     letter.unlink()
@@ -128,9 +134,9 @@ def test_a_file_that_goes_before_it_settles_was_not_unannounced(share: Share, in
 
 
 def test_notices_beyond_the_limit_are_left_to_the_scan(
-    share: Share, inbox: Inbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    share: Share, inbox: InboxIndex, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producer.inbox.MAX_KNOWN", 2)
+    monkeypatch.setattr("producer.discovery.inbox.MAX_KNOWN", 2)
     for path in ("a", "b", "c"):
         share.write(path)
         inbox.notice(renamed_in(path))
@@ -146,14 +152,14 @@ def test_notices_beyond_the_limit_are_left_to_the_scan(
     assert list(inbox.take(1)) == ["c"], "of a file that is known more can be told"
 
 
-def test_a_file_that_could_not_be_claimed_is_no_sign_of_a_deaf_watch(inbox: Inbox, clock: Clock) -> None:
+def test_a_file_that_could_not_be_claimed_is_no_sign_of_a_deaf_watch(inbox: InboxIndex, clock: Clock) -> None:
     assert inbox.gave_up_s < 0
     inbox.give_up()
     assert inbox.gave_up_s == clock.now_s
 
 
 def test_a_file_replaced_by_another_after_it_was_complete_settles_anew(
-    share: Share, inbox: Inbox, clock: Clock
+    share: Share, inbox: InboxIndex, clock: Clock
 ) -> None:
     share.write("letter.pdf")
     inbox.notice(renamed_in("letter.pdf"))
@@ -170,7 +176,7 @@ def test_a_file_replaced_by_another_after_it_was_complete_settles_anew(
 
 
 def test_what_is_noticed_while_a_scan_catches_up_has_its_turn_behind_what_that_finds(
-    share: Share, inbox: Inbox, clock: Clock
+    share: Share, inbox: InboxIndex, clock: Clock
 ) -> None:
     inbox.fall_behind()
     inbox.begin_to_catch_up()
@@ -187,7 +193,7 @@ def test_what_is_noticed_while_a_scan_catches_up_has_its_turn_behind_what_that_f
 
 
 def test_what_a_scan_found_settles_in_its_turn_although_an_event_tells_that_it_is_complete(
-    share: Share, inbox: Inbox, clock: Clock
+    share: Share, inbox: InboxIndex, clock: Clock
 ) -> None:
     inbox.fall_behind()
     for path in ("old", "young"):
@@ -200,7 +206,7 @@ def test_what_a_scan_found_settles_in_its_turn_although_an_event_tells_that_it_i
     assert list(inbox.take(2)) == ["old", "young"]
 
 
-def test_what_is_held_is_dropped_when_the_scan_left_others_out(share: Share, inbox: Inbox) -> None:
+def test_what_is_held_is_dropped_when_the_scan_left_others_out(share: Share, inbox: InboxIndex) -> None:
     inbox.fall_behind()
     inbox.begin_to_catch_up()
     share.write("young")
@@ -210,9 +216,9 @@ def test_what_is_held_is_dropped_when_the_scan_left_others_out(share: Share, inb
 
 
 def test_more_than_may_be_held_are_left_to_another_scan(
-    share: Share, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+    share: Share, inbox: InboxIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producer.inbox.MAX_HELD", 2)
+    monkeypatch.setattr("producer.discovery.inbox.MAX_HELD", 2)
     inbox.fall_behind()
     inbox.begin_to_catch_up()
     for path in ("a", "b", "c"):
@@ -223,7 +229,7 @@ def test_more_than_may_be_held_are_left_to_another_scan(
     assert inbox.has_backlog
 
 
-def test_a_loss_while_a_scan_catches_up_is_left_to_another_scan(share: Share, inbox: Inbox) -> None:
+def test_a_loss_while_a_scan_catches_up_is_left_to_another_scan(share: Share, inbox: InboxIndex) -> None:
     inbox.fall_behind()
     inbox.begin_to_catch_up()
     inbox.fall_behind()
@@ -233,7 +239,7 @@ def test_a_loss_while_a_scan_catches_up_is_left_to_another_scan(share: Share, in
 
 
 def test_letters_do_not_wait_for_a_quiet_time_that_is_long(share: Share, clock: Clock) -> None:
-    inbox = Inbox(str(share.inbox), Completion("renamed", MAX_TURN_S + 1), clock)
+    inbox = InboxIndex(str(share.inbox), CompletionRule("renamed", MAX_TURN_S + 1), clock)
     inbox.fall_behind()
     inbox.begin_to_catch_up()
     share.write("old")
@@ -243,7 +249,7 @@ def test_letters_do_not_wait_for_a_quiet_time_that_is_long(share: Share, clock: 
     assert inbox.has_complete()
 
 
-def test_the_first_file_that_was_passed_over_since_a_scan_began_is_kept(share: Share, inbox: Inbox) -> None:
+def test_the_first_file_that_was_passed_over_since_a_scan_began_is_kept(share: Share, inbox: InboxIndex) -> None:
     inbox.fall_behind()
     for path in ("before", "written", "first", "second"):
         share.write(path)

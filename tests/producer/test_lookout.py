@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from watchdog.observers import inotify_c
 
-from producer.lookout import UNANNOUNCED_REST_S, Cause, Lookout
-from producer.mount_table import MountTable
-from producer.waking import Wake
-from producer.watching import LOST, Watcher
+from producer.discovery.inotify import OVERFLOW, Watcher
+from producer.discovery.mount_guard import MountTable
+from producer.discovery.watch_health import UNANNOUNCED_REST_S, Cause, WatchSupervisor
+from producer.wake import Wake
 from tests.producer.doubles import Clock, Share
 from tests.support.waiting import eventually
 from worker.adapters.share.mounts import Mount
@@ -35,8 +35,8 @@ def table() -> Iterator[MountTable]:
 @contextmanager
 def looking_out(
     share: Share, table: MountTable, *, wanted: Watch = "auto", canary: bool = False, clock: Clock | None = None
-) -> Iterator[Lookout]:
-    lookout = Lookout(str(share.inbox), Wake(), wanted, table, clock or Clock(), with_canary=canary)
+) -> Iterator[WatchSupervisor]:
+    lookout = WatchSupervisor(str(share.inbox), Wake(), wanted, table, clock or Clock(), with_canary=canary)
     try:
         yield lookout
     finally:
@@ -44,13 +44,13 @@ def looking_out(
 
 
 @pytest.fixture
-def lookout(share: Share, table: MountTable) -> Iterator[Lookout]:
+def lookout(share: Share, table: MountTable) -> Iterator[WatchSupervisor]:
     with looking_out(share, table) as lookout:
         assert lookout.look(0), "a scan is due once there is a watch"
         yield lookout
 
 
-def is_noticed(lookout: Lookout, cause: Cause) -> None:
+def is_noticed(lookout: WatchSupervisor, cause: Cause) -> None:
     """The sign is seen, a scan is due, and it is counted once."""
     before = lookout.repairs[cause]
 
@@ -63,7 +63,7 @@ def is_noticed(lookout: Lookout, cause: Cause) -> None:
     assert lookout.repairs[cause] == before + 1
 
 
-def works_again(lookout: Lookout, share: Share) -> None:
+def works_again(lookout: WatchSupervisor, share: Share) -> None:
     assert lookout.is_watching()
     assert not lookout.look(0), "one scan is enough"
     name = f"{os.urandom(4).hex()}.pdf"
@@ -71,14 +71,14 @@ def works_again(lookout: Lookout, share: Share) -> None:
     eventually(lambda: [one for one in lookout.take() if one.path == name], f"a notice of {name}")
 
 
-def test_a_healthy_watch_needs_nothing(share: Share, lookout: Lookout) -> None:
+def test_a_healthy_watch_needs_nothing(share: Share, lookout: WatchSupervisor) -> None:
     share.write("a/b/letter.pdf")
     assert not any(lookout.look(0) for _ in range(100))
     assert lookout.repairs == {}
     works_again(lookout, share)
 
 
-def test_an_inbox_removed_and_made_again(share: Share, lookout: Lookout) -> None:
+def test_an_inbox_removed_and_made_again(share: Share, lookout: WatchSupervisor) -> None:
     share.inbox.rmdir()
     is_noticed(lookout, "root")
     assert not lookout.is_watching()
@@ -89,7 +89,7 @@ def test_an_inbox_removed_and_made_again(share: Share, lookout: Lookout) -> None
 
 
 def test_an_inbox_renamed_away_and_replaced_breaks_the_watch_although_its_threads_live(
-    share: Share, lookout: Lookout
+    share: Share, lookout: WatchSupervisor
 ) -> None:
     share.inbox.rename(share.root / "inbox-of-yesterday")
     share.inbox.mkdir()
@@ -97,7 +97,7 @@ def test_an_inbox_renamed_away_and_replaced_breaks_the_watch_although_its_thread
     works_again(lookout, share)
 
 
-def test_a_thread_that_dies_breaks_the_watch(share: Share, lookout: Lookout) -> None:
+def test_a_thread_that_dies_breaks_the_watch(share: Share, lookout: WatchSupervisor) -> None:
     assert lookout._watcher is not None
     lookout._watcher.reader.stop()
     is_noticed(lookout, "thread")
@@ -105,7 +105,9 @@ def test_a_thread_that_dies_breaks_the_watch(share: Share, lookout: Lookout) -> 
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_thread_that_fails_breaks_the_watch(share: Share, lookout: Lookout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_that_fails_breaks_the_watch(
+    share: Share, lookout: WatchSupervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert lookout._watcher is not None
     monkeypatch.setattr(lookout._watcher.notices, "_waiting", None)
     share.drop("letter.pdf")
@@ -114,7 +116,7 @@ def test_a_thread_that_fails_breaks_the_watch(share: Share, lookout: Lookout, mo
 
 
 def test_another_mount_under_the_same_folder_breaks_the_watch(
-    share: Share, lookout: Lookout, table: MountTable
+    share: Share, lookout: WatchSupervisor, table: MountTable
 ) -> None:
     """A share unmounted and mounted again can have the same device and inode: the old watch is dead all the same."""
     table.mounts, table.version = (Mount(2, 0, "/", "ext4"),), 2
@@ -122,19 +124,19 @@ def test_another_mount_under_the_same_folder_breaks_the_watch(
     works_again(lookout, share)
 
 
-OVERFLOW = inotify_c.InotifyEvent(inotify_c.WatchDescriptor(-1), inotify_c.InotifyConstants.IN_Q_OVERFLOW, 0, b"")
+QUEUE_OVERFLOW = inotify_c.InotifyEvent(inotify_c.WatchDescriptor(-1), inotify_c.InotifyConstants.IN_Q_OVERFLOW, 0, b"")
 
 
 def test_a_queue_that_overflowed_is_counted_and_folders_made_meanwhile_are_watched(
-    share: Share, lookout: Lookout
+    share: Share, lookout: WatchSupervisor
 ) -> None:
     share.write("clinic/letter.pdf")
     assert lookout._watcher is not None
     watcher = lookout._watcher
-    watcher.reader.handle_event(OVERFLOW)
+    watcher.reader.handle_event(QUEUE_OVERFLOW)
     assert not lookout.look(0), "its notice is the reason for a scan"
     assert lookout.repairs == {"overflow": 1}
-    assert LOST in lookout.take()
+    assert OVERFLOW in lookout.take()
     assert lookout._watcher is watcher, "it is whole again without a new one"
     share.drop("clinic/after.pdf")
     eventually(lambda: [one for one in lookout.take() if one.path == "clinic/after.pdf"], "a notice of after.pdf")
@@ -160,7 +162,7 @@ def test_a_canary_that_an_overflow_swallowed_says_nothing(share: Share, table: M
         assert lookout._watcher is not None
         lookout.look(0)
         swallowed = lookout._canary
-        lookout._watcher.reader.handle_event(OVERFLOW)
+        lookout._watcher.reader.handle_event(QUEUE_OVERFLOW)
         lookout.look(0)
         assert lookout._canary is not swallowed
 
@@ -212,7 +214,7 @@ def test_events_are_relied_on_since_the_last_loss(share: Share, table: MountTabl
         assert lookout.blind_s() == 1000.0
         clock.advance(5)
         assert lookout._watcher is not None
-        lookout._watcher.reader.handle_event(OVERFLOW)
+        lookout._watcher.reader.handle_event(QUEUE_OVERFLOW)
         lookout.look(0)
         assert lookout.blind_s() == 1005.0
         lookout.close()
@@ -237,7 +239,7 @@ def test_where_events_cannot_be_relied_on_there_is_no_watch(
 
 
 def test_a_file_system_that_is_replaced_by_another_is_watched_its_way(
-    share: Share, lookout: Lookout, table: MountTable
+    share: Share, lookout: WatchSupervisor, table: MountTable
 ) -> None:
     table.mounts, table.version = (Mount(2, 0, "/", "cifs"),), 2
     assert not lookout.look(0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.oldest import Oldest, path_of, rank_of
+from producer.discovery.arrival_order import OldestFiles, path_of, rank_of
 
 FILES = st.dictionaries(st.text("abc", min_size=1, max_size=4), st.integers(0, 9), max_size=300)
 
@@ -16,13 +16,13 @@ def in_turn(times: dict[str, int]) -> list[str]:
     return sorted(times, key=lambda path: (times[path], path))
 
 
-def picked_of(oldest: Oldest, most: int | None = None) -> list[str]:
+def picked_of(oldest: OldestFiles, most: int | None = None) -> list[str]:
     return [path_of(rank) for rank in oldest.take(most)]
 
 
 @given(FILES, st.integers(1, 70))
 def test_the_oldest_are_picked_in_order_and_the_others_counted(times: dict[str, int], room: int) -> None:
-    oldest = Oldest(room)
+    oldest = OldestFiles(room)
     for path, ctime_ns in times.items():
         oldest.add(path, ctime_ns)
     assert picked_of(oldest) == in_turn(times)[:room]
@@ -35,7 +35,7 @@ def test_going_on_behind_the_last_one_picks_each_file_once_in_turn(times: dict[s
     seen: list[str] = []
     behind = None
     for _ in range(len(times) + 1):
-        oldest = Oldest(room, behind)
+        oldest = OldestFiles(room, behind)
         for path, ctime_ns in times.items():
             oldest.add(path, ctime_ns)
         picked = oldest.take()
@@ -47,7 +47,7 @@ def test_going_on_behind_the_last_one_picks_each_file_once_in_turn(times: dict[s
 
 
 def test_files_without_number_take_little_more_room_than_is_there() -> None:
-    oldest = Oldest(100)
+    oldest = OldestFiles(100)
     for number in range(100_000):
         oldest.add(f"{number}", 100_000 - number)
         assert len(oldest._ranks) <= 100 + 100 // 8 + 64
@@ -55,7 +55,7 @@ def test_files_without_number_take_little_more_room_than_is_there() -> None:
 
 
 def test_a_part_is_taken_and_the_rest_competes_on() -> None:
-    oldest = Oldest(3)
+    oldest = OldestFiles(3)
     for number in (5, 3, 4):
         oldest.add(f"{number}", number)
     assert picked_of(oldest, 1) == ["3"]
@@ -66,7 +66,7 @@ def test_a_part_is_taken_and_the_rest_competes_on() -> None:
 
 
 def test_without_room_nothing_is_picked_and_all_is_counted() -> None:
-    oldest = Oldest(0)
+    oldest = OldestFiles(0)
     for number in range(1000):
         oldest.add(f"{number}", number)
     assert oldest.take() == []

@@ -58,9 +58,9 @@ def quiet_site(site: Site) -> Site:
 
 @pytest.fixture
 def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producer.inbox.MAX_KNOWN", 50)
-    monkeypatch.setattr("producer.inbox.MAX_HELD", 40)
-    monkeypatch.setattr("producer.scanning.MAX_PICKED", 100)
+    monkeypatch.setattr("producer.discovery.inbox.MAX_KNOWN", 50)
+    monkeypatch.setattr("producer.discovery.inbox.MAX_HELD", 40)
+    monkeypatch.setattr("producer.discovery.scanner.MAX_PICKED", 100)
 
 
 def test_what_is_told_after_a_loss_waits_for_what_was_lost(quiet_site: Site) -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.pacing import MOST_OF_THE_TIME, Pace
+from producer.policy import MOST_OF_THE_TIME, ScanInterval
 
-PACE = Pace(shortest_s=5.0, longest_s=30.0)
+PACE = ScanInterval(shortest_s=5.0, longest_s=30.0)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_find_makes_scans_frequent_and_nothing_or_cost_makes_them_rare(
 
 
 def test_the_longest_interval_is_never_below_the_shortest() -> None:
-    assert Pace(shortest_s=60.0, longest_s=30.0).next_s(60.0, busy_s=0.0, found=0) == 60.0
+    assert ScanInterval(shortest_s=60.0, longest_s=30.0).next_s(60.0, busy_s=0.0, found=0) == 60.0
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6, allow_nan=False), st.integers(0, 10**6))))

@@ -9,9 +9,9 @@ import shutil
 import pytest
 import redis
 
-from producer.enqueueing import Outbox
-from producer.pausing import Pauses
-from producer.reaping import SHALLOW_MESSAGES, Reaper, RedisLeases, Standing, claimed_work
+from producer.dispatch import Outbox
+from producer.policy import RetryBackoff
+from producer.reaper import SHALLOW_MESSAGES, Reaper, RedisLeases, Standing, claimed_work
 from tests.producer.doubles import HINT_TIMEOUT_S, Clock, Leased, Queue, Share
 from tests.support.servers import Server
 from worker.contract.claim_ids import new_claim_id
@@ -31,7 +31,7 @@ class Site:
             outbox=self.outbox,
             hints=self.queue,
             leases=self.leases,
-            pauses=Pauses(HINT_TIMEOUT_S, LONGEST_S),
+            pauses=RetryBackoff(HINT_TIMEOUT_S, LONGEST_S),
             monotonic_s=self.clock,
             wall_clock_ms=self.wall_clock_ms,
         )
@@ -147,7 +147,7 @@ def test_pauses_end_when_the_cause_is_seen_to_be_gone(reaping: Site, cause: str)
 
 
 def test_claims_that_failed_together_are_not_tried_together_for_ever() -> None:
-    pauses = Pauses(HINT_TIMEOUT_S, LONGEST_S)
+    pauses = RetryBackoff(HINT_TIMEOUT_S, LONGEST_S)
     after = {pauses.after(9, new_claim_id(number), given_back=True) for number in range(200)}
     assert len(after) > 50
     assert 0.75 * LONGEST_S <= min(after) <= max(after) <= LONGEST_S
@@ -155,7 +155,7 @@ def test_claims_that_failed_together_are_not_tried_together_for_ever() -> None:
 
 @pytest.mark.parametrize("longest_s", [0.1, 5.0, 10_000.0])
 def test_no_pause_is_longer_than_the_longest_or_the_first(longest_s: float) -> None:
-    pauses = Pauses(HINT_TIMEOUT_S, longest_s)
+    pauses = RetryBackoff(HINT_TIMEOUT_S, longest_s)
     for times in (1, 2, 5, 100, 10_000):
         assert pauses.after(times, new_claim_id(1), given_back=True) <= max(longest_s, 1.0)
         assert pauses.after(times, new_claim_id(1), given_back=False) <= max(longest_s, HINT_TIMEOUT_S)

@@ -14,8 +14,8 @@ import orjson
 import pytest
 import redis
 
-from producer.noticing import Manner
-from producer.reaping import RedisLeases
+from producer.discovery.discovery import DiscoverySettings
+from producer.reaper import RedisLeases
 from producer.reporting import RedisGauges
 from producer.service import Producer, Timing
 from tests.producer.doubles import LIMITS, Share
@@ -25,7 +25,7 @@ from worker.adapters.celery.client import HintSender, make_app
 from worker.contract.names import Keys
 
 QUIET_S = 0.4
-MANNER = Manner(watch="events", settle_s=QUIET_S, scan_s=0.5, max_scan_s=0.5)
+MANNER = DiscoverySettings(watch="events", settle_s=QUIET_S, scan_s=0.5, max_scan_s=0.5)
 RARE = replace(MANNER, scan_s=600.0, max_scan_s=600.0)
 """Scans are too rare to find anything: what is claimed was told by an event."""
 
@@ -40,7 +40,7 @@ def wall_clock_ms() -> int:
 class Running:
     """A producer in a thread of its own, and its queue."""
 
-    def __init__(self, share: Share, server: Server, manner: Manner) -> None:
+    def __init__(self, share: Share, server: Server, manner: DiscoverySettings) -> None:
         self.client, keys = server.client(), Keys("imr")
         self._hints = HintSender(make_app(server.url, "imr"))
         gauges = RedisGauges(
@@ -93,7 +93,7 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(share: Share, server: Server, manner: Manner) -> Iterator[Running]:
+def running(share: Share, server: Server, manner: DiscoverySettings) -> Iterator[Running]:
     one = Running(share, server, manner)
     try:
         one.start()

@@ -13,20 +13,20 @@ from typing import cast
 
 import pytest
 
-from producer import scanning
-from producer.canary import CANARY_PREFIX
-from producer.completing import Completion
-from producer.handing_over import SLICE_S
-from producer.inbox import MAX_KNOWN, Inbox
-from producer.oldest import rank_of
-from producer.pacing import Pace
-from producer.scanning import HARVEST_LETTERS, PAUSE_S, Scanner
-from producer.watching import Notice
+from producer.discovery import scanner
+from producer.discovery.arrival_order import rank_of
+from producer.discovery.backlog import SLICE_S
+from producer.discovery.inbox import MAX_KNOWN, InboxIndex
+from producer.discovery.inotify import FileEvent
+from producer.discovery.scanner import HARVEST_LETTERS, PAUSE_S, Scanner
+from producer.discovery.stability import CompletionRule
+from producer.policy import ScanInterval
 from tests.producer.doubles import Clock, Share
-from worker.adapters.share.file_sample import Sample
+from worker.adapters.share.file_sample import FileSample
 from worker.adapters.share.walk import Met
+from worker.contract.filenames import CANARY_PREFIX
 
-PACE = Pace(shortest_s=5.0, longest_s=30.0)
+PACE = ScanInterval(shortest_s=5.0, longest_s=30.0)
 TOLD, BLIND = float("-inf"), float("inf")
 
 
@@ -50,7 +50,7 @@ class Site:
     blind_s: float = BLIND
 
     def __post_init__(self) -> None:
-        self.inbox = Inbox(str(self.share.inbox), Completion("quiet", 2.0), self.clock)
+        self.inbox = InboxIndex(str(self.share.inbox), CompletionRule("quiet", 2.0), self.clock)
         self.scanner = Scanner(str(self.share.inbox), self.inbox, PACE, self.clock, lambda: self.blind_s)
 
     def scan(self) -> int:
@@ -150,7 +150,7 @@ def test_folders_alone_make_slices_too(site: Site) -> None:
 def test_what_a_slow_scan_has_found_so_far_is_used_before_it_ends(site: Site) -> None:
     for number in range(200):
         site.share.write(f"{number}.pdf")
-    site.clock.tick_s = scanning.HARVEST_S
+    site.clock.tick_s = scanner.HARVEST_S
     site.scanner.work()
     assert site.scanner._round is not None, "it is under way"
     assert 0 < len(site.inbox) < 200
@@ -166,7 +166,7 @@ def test_what_was_found_so_far_waits_for_the_end_of_the_scan_while_there_are_let
     assert site.inbox.has_complete()
     for number in range(200):
         site.share.write(f"{number}.pdf")
-    site.clock.tick_s = scanning.HARVEST_S
+    site.clock.tick_s = scanner.HARVEST_S
     site.scanner.request()
     for _ in range(3):
         site.scanner.work()
@@ -175,9 +175,9 @@ def test_what_was_found_so_far_waits_for_the_end_of_the_scan_while_there_are_let
 
 
 def test_of_what_was_found_so_far_the_oldest_are_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scanning, "Walk", Crowd)
+    monkeypatch.setattr(scanner, "Walk", Crowd)
     monkeypatch.setattr(site.inbox, "sample", sample_in_crowd)
-    site.clock.tick_s = scanning.HARVEST_S
+    site.clock.tick_s = scanner.HARVEST_S
     site.scanner.work()
     met = site.scanner._round.walk.entries  # type: ignore[union-attr]
     youngest = Crowd.files - met + 1
@@ -209,7 +209,7 @@ def test_a_folder_that_is_gone_or_is_none_by_now_means_nothing(site: Site, folde
 def test_more_folders_than_are_kept_are_one_scan_of_all(site: Site) -> None:
     site.finish()
     site.share.write("a/letter.pdf")
-    for number in range(scanning.MAX_FOLDERS + 1):
+    for number in range(scanner.MAX_FOLDERS + 1):
         site.scanner.look_into(f"{number}")
     site.finish()
     assert site.inbox.paths() == {"a/letter.pdf"}
@@ -303,8 +303,8 @@ def test_what_was_left_out_before_need_not_have_been_told_again(site: Site, smal
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> int:
     """No more than so many files are known at a time."""
-    monkeypatch.setattr("producer.inbox.MAX_KNOWN", 10)
-    monkeypatch.setattr(scanning, "MAX_PICKED", 10)
+    monkeypatch.setattr("producer.discovery.inbox.MAX_KNOWN", 10)
+    monkeypatch.setattr(scanner, "MAX_PICKED", 10)
     return 10
 
 
@@ -342,7 +342,7 @@ def test_of_files_that_come_while_it_scans_the_next_scan_picks_those_that_may_no
         site.share.drop(name)
     site.inbox.fall_behind()
     site.scanner._handing_over.begin()
-    site.inbox.notice(Notice("met.pdf", renamed_in=True, is_folder=False))
+    site.inbox.notice(FileEvent("met.pdf", renamed_in=True, is_folder=False))
     site.inbox.fall_behind()
     ranks = [rank_of(name, (site.share.inbox / name).stat().st_ctime_ns) for name in ("before.pdf", "met.pdf")]
     later = rank_of("later.pdf", 2**62)
@@ -411,14 +411,14 @@ class Crowd:
             yield Met(entry.name, cast("os.DirEntry[str]", entry), is_folder=False)
 
 
-def sample_in_crowd(path: str) -> Sample:
-    return Sample(1, 0, int(path.removesuffix(".pdf")), 1, 1)
+def sample_in_crowd(path: str) -> FileSample:
+    return FileSample(1, 0, int(path.removesuffix(".pdf")), 1, 1)
 
 
 def test_as_many_files_as_there_may_be_take_no_more_room_than_may_be_picked(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scanning, "Walk", Crowd)
+    monkeypatch.setattr(scanner, "Walk", Crowd)
     monkeypatch.setattr(site.inbox, "sample", sample_in_crowd)
     site.clock.tick_s = SLICE_S / 1000  # a slice is some 32,000 files
     assert site.scan() > 3
@@ -432,8 +432,8 @@ def test_as_many_files_as_there_may_be_take_no_more_room_than_may_be_picked(
 
 
 def test_a_crowd_beyond_all_bounds_ends_the_scan_with_an_alarm(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scanning, "Walk", Crowd)
-    monkeypatch.setattr(scanning, "MAX_ENTRIES", 1000)
+    monkeypatch.setattr(scanner, "Walk", Crowd)
+    monkeypatch.setattr(scanner, "MAX_ENTRIES", 1000)
     site.scan()
     assert site.scanner.tally.entries == 1000
     assert site.scanner.trouble == "the inbox holds more than 1,000 files: not all are looked at"

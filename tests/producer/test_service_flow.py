@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from producer.admission import Limits
-from producer.enqueueing import PDF_WORK
-from producer.intake import HELD_POLL_MAX_S, OPEN_POLL_S, STEP_LETTERS
+from producer.claim import HELD_POLL_MAX_S, OPEN_POLL_S, STEP_LETTERS
+from producer.dispatch import PDF_WORK
+from producer.policy import AdmissionLimits
 from producer.service import REPORT_S
 from tests.producer.doubles import HINT_TIMEOUT_S, LIMITS, REAP_S, SCAN_S, SETTLE_S, Site
 from tests.producer.stepping import quietly, started, step_after, step_until
@@ -65,7 +65,7 @@ def test_a_pause_is_honoured_within_seconds_and_what_is_claimed_goes_on(site: Si
 
 
 def test_no_more_is_claimed_than_the_limit_and_more_when_workers_are_done(site: Site) -> None:
-    site.limits = Limits(max_claimed_letters=3, min_free_disk_bytes=0, max_redis_memory_percent=90)
+    site.limits = AdmissionLimits(max_claimed_letters=3, min_free_disk_bytes=0, max_redis_memory_percent=90)
     for number in range(5):
         site.share.write(f"{number}.pdf")
     producer = started(site)
@@ -93,7 +93,7 @@ def test_hints_of_a_flood_go_out_while_it_is_still_being_claimed(site: Site) -> 
 
 
 def test_a_full_folder_that_takes_long_to_look_at_is_looked_at_less_often(site: Site) -> None:
-    site.limits = Limits(max_claimed_letters=1, min_free_disk_bytes=0, max_redis_memory_percent=90)
+    site.limits = AdmissionLimits(max_claimed_letters=1, min_free_disk_bytes=0, max_redis_memory_percent=90)
     site.dials.clock, site.dials.load_takes_s = site.clock, 0.2
     for number in range(2):
         site.share.write(f"{number}.pdf")
@@ -135,7 +135,7 @@ def test_a_claimed_folder_that_is_gone_holds_until_it_is_back(site: Site) -> Non
 
 def test_a_hold_is_over_when_its_letters_are_gone(site: Site) -> None:
     site.dials.free_disk_bytes = 0
-    site.limits = Limits(LIMITS.max_claimed_letters, 1, 90)
+    site.limits = AdmissionLimits(LIMITS.max_claimed_letters, 1, 90)
     letter = site.share.write("letter.pdf")
     producer = started(site)
     quietly(site, producer, SCAN_S)

@@ -9,8 +9,8 @@ import shutil
 
 import pytest
 
-from producer import lookout
-from producer.lookout import SIGNS_S
+from producer.discovery import watch_health
+from producer.discovery.watch_health import SIGNS_S
 from producer.service import REPORT_S
 from tests.producer.doubles import HINT_TIMEOUT_S, REAP_S, SCAN_S, SETTLE_S, Share, Site
 from tests.producer.stepping import known_to, quietly, started, step_after, step_until
@@ -23,7 +23,7 @@ def unwatchable(*_: object, **__: object) -> None:
 
 def test_without_a_watch_the_scan_alone_works(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(lookout, "Watcher", unwatchable)
+        patch.setattr(watch_health, "Watcher", unwatchable)
         producer = started(site)
         site.share.drop("letter.pdf")
         quietly(site, producer, SCAN_S + SETTLE_S)

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.settling import Settling
-from worker.adapters.share.file_sample import Sample
+from producer.discovery.stability import StabilityTracker
+from worker.adapters.share.file_sample import FileSample
 
 QUIET_S = 2.0
 U64, S64, U32 = st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**32 - 1)
-FIRST = Sample(size_bytes=10, mtime_ns=1, ctime_ns=1, inode=7, links=1)
+FIRST = FileSample(size_bytes=10, mtime_ns=1, ctime_ns=1, inode=7, links=1)
 
 
 @pytest.mark.parametrize(
@@ -19,14 +19,14 @@ FIRST = Sample(size_bytes=10, mtime_ns=1, ctime_ns=1, inode=7, links=1)
     [(0.0, False), (1.999, False), (2.0, True), (2.001, True), (3600.0, True)],
 )
 def test_a_file_that_looks_the_same_is_complete_after_the_quiet_time(seconds_later: float, is_complete: bool) -> None:
-    settling = Settling(QUIET_S)
+    settling = StabilityTracker(QUIET_S)
     assert not settling.observe("x", FIRST, 100.0)
     assert settling.observe("x", FIRST, 100.0 + seconds_later) is is_complete
 
 
 @pytest.mark.parametrize("field", ["size_bytes", "mtime_ns", "ctime_ns", "inode", "links"])
 def test_any_difference_begins_the_quiet_time_anew(field: str) -> None:
-    settling = Settling(QUIET_S)
+    settling = StabilityTracker(QUIET_S)
     settling.observe("x", FIRST, 0.0)
     changed = FIRST._replace(**{field: getattr(FIRST, field) + 1})
     assert not settling.observe("x", changed, 2.0)
@@ -40,26 +40,26 @@ def test_any_difference_begins_the_quiet_time_anew(field: str) -> None:
     ids=["1970", "before 1970", "past", "future", "the latest that a file can have", "the earliest"],
 )
 def test_what_the_clock_of_the_file_server_says_is_irrelevant(clock_ns: int) -> None:
-    settling, sample = Settling(QUIET_S), FIRST._replace(mtime_ns=clock_ns, ctime_ns=clock_ns)
+    settling, sample = StabilityTracker(QUIET_S), FIRST._replace(mtime_ns=clock_ns, ctime_ns=clock_ns)
     assert not settling.observe("x", sample, 50.0)
     assert settling.observe("x", sample, 52.0)
 
 
 def test_a_pre_sized_file_that_is_filled_later_is_not_complete_before() -> None:
     """Its size never changes; its times do."""
-    settling = Settling(QUIET_S)
+    settling = StabilityTracker(QUIET_S)
     for second in range(10):
         assert not settling.observe("x", FIRST._replace(mtime_ns=second), float(second))
     assert settling.observe("x", FIRST._replace(mtime_ns=9), 11.0)
 
 
 def test_a_file_that_keeps_changing_is_never_complete() -> None:
-    settling = Settling(QUIET_S)
+    settling = StabilityTracker(QUIET_S)
     assert not any(settling.observe("x", FIRST._replace(size_bytes=size), size * 1.9) for size in range(1000))
 
 
 def test_a_forgotten_file_begins_from_nothing() -> None:
-    settling = Settling(QUIET_S)
+    settling = StabilityTracker(QUIET_S)
     settling.observe("x", FIRST, 0.0)
     settling.forget("x")
     settling.forget("never seen")
@@ -67,13 +67,13 @@ def test_a_forgotten_file_begins_from_nothing() -> None:
     assert not settling.observe("x", FIRST, 5.0)
 
 
-@given(st.builds(Sample, U64, S64, S64, U64, U32), st.builds(Sample, U64, S64, S64, U64, U32))
-def test_what_is_kept_of_samples_differs_when_they_do(one: Sample, other: Sample) -> None:
+@given(st.builds(FileSample, U64, S64, S64, U64, U32), st.builds(FileSample, U64, S64, S64, U64, U32))
+def test_what_is_kept_of_samples_differs_when_they_do(one: FileSample, other: FileSample) -> None:
     assert (one.looks == other.looks) == (one == other)
 
 
 def test_what_is_due_comes_longest_quiet_first_and_then_as_it_was_observed() -> None:
-    settling = Settling(QUIET_S)
+    settling = StabilityTracker(QUIET_S)
     settling.observe("late", FIRST, 0.5)
     for path, since_s in {"first": 1.0, "b": 2.0, "a": 2.0}.items():
         settling.observe(path, FIRST, since_s)
@@ -87,7 +87,7 @@ def test_what_is_due_comes_longest_quiet_first_and_then_as_it_was_observed() -> 
 
 
 def test_the_next_file_is_due_when_the_longest_quiet_one_is() -> None:
-    settling = Settling(QUIET_S)
+    settling = StabilityTracker(QUIET_S)
     assert settling.next_due_s() is None
     settling.observe("x", FIRST, 10.0)
     settling.observe("y", FIRST, 11.0)
@@ -101,7 +101,7 @@ def test_the_next_file_is_due_when_the_longest_quiet_one_is() -> None:
 )
 def test_complete_means_one_look_and_no_other_for_the_whole_quiet_time(looks: list[tuple[str, int, float]]) -> None:
     """Against the rule said plainly: over the whole history, since when has this file looked as it looks now?"""
-    settling, now_s = Settling(QUIET_S), 0.0
+    settling, now_s = StabilityTracker(QUIET_S), 0.0
     history: dict[str, list[tuple[float, int]]] = {}
     for path, look, wait_s in looks:
         now_s += wait_s

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from producer.waking import Wake
+from producer.wake import Wake
 
 LONG_S = 30.0
 

@@ -12,22 +12,22 @@ from contextlib import contextmanager
 import pytest
 from watchdog.observers import inotify_c
 
-from producer.waking import Wake
-from producer.watching import LOST, MAX_NOTICES, Notice, Notices, Watcher
+from producer.discovery.inotify import MAX_NOTICES, OVERFLOW, EventBuffer, FileEvent, Watcher
+from producer.wake import Wake
 from tests.producer.doubles import Share
 from tests.support.waiting import eventually
 
-See = Callable[[str], list[Notice]]
-OVERFLOW = inotify_c.InotifyEvent(inotify_c.WatchDescriptor(-1), inotify_c.InotifyConstants.IN_Q_OVERFLOW, 0, b"")
+See = Callable[[str], list[FileEvent]]
+QUEUE_OVERFLOW = inotify_c.InotifyEvent(inotify_c.WatchDescriptor(-1), inotify_c.InotifyConstants.IN_Q_OVERFLOW, 0, b"")
 
 
 @contextmanager
 def watched(share: Share) -> Iterator[See]:
     """Everything noticed so far, once a notice of the named path is among it."""
-    watcher, noticed = Watcher(str(share.inbox), Wake()), list[Notice]()
+    watcher, noticed = Watcher(str(share.inbox), Wake()), list[FileEvent]()
 
-    def see(path: str) -> list[Notice]:
-        def look() -> list[Notice]:
+    def see(path: str) -> list[FileEvent]:
+        def look() -> list[FileEvent]:
             noticed.extend(watcher.take())
             return noticed if any(one.path == path for one in noticed) else []
 
@@ -39,7 +39,7 @@ def watched(share: Share) -> Iterator[See]:
         watcher.close()
 
 
-def of(notices: list[Notice], path: str) -> set[tuple[bool, bool]]:
+def of(notices: list[FileEvent], path: str) -> set[tuple[bool, bool]]:
     """(renamed in, is a folder) of each notice of that path."""
     return {(one.renamed_in, one.is_folder) for one in notices if one.path == path}
 
@@ -198,21 +198,21 @@ def test_neither_logs_nor_warnings_show_names(
 
 @pytest.mark.parametrize("path", [b"/s/inbox", b"/s/inbox-of-others/x", b"/elsewhere/\xff", b""], ids=repr)
 def test_an_event_that_concerns_nothing_in_the_inbox_gives_no_notice(path: bytes) -> None:
-    notices = Notices("/s/inbox", Wake())
+    notices = EventBuffer("/s/inbox", Wake())
     notices.came(path, by_rename=True, is_folder=False)
     assert notices.take() == []
 
 
 def test_names_of_bytes_are_understood() -> None:
-    notices = Notices("/s/inbox", Wake())
+    notices = EventBuffer("/s/inbox", Wake())
     notices.came(b"/s/inbox/\xff/x", by_rename=True, is_folder=False)
-    assert notices.take() == [Notice("\udcff/x", renamed_in=True, is_folder=False)]
+    assert notices.take() == [FileEvent("\udcff/x", renamed_in=True, is_folder=False)]
 
 
 def test_a_folder_that_was_renamed_is_not_taken_for_complete() -> None:
-    notices = Notices("/s/inbox", Wake())
+    notices = EventBuffer("/s/inbox", Wake())
     notices.came(b"/s/inbox/folder", by_rename=True, is_folder=True)
-    assert notices.take() == [Notice("folder", renamed_in=False, is_folder=True)]
+    assert notices.take() == [FileEvent("folder", renamed_in=False, is_folder=True)]
 
 
 def test_with_as_many_as_may_wait_no_more_are_read_and_none_is_lost(share: Share) -> None:
@@ -252,16 +252,16 @@ def test_what_is_lost_is_told_in_its_place_and_behind_the_new_watch(share: Share
     watcher = Watcher(str(share.inbox), Wake())
     try:
         share.drop("before.pdf")
-        noticed = list[Notice]()
+        noticed = list[FileEvent]()
 
         def told(path: str) -> bool:
             noticed.extend(watcher.take())
             return path in [one.path for one in noticed]
 
         eventually(lambda: told("before.pdf"), "a notice of before.pdf")
-        watcher.reader.handle_event(OVERFLOW)
+        watcher.reader.handle_event(QUEUE_OVERFLOW)
         share.drop("made-unheard/after.pdf")
         eventually(lambda: told("made-unheard/after.pdf"), "a notice of after.pdf")
-        assert [one.path for one in noticed] == ["before.pdf", LOST.path, "made-unheard/after.pdf"]
+        assert [one.path for one in noticed] == ["before.pdf", OVERFLOW.path, "made-unheard/after.pdf"]
     finally:
         watcher.close()

@@ -9,6 +9,8 @@ MAX_DEPTH: Final = 64
 
 OWN_PREFIX: Final = ".imr-"
 """Files of our own that live in an inbox for a moment: trials, canaries, samples that are being written."""
+CANARY_PREFIX: Final = f"{OWN_PREFIX}canary-"
+"""A file by which the producer tries whether it hears of new files."""
 DONE_SUFFIX: Final = ".done"
 """`x.pdf.done` says that `x.pdf` is complete; see `IMR_COMPLETE`. It is a letter in no mode."""
 

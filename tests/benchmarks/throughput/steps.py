@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from producer.claiming import Claimer
+from producer.claim import Claimer
 from tests.benchmarks.throughput.contestants import SERVER
 from tests.benchmarks.throughput.letters import stage
 from tests.support.servers import running

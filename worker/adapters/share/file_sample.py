@@ -16,7 +16,7 @@ _64_BITS: Final = (1 << 64) - 1
 """Of a time in nanoseconds: anybody can set a file's mtime to a year that takes more, and then its ctime differs."""
 
 
-class Sample(NamedTuple):
+class FileSample(NamedTuple):
     """How a file looked at one moment."""
 
     size_bytes: int
@@ -32,7 +32,7 @@ class Sample(NamedTuple):
         return _LOOKS.pack(self.size_bytes, *times, self.inode, self.links)
 
 
-def sample_of(path: str) -> Sample | None:
+def sample_of(path: str) -> FileSample | None:
     """How the file looks now, links not followed; None for a folder, or if it is gone or cannot be looked at now."""
     try:
         return _sample(os.lstat(path))
@@ -40,14 +40,14 @@ def sample_of(path: str) -> Sample | None:
         return None
 
 
-def sample_of_entry(entry: os.DirEntry[str]) -> Sample | None:
+def sample_of_entry(entry: os.DirEntry[str]) -> FileSample | None:
     """The same of an entry of a walk."""
     with suppress(OSError):
         return _sample(entry.stat(follow_symlinks=False))
     return None
 
 
-def _sample(found: os.stat_result) -> Sample | None:
+def _sample(found: os.stat_result) -> FileSample | None:
     if stat.S_ISDIR(found.st_mode):
         return None
-    return Sample(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_nlink)
+    return FileSample(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_nlink)

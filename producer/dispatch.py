@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from producer.chores import AsksForChores
+from producer.maintenance import TaskQueue
 from worker.adapters.celery.client import QueueUnavailable
 
 log = logging.getLogger("imr.producer")
@@ -48,7 +48,7 @@ class SendsHints(Protocol):
         """Messages waiting on the queue."""
 
 
-class Queue(SendsHints, AsksForChores, Protocol):
+class Queue(SendsHints, TaskQueue, Protocol):
     """All that the producer wants of the queue."""
 
 

@@ -2,6 +2,8 @@
 
 While it is not, the producer touches nothing, so that nothing is made where the share should be; when it is back,
 known by its id, work goes on by itself.
+
+The table of mounts, read again when it changes: the kernel says so to whoever polls it.
 """
 
 from __future__ import annotations
@@ -9,12 +11,13 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import select
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-from producer.mount_table import MountTable
 from worker.adapters.share.identity import share_id
-from worker.adapters.share.mounts import mount_of
+from worker.adapters.share.mounts import MOUNT_TABLE, Mount, mount_of, parse_mounts
 
 log = logging.getLogger("imr.producer")
 
@@ -25,7 +28,7 @@ Identity = tuple[int, int, int | None]
 """Device and inode of the root, and the id of the mount it lies on."""
 
 
-class Guard:
+class MountGuard:
     """Watches over one share by who it is, not by what lies in it."""
 
     def __init__(self, share: str, own_id: str | None, table: MountTable) -> None:
@@ -62,3 +65,38 @@ class Guard:
         root = os.stat(self._share)
         mount = mount_of(os.path.realpath(self._share), self._table.mounts)
         return root.st_dev, root.st_ino, mount.mount_id if mount is not None else None
+
+
+class MountTable:
+    """This machine's table; one that cannot be read is empty and never changes."""
+
+    def __init__(self, path: str = MOUNT_TABLE) -> None:
+        self._poll = select.poll()
+        self._table: BinaryIO | None = None
+        self.mounts: tuple[Mount, ...] = ()
+        """As they were at the last look."""
+        self.version = 0
+        """Another number after each change."""
+        try:
+            self._table = open(path, "rb", buffering=0)  # noqa: SIM115 - polled for as long as the producer runs
+        except OSError:
+            return
+        self._poll.register(self._table, select.POLLERR | select.POLLPRI)
+        self._read(self._table)
+
+    def look(self) -> None:
+        """Read it again if it has changed: one system call if it has not."""
+        if self._table is not None and self._poll.poll(0):
+            self._read(self._table)
+
+    def close(self) -> None:
+        """Leave it."""
+        if self._table is not None:
+            self._table.close()
+            self._table = None
+
+    def _read(self, table: BinaryIO) -> None:
+        with suppress(OSError):
+            table.seek(0)
+            self.mounts = parse_mounts(table.read().decode("utf-8", "surrogateescape"))
+            self.version += 1

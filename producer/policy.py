@@ -1,6 +1,18 @@
 """Whether to claim more letters: decided from figures, without looking at anything.
 
 A letter that is not claimed lies safely in the inbox, where anybody can see it; that is this system's back-pressure.
+
+How often the inbox is scanned: decided from what the last scan found and what it cost, without looking at anything.
+
+A scan that finds a letter that nothing announced is soon followed by another one. One that finds nothing makes the next
+one later, by half each time, and one that takes long makes it later in proportion. Never beyond the longest interval:
+that is how long a letter may lie unseen when everything else fails.
+
+How long a claim waits between two hints: decided from figures, without looking at anything.
+
+A letter that a worker gave back (share or disk in the way, file still written to, its end not there yet) is tried again
+after a second, two, four and so on. One that nobody has begun may still be on the queue: it has the hint timeout first,
+then twice that. No pause is longer than the longest, so no letter waits longer than that once the cause is gone.
 """
 
 from __future__ import annotations
@@ -30,7 +42,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AdmissionLimits:
     """Where to stop; see the settings of the same names."""
 
     max_claimed_letters: int
@@ -51,7 +63,7 @@ class Admission:
     """Whether it is in the way of workers too: share, disk, Redis."""
 
 
-def admit(load: Load, limits: Limits, told: str | None = None) -> Admission:
+def admit(load: Load, limits: AdmissionLimits, told: str | None = None) -> Admission:
     """How many letters may be claimed under that load; none if `told` is a reason why not."""
     reason = told or _obstacle(load, limits)
     if reason is not None or load.claimed_letters is None:
@@ -68,7 +80,7 @@ def admit(load: Load, limits: Limits, told: str | None = None) -> Admission:
     return Admission(room, None)
 
 
-def _obstacle(load: Load, limits: Limits) -> str | None:
+def _obstacle(load: Load, limits: AdmissionLimits) -> str | None:
     if load.claimed_letters is None or load.free_disk_bytes is None:
         return "the share cannot be looked at"
     if load.paused:
@@ -83,3 +95,53 @@ def _obstacle(load: Load, limits: Limits) -> str | None:
         share = f"{limits.max_redis_memory_percent} % of its memory limit"
         return f"Redis uses more than {share} (IMR_MAX_REDIS_MEMORY_PERCENT)"
     return None
+
+
+GROWTH: Final = 1.5
+"""From 5 to 30 seconds in five scans that find nothing: half a minute of quiet."""
+MOST_OF_THE_TIME: Final = 1 / 20
+"""Scanning takes at most this share of a processor, as far as the longest interval allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanInterval:
+    """The bounds of the interval, in seconds."""
+
+    shortest_s: float
+    longest_s: float
+
+    def next_s(self, last_s: float, *, busy_s: float, found: int) -> float:
+        """The interval after a scan that came `last_s` after its predecessor, worked for `busy_s` and found so many."""
+        wanted_s = self.shortest_s if found else last_s * GROWTH
+        affordable_s = max(wanted_s, busy_s / MOST_OF_THE_TIME, self.shortest_s)
+        return min(affordable_s, max(self.longest_s, self.shortest_s))
+
+
+FIRST_S: Final = 1.0
+_SPREAD: Final = 0.25
+"""Pauses are up to a quarter shorter, by claim, so that what failed together is not tried together for ever."""
+_MOST_DOUBLINGS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class RetryBackoff:
+    """The pauses of one installation, in seconds."""
+
+    hint_timeout_s: float
+    longest_s: float
+
+    @property
+    def shortest_s(self) -> float:
+        """No claim is hinted again sooner."""
+        return min(FIRST_S, self.hint_timeout_s, self.longest_s)
+
+    def after(self, times: int, claim_id: str, *, given_back: bool) -> float:
+        """How long after its hint number `times` (from 1) a claim has the next one."""
+        first_s = min(FIRST_S, self.hint_timeout_s) if given_back else self.hint_timeout_s
+        pause_s = min(first_s * 2.0 ** min(times - 1, _MOST_DOUBLINGS), max(self.longest_s, first_s))
+        return pause_s if times <= 1 else pause_s * (1 - _SPREAD * _share_of(claim_id))
+
+
+def _share_of(claim_id: str) -> float:
+    """From 0 to 1, always the same for the same claim."""
+    return sum(claim_id.encode()) % 101 / 100

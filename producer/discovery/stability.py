@@ -3,21 +3,31 @@
 A file renamed into the inbox is complete at once. One that is written in place is complete after it has looked the
 same for the quiet time: size, both times, inode and link count. Only differences between samples count, never the
 times themselves: the clock of a file server may be an hour off.
+
+When a file is complete: the three ways to tell, of which an installation chooses one (`IMR_COMPLETE`).
+
+`quiet`: renamed in, or unchanged for the quiet time. `renamed`: the same, with a quiet time of its own that is long,
+for whatever is not known to have been renamed. `done-file`: `x.pdf` is a letter once `x.pdf.done` lies beside it; one
+that was there before we looked, or came unheard, is not trusted further than the quiet time: it can be left over from
+an earlier letter of that name.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Final
 
-from worker.adapters.share.file_sample import Sample
+from worker.adapters.share.file_sample import FileSample
+from worker.contract.filenames import DONE_SUFFIX, may_be_letter
+from worker.contract.settings import Complete
 
 _SINCE: Final = struct.Struct("=d")
 
 
-class Settling:
+class StabilityTracker:
     """The files of an inbox that are not complete yet."""
 
     def __init__(self, quiet_s: float) -> None:
@@ -26,7 +36,7 @@ class Settling:
         """Since when they look as they do, on the monotonic clock, and how; in the order of the times: each change puts
         a file behind the others. Packed, which takes a quarter of the room."""
 
-    def observe(self, path: str, sample: Sample, now_s: float) -> bool:
+    def observe(self, path: str, sample: FileSample, now_s: float) -> bool:
         """Take a sample of a file; whether it is complete. `now_s` never goes back."""
         known, looks = self._watched.get(path), sample.looks
         if known is None or known[_SINCE.size :] != looks:
@@ -64,3 +74,24 @@ class Settling:
 def _since_s(watched: bytes) -> float:
     since_s: float = _SINCE.unpack_from(watched)[0]
     return since_s
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRule:
+    """The way of one installation."""
+
+    mode: Complete
+    quiet_s: float
+    """How long a file that is not known to be complete must stay unchanged, in seconds."""
+
+    def letter_at(self, path: str) -> str | None:
+        """The letter that a file at that path speaks for; None if it says nothing of any."""
+        if self.mode == "done-file":
+            letter = path.removesuffix(DONE_SUFFIX)
+            is_named = letter != path and not letter.endswith("/") and letter != ""
+            return letter if is_named and may_be_letter(letter) else None
+        return path if may_be_letter(path) else None
+
+    def is_told_by(self, *, renamed_in: bool) -> bool:
+        """Whether an event of the file that speaks for a letter says that the letter is complete."""
+        return renamed_in or self.mode == "done-file"

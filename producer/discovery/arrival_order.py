@@ -36,7 +36,7 @@ def time_of(rank: Rank) -> int:
     return time - _MIDDLE
 
 
-class Oldest:
+class OldestFiles:
     """The oldest files of those added."""
 
     def __init__(self, room: int, behind: Rank | None = None) -> None:

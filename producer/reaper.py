@@ -1,7 +1,7 @@
 """Finding claims that nobody works on: the one place that repeats hints.
 
 A hint can be lost anywhere between here and a worker, a worker can die, a step can wait for something else. Whatever
-the cause, the file still lies in `claimed/`, and has no lease; after a pause it is hinted again (`producer.pausing`
+the cause, the file still lies in `claimed/`, and has no lease; after a pause it is hinted again (`producer.policy`
 says how long), at once if what went wrong was seen to be right again. Doubled hints cost nothing; still, none are sent
 into a deep queue, where the first ones are waiting.
 """
@@ -16,8 +16,8 @@ from typing import Any, Final, Protocol, cast
 
 import redis
 
-from producer.enqueueing import Hinted, Outbox, SendsHints, work_of
-from producer.pausing import Pauses
+from producer.dispatch import Hinted, Outbox, SendsHints, work_of
+from producer.policy import RetryBackoff
 from worker.adapters.celery.client import QueueUnavailable
 from worker.adapters.share.walk import walk
 from worker.contract.claim_ids import ID_CHARS, SEPARATOR, claimed_at_ms, split_claimed_name
@@ -79,7 +79,7 @@ class Reaper:
         outbox: Outbox,
         hints: SendsHints,
         leases: Leases,
-        pauses: Pauses,
+        pauses: RetryBackoff,
         monotonic_s: Callable[[], float],
         wall_clock_ms: Callable[[], int],
     ) -> None:
@@ -159,7 +159,7 @@ def count_claimed(share: str) -> int:
     return sum(name[ID_CHARS : ID_CHARS + 1] == SEPARATOR for _, name in walk(os.path.join(share, CLAIMED)))
 
 
-def orphans(claimed: Sequence[str], outbox: Outbox, now_s: float, pauses: Pauses) -> list[str]:
+def orphans(claimed: Sequence[str], outbox: Outbox, now_s: float, pauses: RetryBackoff) -> list[str]:
     """Claims that may be due: not hinted for the shortest pause at least, or never as far as is known."""
     last = outbox.hinted
     waiting_s = pauses.shortest_s

@@ -10,8 +10,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final
 
-from producer.inbox import Inbox
-from producer.oldest import Rank, path_of
+from producer.discovery.arrival_order import Rank, path_of
+from producer.discovery.inbox import InboxIndex
 
 SLICE_S: Final = 0.02
 """How long a scan or a handing over works before the loop lives again."""
@@ -19,10 +19,10 @@ AT_A_TIME: Final = 32
 """Files between two looks at the clock; a slow share answers some thousand times a second."""
 
 
-class HandingOver:
+class ScanBacklog:
     """What the last scan of a whole inbox picked."""
 
-    def __init__(self, inbox: Inbox, monotonic_s: Callable[[], float]) -> None:
+    def __init__(self, inbox: InboxIndex, monotonic_s: Callable[[], float]) -> None:
         self._inbox = inbox
         self._now_s = monotonic_s
         self._picked: list[Rank] = []
@@ -45,7 +45,7 @@ class HandingOver:
         self._inbox.begin_to_catch_up()
 
     def put(self, picked: list[Rank], left_out: int, *, unannounced: bool) -> None:
-        """A scan of everything picked these, oldest first, and left out so many; see `Inbox.found`."""
+        """A scan of everything picked these, oldest first, and left out so many; see `InboxIndex.found`."""
         cut = self._in_order(picked)
         self._picked, self._is_current = picked[:cut][::-1], True
         self._left_out = left_out + (0 if self._inbox.will_catch_up() else len(picked) - cut)

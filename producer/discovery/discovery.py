@@ -1,4 +1,4 @@
-"""Noticing letters: the inbox, the watch over it, the scan, and the guard that says whether the share is there."""
+"""Discovery of letters: the inbox, the watch over it, the scan, and the guard that says whether the share is there."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from producer.completing import Completion
-from producer.guarding import Guard
-from producer.inbox import Inbox
-from producer.lookout import Lookout
-from producer.mount_table import MountTable
-from producer.pacing import Pace
-from producer.scanning import Scanner
-from producer.waking import Wake
-from producer.watching import LOST, Notice
+from producer.discovery.inbox import InboxIndex
+from producer.discovery.inotify import OVERFLOW, FileEvent
+from producer.discovery.mount_guard import MountGuard, MountTable
+from producer.discovery.scanner import Scanner
+from producer.discovery.stability import CompletionRule
+from producer.discovery.watch_health import WatchSupervisor
+from producer.policy import ScanInterval
+from producer.wake import Wake
 from worker.contract.filenames import may_be_letter
 from worker.contract.settings import Complete, Watch
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class DiscoverySettings:
     """How letters are noticed; see the settings of the same names."""
 
     watch: Watch = "auto"
@@ -35,24 +34,30 @@ class Manner:
     """Whether the watch is tried with canaries; a clock that does not go by itself has none."""
 
     @property
-    def completion(self) -> Completion:
+    def completion(self) -> CompletionRule:
         """When a file is complete."""
-        return Completion(self.complete, self.renamed_quiet_s if self.complete == "renamed" else self.settle_s)
+        return CompletionRule(self.complete, self.renamed_quiet_s if self.complete == "renamed" else self.settle_s)
 
 
-class Noticing:
+class Discovery:
     """Everything that tells of letters in one inbox."""
 
     def __init__(
-        self, share: str, folder: str, manner: Manner, wake: Wake, monotonic_s: Callable[[], float], table: MountTable
+        self,
+        share: str,
+        folder: str,
+        manner: DiscoverySettings,
+        wake: Wake,
+        monotonic_s: Callable[[], float],
+        table: MountTable,
     ) -> None:
         self._now_s = monotonic_s
         self._table = table
-        self.inbox = Inbox(folder, manner.completion, monotonic_s)
-        self._lookout = Lookout(folder, wake, manner.watch, table, monotonic_s, with_canary=manner.with_canary)
-        pace = Pace(manner.scan_s, manner.max_scan_s)
+        self.inbox = InboxIndex(folder, manner.completion, monotonic_s)
+        self._lookout = WatchSupervisor(folder, wake, manner.watch, table, monotonic_s, with_canary=manner.with_canary)
+        pace = ScanInterval(manner.scan_s, manner.max_scan_s)
         self._scanner = Scanner(folder, self.inbox, pace, monotonic_s, self._blind_s)
-        self._guard = Guard(share, manner.share_id, table)
+        self._guard = MountGuard(share, manner.share_id, table)
 
     @property
     def absence(self) -> str | None:
@@ -114,8 +119,8 @@ class Noticing:
         """When an event may last have failed to tell of a file, or may have been passed over."""
         return max(self._lookout.blind_s(), self.inbox.gave_up_s)
 
-    def _take_in(self, notice: Notice) -> None:
-        if notice == LOST:
+    def _take_in(self, notice: FileEvent) -> None:
+        if notice == OVERFLOW:
             self._fall_behind()
             self.inbox.give_up()  # of whatever file
         elif not notice.is_folder:

@@ -18,13 +18,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from producer.canary import CANARY_PREFIX
-from producer.handing_over import AT_A_TIME, SLICE_S, HandingOver
-from producer.inbox import Inbox
-from producer.oldest import Oldest, path_of
-from producer.pacing import Pace
+from producer.discovery.arrival_order import OldestFiles, path_of
+from producer.discovery.backlog import AT_A_TIME, SLICE_S, ScanBacklog
+from producer.discovery.inbox import InboxIndex
+from producer.policy import ScanInterval
 from worker.adapters.share.walk import Met, Walk
-from worker.contract.filenames import is_own, may_be_letter
+from worker.contract.filenames import CANARY_PREFIX, is_own, may_be_letter
 
 log = logging.getLogger("imr.producer")
 
@@ -49,7 +48,7 @@ class _Round:
     folder: str
     walk: Walk
     steps: Generator[Met]
-    oldest: Oldest
+    oldest: OldestFiles
     unseen: set[str]
     """Known letters that were not met so far."""
     begun_s: float
@@ -85,7 +84,12 @@ class Scanner:
     """Scans one inbox, by and by."""
 
     def __init__(
-        self, folder: str, inbox: Inbox, pace: Pace, monotonic_s: Callable[[], float], blind_s: Callable[[], float]
+        self,
+        folder: str,
+        inbox: InboxIndex,
+        pace: ScanInterval,
+        monotonic_s: Callable[[], float],
+        blind_s: Callable[[], float],
     ) -> None:
         self._folder = folder
         self._inbox = inbox
@@ -95,7 +99,7 @@ class Scanner:
         """When events may last have failed to tell of a file, on the monotonic clock."""
         self._folders: deque[str] = deque()
         self._round: _Round | None = None
-        self._handing_over = HandingOver(inbox, monotonic_s)
+        self._handing_over = ScanBacklog(inbox, monotonic_s)
         self._before: _Before | None = None
         self._is_requested = False
         self._due_s = float("-inf")
@@ -152,15 +156,15 @@ class Scanner:
 
     def _begin(self) -> _Round | None:
         if self._has_folders():
-            return self._new(self._folders.popleft(), Oldest(self._inbox.room), set())
+            return self._new(self._folders.popleft(), OldestFiles(self._inbox.room), set())
         if self._wants_more() or self._now_s() >= self._due_s:
             self._is_requested = False  # another may be requested while this one is under way
             self._folders.clear()
             self._handing_over.begin()
-            return self._new("", Oldest(MAX_PICKED, self._handing_over.behind), self._inbox.paths())
+            return self._new("", OldestFiles(MAX_PICKED, self._handing_over.behind), self._inbox.paths())
         return None
 
-    def _new(self, folder: str, oldest: Oldest, unseen: set[str]) -> _Round:
+    def _new(self, folder: str, oldest: OldestFiles, unseen: set[str]) -> _Round:
         now_s, walk = self._now_s(), Walk(self._folder, folder)
         return _Round(folder, walk, walk.steps(), oldest, unseen, now_s, now_s)
 

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
-from producer.completing import Completion
-from producer.oldest import Rank, rank_of
-from producer.settling import Settling
-from producer.watching import Notice
-from worker.adapters.share.file_sample import Looks, Sample, sample_of
+from producer.discovery.arrival_order import Rank, rank_of
+from producer.discovery.inotify import FileEvent
+from producer.discovery.stability import CompletionRule, StabilityTracker
+from worker.adapters.share.file_sample import FileSample, Looks, sample_of
 
 MAX_KNOWN: Final = 10_000
 """Files known at a time, some 2 MB: five times as many as may be claimed, so that claiming need not wait for any."""
@@ -22,23 +21,23 @@ MAX_TURN_S: Final = 5.0
 wait for at all."""
 
 
-class Inbox:
+class InboxIndex:
     """What events and scans tell of an inbox, put together; forgotten with the process, and found again by a scan."""
 
-    def __init__(self, folder: str, completion: Completion, monotonic_s: Callable[[], float]) -> None:
+    def __init__(self, folder: str, completion: CompletionRule, monotonic_s: Callable[[], float]) -> None:
         self._folder = folder
         self._completion = completion
         self._now_s = monotonic_s
-        self._settling = Settling(completion.quiet_s)
+        self._settling = StabilityTracker(completion.quiet_s)
         self._complete: dict[str, Looks] = {}
         """Complete files and how they looked then, in order of arrival."""
         self._unannounced: set[str] = set()
-        """Settling files of which events should have told before a scan found them."""
+        """Files that are not complete yet, of which events should have told before a scan found them."""
         self.unannounced = 0
         """Files that were complete before any event told of them, although one should have."""
         self.has_backlog = False
         """Whether the inbox may hold letters that are not known and older than what is noticed now."""
-        self._held: list[Notice] | None = None
+        self._held: list[FileEvent] | None = None
         """Notices since the scan began that may end the backlog; None if there is none, or it will not."""
         self.passed_over: Rank | None = None
         """The first file that was renamed in since the scan began and passed over: of those that came later, the scan
@@ -54,7 +53,7 @@ class Inbox:
         """The letter that a file at that path speaks for; None if it says nothing of any."""
         return self._completion.letter_at(path)
 
-    def notice(self, notice: Notice) -> None:
+    def notice(self, notice: FileEvent) -> None:
         """An event told of a file."""
         path = self._completion.letter_at(notice.path)
         if path is None:
@@ -155,7 +154,7 @@ class Inbox:
         """The files known."""
         return {*self._complete, *self._settling}
 
-    def sample(self, path: str) -> Sample | None:
+    def sample(self, path: str) -> FileSample | None:
         """How the file looks now; None if it is gone."""
         return sample_of(os.path.join(self._folder, path))
 
@@ -171,7 +170,7 @@ class Inbox:
         """Whether letters that are complete wait for older ones that are not known or have not settled."""
         return self.has_backlog and self._completion.quiet_s <= MAX_TURN_S
 
-    def _pass_over(self, path: str, notice: Notice) -> None:
+    def _pass_over(self, path: str, notice: FileEvent) -> None:
         """Hold the notice, or drop it, and with it the hope that the scan that is under way ends the backlog."""
         if self.passed_over is None and notice.renamed_in and (sample := self.sample(path)) is not None:
             self.passed_over = rank_of(path, sample.ctime_ns)
@@ -182,13 +181,13 @@ class Inbox:
             self.has_backlog, self._held = True, None
         self.give_up()
 
-    def _observe(self, path: str, sample: Sample | None) -> None:
+    def _observe(self, path: str, sample: FileSample | None) -> None:
         if sample is None:
             self._forget(path)
         elif self._settling.observe(path, sample, self._now_s()):
             self._completed(path, sample)
 
-    def _completed(self, path: str, sample: Sample) -> None:
+    def _completed(self, path: str, sample: FileSample) -> None:
         self.unannounced += path in self._unannounced
         self._forget(path)
         self._complete[path] = sample.looks

@@ -3,21 +3,32 @@
 Several signs that do not depend on each other, looked at every second: its thread alive, the inbox still the folder
 that is watched, the mount it lies on, a canary heard, the kernel's own word of an overflow, files that a scan found and
 no event told of. Each alone is enough to watch anew and scan at once; each is counted by its cause.
+
+The canary: a file of our own, made in the inbox and removed at once, whose event must come back to us.
+
+It goes the whole way of every event: kernel, reader, watches, listener. Whatever is deaf on that way, for
+whatever reason, the canary is not heard. Its name is hidden and that of a temporary file, it is empty, it exists for
+microseconds and is counted nowhere. Where none can be made (read-only, disk full) it says nothing either way.
+
+Time is counted in turns (calls, `SIGNS_S` apart) and not by a clock: a process that was stopped for an hour has not
+listened for an hour, and is not deaf.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Literal
 
-from producer.canary import Canary
-from producer.mount_table import MountTable
-from producer.waking import Wake
-from producer.watching import Notice, Watcher
+from producer.discovery.inotify import FileEvent, Watcher
+from producer.discovery.mount_guard import MountTable
+from producer.wake import Wake
 from worker.adapters.share.mounts import Way, mount_of, ways_of
+from worker.contract.filenames import CANARY_PREFIX
 from worker.contract.settings import Watch
 
 log = logging.getLogger("imr.producer")
@@ -32,7 +43,7 @@ Cause = Literal["overflow", "thread", "root", "mount", "canary", "unannounced"]
 mount, does not hear its canary, or held letters that no event had told of."""
 
 
-class Lookout:
+class WatchSupervisor:
     """A watch that is made anew when it broke, for as long as that takes."""
 
     def __init__(
@@ -98,7 +109,7 @@ class Lookout:
         """When events may last have failed to tell of a file, on the monotonic clock; infinite if they may now."""
         return float("inf") if self._has_inner or self.unwatched else self._blind_s
 
-    def take(self) -> list[Notice]:
+    def take(self) -> list[FileEvent]:
         """The notices so far, oldest first."""
         return self._watcher.take() if self._watcher is not None else []
 
@@ -171,3 +182,45 @@ class Lookout:
         self._blind_s = self._now_s()
         log.info("the inbox is watched")
         return True
+
+
+REST_TURNS: Final = 3
+"""Turns between one that was heard and the next."""
+PATIENCE_TURNS: Final = 4
+"""Turns in which it must be heard. With the rest that is 7 seconds from deafness to its discovery, at most."""
+BUSY_PATIENCE_TURNS: Final = 30
+"""The same while other events come in: in a flood it waits behind tens of thousands of them."""
+
+
+class Canary:
+    """Canaries of one watch."""
+
+    def __init__(self, inbox: str) -> None:
+        self._inbox = inbox
+        self._awaited: str | None = None
+        self._events_before = 0
+        self._turns = REST_TURNS
+
+    def is_deaf(self, heard: str | None, events: int) -> bool:
+        """One turn: whether the last canary should have been heard by now.
+
+        `heard` is the name of the last canary that came back, `events` how many events came in so far.
+        """
+        self._turns += 1
+        if self._awaited is not None and heard != self._awaited:
+            is_busy = events != self._events_before
+            return self._turns >= (BUSY_PATIENCE_TURNS if is_busy else PATIENCE_TURNS)
+        if self._awaited is not None:
+            self._awaited, self._turns = None, 0
+        elif self._turns >= REST_TURNS:
+            self._send(events)
+        return False
+
+    def _send(self, events: int) -> None:
+        name = f"{CANARY_PREFIX}{secrets.token_hex(8)}"
+        path = os.path.join(self._inbox, name)
+        with suppress(OSError):
+            os.mknod(path, 0o600)
+            self._awaited, self._events_before, self._turns = name, events, 0
+        with suppress(OSError):  # gone: another producer takes it for one that a crash left
+            os.unlink(path)
