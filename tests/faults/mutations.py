@@ -23,10 +23,10 @@ COPIED: Final = ("producer", "worker", "tests", "docs", "pyproject.toml", "READM
 TIMEOUT_S: Final = 240
 """Some lines keep the system from waiting for ever: a selection that hangs without one is red."""
 
-CONTRACT = ("tests/worker/records/test_contract.py", "-k", "valkey")
-SCRIPTS = ("tests/worker/records/test_redis.py", "-k", "valkey")
-PIPELINE = ("tests/worker/test_pipeline.py",)
-SPOOL = ("tests/worker/test_spool.py",)
+CONTRACT = ("tests/adapters/redis/test_records_contract.py", "-k", "valkey")
+SCRIPTS = ("tests/adapters/redis/test_records.py", "-k", "valkey")
+PIPELINE = ("tests/processing/test_pipeline.py",)
+SPOOL = ("tests/adapters/share/test_spool.py",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +112,14 @@ MUTATIONS: Final = (
         "worker/adapters/redis/durability.py",
         "synced = each(waited, lambda reply: int(reply[0])) == 1",
         "synced = True",
-        ("tests/worker/records/test_durability.py",),
+        ("tests/adapters/redis/test_durability.py",),
     ),
     Mutation(
         "every server counts as one that syncs always",
         "worker/adapters/redis/durability.py",
         "self._always = syncs_always(_config(config))",
         "self._always = True",
-        ("tests/worker/records/test_durability.py",),
+        ("tests/adapters/redis/test_durability.py",),
     ),
     Mutation(
         "an error file without a sync", "worker/adapters/share/spool.py", "os.fsync(file.fileno())", "pass", SPOOL
@@ -136,14 +136,14 @@ MUTATIONS: Final = (
         "worker/adapters/share/safe_read.py",
         "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW |",
         "_FOLDER = os.O_RDONLY | os.O_DIRECTORY |",
-        ("tests/reading/test_take_races.py", "tests/reading/test_take.py"),
+        ("tests/extraction/test_safe_read_races.py", "tests/extraction/test_safe_read.py"),
     ),
     Mutation(
         "an acknowledgement that fails keeps its place",
         "worker/adapters/celery/transport.py",
         "self._quick_ack(delivery_tag)",
         "pass",
-        ("tests/worker/test_hints.py", "-k", "acknowledged"),
+        ("tests/adapters/celery/test_client.py", "-k", "acknowledged"),
     ),
     Mutation(
         "the client repeats commands",
@@ -157,7 +157,7 @@ MUTATIONS: Final = (
         "producer/reaper.py",
         "return claim_id not in standing.held",
         "return False",
-        ("tests/producer/test_reaping.py",),
+        ("tests/producer/test_reaper.py",),
     ),
     Mutation(
         "every server is trusted",

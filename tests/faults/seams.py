@@ -31,7 +31,7 @@ FUNCTIONS: Final = (("worker.adapters.share.spool", "_rename_no_replace"),)
 """Calls of the kernel that `os` does not have; each is one function."""
 
 STEPS: Final = (
-    ("worker.extraction.text_extractor", "Reader", "to_text"),
+    ("worker.extraction.text_extractor", "TextExtractor", "to_text"),
     ("worker.processing.determination", "Determiner", "__call__"),
 )
 """Steps in which a letter can do something to the program that reads it."""
@@ -154,6 +154,7 @@ def script_names() -> dict[str, str]:
     """SHA-1 -> name of every script of the records."""
     from worker.adapters.redis.records import _Script
 
-    files = [entry.name for entry in resources.files("worker.records").iterdir() if entry.name.endswith(".lua")]
-    names = [name.removesuffix(".lua") for name in files if name not in ("keys_and_types.lua", "batch.lua")]
+    scripts = (resources.files("worker.adapters.redis") / "scripts").iterdir()
+    shared = ("keys_and_types", "batch", "trim")
+    names = [name for script in scripts if (name := script.name.removesuffix(".lua")) not in shared]
     return {_Script(name).sha: name for name in names}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reading.shares import CONTENT, LIMIT, taken
+from tests.extraction.shares import CONTENT, LIMIT, taken
 from worker.adapters.share.errors import Gone, Unreadable
 
 

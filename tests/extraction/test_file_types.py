@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.reading import pdfs
+from tests.extraction import pdfs
 from worker.adapters.share.errors import Unreadable
 from worker.extraction import TextExtractor, file_types
 

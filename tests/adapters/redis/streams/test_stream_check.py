@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 import redis
 
+from tests.adapters.redis.streams.conftest import DAY_MS, KEYS, STREAM, acknowledge, add, group_that_has, ids, read
 from tests.support.letters import LONG_MS, burying, claim, deciding, lease, publishing
-from tests.worker.streams.conftest import DAY_MS, KEYS, STREAM, acknowledge, add, group_that_has, ids, read
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.stream_gaps import lost_entries
 from worker.adapters.redis.stream_state import StreamState, read_states

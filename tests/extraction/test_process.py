@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from tests.reading import pdfs
-from tests.reading.inside import code_of, interrupt_after, pid_of, process_of
-from tests.reading.leaks import at_most_descriptors, children, is_alive, open_files, status_of
+from tests.extraction import pdfs
+from tests.extraction.inside import code_of, interrupt_after, pid_of, process_of
+from tests.extraction.leaks import at_most_descriptors, children, is_alive, open_files, status_of
 from tests.support.waiting import eventually
 from worker.adapters.share.errors import Unreadable
 from worker.extraction import ReaderUnavailable, ReadLimits, Text, TextExtractor

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.reading import pdfs
+from tests.extraction import pdfs
 from worker.extraction import ReadLimits, Text, TextExtractor
 
 PARAGRAPHS = "The first line of it\nand its second line here\n\nAnother paragraph\nwith a second line"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.reading.leaks import at_most_descriptors
-from tests.reading.shares import CONTENT, LETTER, LIMIT, taken
+from tests.extraction.leaks import at_most_descriptors
+from tests.extraction.shares import CONTENT, LETTER, LIMIT, taken
 from worker.adapters.share.errors import Gone, Unreadable
 from worker.adapters.share.safe_read import read_file
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.reading.leaks import no_leaks
-from tests.reading.shares import CONTENT, LETTER
+from tests.extraction.leaks import no_leaks
+from tests.extraction.shares import CONTENT, LETTER
 from worker.extraction import ReadLimits, TextExtractor
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.reading import pdfs
+from tests.extraction import pdfs
 from worker.adapters.share.errors import Unreadable
 from worker.extraction import ReadLimits, Text, TextExtractor, refusals
 from worker.extraction.pdf.protocol import PdfAnswer, ReadOutcome

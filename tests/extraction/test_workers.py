@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reading.leaks import is_alive
+from tests.extraction.leaks import is_alive
 from tests.support.waiting import eventually
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -24,9 +24,9 @@ def run(script: str, stderr: int | None = None) -> subprocess.Popen[str]:
 def test_it_dies_with_its_worker() -> None:
     script = (
         "import signal\n"
-        "from tests.reading import pdfs\n"
-        "from worker.extraction import Reader\n"
-        "reader = Reader()\n"
+        "from tests.extraction import pdfs\n"
+        "from worker.extraction import TextExtractor\n"
+        "reader = TextExtractor()\n"
         "reader.to_text(pdfs.plain())\n"
         "print(reader._process._pid, flush=True)\n"
         "signal.pause()\n"
@@ -43,10 +43,10 @@ def test_each_fork_has_a_process_of_its_own() -> None:
     """Celery forks its pool: two workers on one socket would get each other's letters."""
     script = (
         "import json, multiprocessing, os\n"
-        "from tests.reading import pdfs\n"
-        "from tests.reading.leaks import children, open_files\n"
-        "from worker.extraction import Reader\n"
-        "reader = Reader()\n"
+        "from tests.extraction import pdfs\n"
+        "from tests.extraction.leaks import children, open_files\n"
+        "from worker.extraction import TextExtractor\n"
+        "reader = TextExtractor()\n"
         "def read(name, answers):\n"
         "    texts = {reader.to_text(pdfs.plain(name)).text for _ in range(20)}\n"
         "    answers.put((name, sorted(texts), reader._process._pid in children(), reader._process._pid))\n"
@@ -86,8 +86,8 @@ def test_an_installation_that_cannot_read_pdfs_blames_no_letter(tmp_path: Path) 
     (tmp_path / "pypdfium2.py").write_text("raise ImportError('no PDFium for this machine')")
     script = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "from worker.extraction import Reader, ReaderUnavailable\n"
-        "try: Reader().to_text(b'%PDF-1.7')\n"
+        "from worker.extraction import TextExtractor, ReaderUnavailable\n"
+        "try: TextExtractor().to_text(b'%PDF-1.7')\n"
         "except ReaderUnavailable as error: print(error)\n"
     )
     with run(script, stderr=subprocess.PIPE) as worker:

@@ -8,9 +8,7 @@ from typing import cast
 import pytest
 import redis
 
-from tests.support.determinations import NOW, dead_letter
-from tests.support.letters import LONG_MS, burying, claim, deciding, digest, lease
-from tests.worker.streams.conftest import (
+from tests.adapters.redis.streams.conftest import (
     DAY_MS,
     KEEP_DAYS,
     KEYS,
@@ -22,6 +20,8 @@ from tests.worker.streams.conftest import (
     now_ms,
     read,
 )
+from tests.support.determinations import NOW, dead_letter
+from tests.support.letters import LONG_MS, burying, claim, deciding, digest, lease
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.stream_trim import PAGE_ENTRIES, Trimmed, Trimmer
 from worker.contract.event import DEAD_LETTERED, encode, event_id, make_event

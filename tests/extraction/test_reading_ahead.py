@@ -9,9 +9,9 @@ from functools import partial
 
 import pytest
 
-from tests.reading import pdfs
-from tests.reading.inside import code_of, interrupt_after, pid_of, process_of
-from tests.reading.leaks import is_alive
+from tests.extraction import pdfs
+from tests.extraction.inside import code_of, interrupt_after, pid_of, process_of
+from tests.extraction.leaks import is_alive
 from tests.support.waiting import eventually
 from worker.adapters.share.errors import Unreadable
 from worker.extraction import ReadLimits, TextExtractor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.reading.shares import CONTENT, taken
+from tests.extraction.shares import CONTENT, taken
 from tests.support.waiting import eventually
 from worker.adapters.share.safe_read import unchanged
 

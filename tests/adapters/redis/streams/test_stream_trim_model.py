@@ -9,7 +9,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.worker.streams.conftest import KEYS, STREAM, add, ids
+from tests.adapters.redis.streams.conftest import KEYS, STREAM, add, ids
 from worker.adapters.redis.stream_trim import Trimmer
 
 GROUPS = ("imr-tail", "desk", "archive")
