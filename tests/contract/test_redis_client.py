@@ -65,7 +65,7 @@ class TestALostReply:
             (answer,) = records.finish([publishing(one, event=b"an event")])
         assert proxy.lost == 3
         assert isinstance(answer, Finished)
-        assert answer.verdict == "done"
+        assert answer.reply == "done"
         assert client.xlen("imr:determinations") == 1
 
 

@@ -102,7 +102,7 @@ def check_whole(records: RedisRecords, client: redis.Redis) -> None:
 def test_many_workers_at_once_publish_each_letter_once(redis_server: Server) -> None:
     letters = [str(number) for number in range(200)]
     claims = {letter: [claim(2 * int(letter)), claim(2 * int(letter) + 1)] for letter in letters}
-    verdicts: list[str] = []
+    replies: list[str] = []
 
     def work(offset: int) -> None:
         with contextlib.closing(redis_server.client()) as client:
@@ -112,7 +112,7 @@ def test_many_workers_at_once_publish_each_letter_once(redis_server: Server) -> 
                 begun = records.begin(batch, lease_ms=LONG_MS, max_attempts=3)
                 going = [one for one, answer in zip(batch, begun, strict=True) if is_go(answer)]
                 finished = records.finish([publishing(one) for one in going])
-                verdicts.extend(one.verdict for one in finished if isinstance(one, Finished))
+                replies.extend(one.reply for one in finished if isinstance(one, Finished))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -120,10 +120,10 @@ def test_many_workers_at_once_publish_each_letter_once(redis_server: Server) -> 
     for thread in threads:
         thread.join()
     with contextlib.closing(redis_server.client()) as client:
-        assert verdicts == ["finished"] * 200
+        assert replies == ["finished"] * 200
         assert client.xlen(KEYS.determinations) == 200
         assert_closed(RedisRecords(client, KEYS))
 
 
 def is_go(answer: object) -> bool:
-    return isinstance(answer, Begun) and answer.verdict == "go"
+    return isinstance(answer, Begun) and answer.reply == "go"

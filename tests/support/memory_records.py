@@ -27,8 +27,8 @@ from worker.processing.records import (
     own_outcome,
 )
 
-BegunVerdict = Literal["go", "alone", "poison", "held", "done", "duplicate"]
-ResolvedVerdict = Literal["resolved", "conflict", "taken", "stands"]
+BegunReply = Literal["go", "alone", "poison", "held", "done", "duplicate"]
+ResolvedReply = Literal["resolved", "conflict", "taken", "stands"]
 
 DONE: Final[tuple[State, ...]] = ("published", "dead", "discarded")
 _ALLOWED: Final[dict[str, tuple[State, ...]]] = {
@@ -109,8 +109,8 @@ class MemoryRecords:
         letter.counted = letter.attempts < most
         letter.attempts += letter.counted
         letter.state, letter.token, letter.lease_ends_ms = "working", lease.token, self._now_ms() + lease_ms
-        verdict: BegunVerdict = "go" if letter.counted else "poison"
-        return Begun(verdict, before, letter.revision, letter.attempts, letter.entry, letter.named)
+        reply: BegunReply = "go" if letter.counted else "poison"
+        return Begun(reply, before, letter.revision, letter.attempts, letter.entry, letter.named)
 
     def _begin_done(self, lease: Lease, letter: _Letter) -> Begun:
         self._open.pop(lease.claim_id, None)
@@ -291,9 +291,9 @@ class MemoryRecords:
         )
 
 
-def _begun(verdict: BegunVerdict, letter: _Letter) -> Begun:
-    return Begun(verdict, letter.state, letter.revision, letter.attempts, letter.entry, letter.named)
+def _begun(reply: BegunReply, letter: _Letter) -> Begun:
+    return Begun(reply, letter.state, letter.revision, letter.attempts, letter.entry, letter.named)
 
 
-def _resolved(verdict: ResolvedVerdict, letter: _Letter) -> Resolved:
-    return Resolved(verdict, letter.state, letter.revision, letter.decisions, letter.named)
+def _resolved(reply: ResolvedReply, letter: _Letter) -> Resolved:
+    return Resolved(reply, letter.state, letter.revision, letter.decisions, letter.named)

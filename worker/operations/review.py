@@ -129,9 +129,9 @@ class ReviewDesk:
             raise DecisionRefused("the records know nothing of this letter; redrive it to have it read again")
         named: ReviewNaming = "plain" if action == "restore" else record.named
         answer = self._resolve(self._decision(item, record, action, reason, named))
-        if answer.verdict == "taken":
+        if answer.reply == "taken":
             answer = self._resolve(self._decision(item, record, action, reason, "claim"))
-        if answer.verdict != "resolved":
+        if answer.reply != "resolved":
             raise DecisionRefused(f"the letter is {answer.state} at revision {answer.revision}: nothing was changed")
         return answer
 

@@ -143,9 +143,9 @@ class Pipeline:
         self._files.submit(leaving)
 
         for work, answer in begun:
-            if answer.verdict == "alone":
+            if answer.reply == "alone":
                 self._run_chunk([work], report, alone=True)
-        copies = [work for work, answer in begun if answer.verdict == "held" and work.lease.digest in finished]
+        copies = [work for work, answer in begun if answer.reply == "held" and work.lease.digest in finished]
         if copies or superseded:
             self._run_chunk([*copies, *superseded], report)
 
@@ -166,12 +166,12 @@ class Pipeline:
 
     def _goes(self, work: Work, answer: Begun, report: Report) -> bool:
         """Whether this worker has the letter now."""
-        if answer.verdict == "held":
+        if answer.reply == "held":
             report.results[work.file.claim_id] = "held"
-        if answer.verdict == "poison":
+        if answer.reply == "poison":
             work.failed = Disposition("review", dead_letters.POISON)
         work.revision, work.attempts = answer.revision, answer.attempts
-        return answer.verdict in ("go", "poison")
+        return answer.reply in ("go", "poison")
 
     def _verdicts(self, going: Sequence[Work], report: Report) -> Iterator[Verdict]:
         """Parse each letter, keeping the leases of those that wait."""
@@ -205,14 +205,14 @@ class Pipeline:
             work = verdict.work
             if isinstance(answer, RecordDamaged):
                 self._give_back(work, dispose(answer), report)
-            elif answer.verdict == "taken" and work.failed is not None:
+            elif answer.reply == "taken" and work.failed is not None:
                 # Another letter has that name in review/: with the claim id before it, it is free.
                 again += self._renamed(verdict, work.failed, report)
-            elif answer.verdict == "earlier":
+            elif answer.reply == "earlier":
                 again += self._settled(verdict, answer, report)
             else:
                 self._after(verdict, answer, report, leaving)
-                finished |= {work.lease.digest} if answer.verdict != "fenced" else set()
+                finished |= {work.lease.digest} if answer.reply != "fenced" else set()
         return finished | (self._finish(again, report, leaving) if again else set())
 
     def _renamed(self, verdict: Verdict, why: Disposition, report: Report) -> list[Verdict]:
@@ -232,12 +232,12 @@ class Pipeline:
 
     def _after(self, verdict: Verdict, answer: Finished, report: Report, leaving: list[Departure]) -> None:
         work = verdict.work
-        if answer.verdict == "fenced":
+        if answer.reply == "fenced":
             # Another worker has the letter since our lease ran out: it answers for it, and our result is dropped.
             log.warning("fenced claim=%s", work.file.claim_id)
             report.results[work.file.claim_id] = "fenced"
             return
-        if answer.verdict == "done":
+        if answer.reply == "done":
             # Another worker finished it under this claim: what it found out stands.
             report.results[work.file.claim_id] = "filed"
             self._see_off(work, answer, leaving)
@@ -251,7 +251,7 @@ class Pipeline:
     ) -> None:
         """Have the letter leave `claimed/`; what it cannot read_file along now it can when it is hinted again."""
         try:
-            if answer.verdict == "duplicate":
+            if answer.reply == "duplicate":
                 leaving.append(self._departures.of_copy(work, answer.state, answer.entry))
             else:
                 leaving.append(self._departures.of_letter(work, answer.state, answer.named, answer.entry, event))
@@ -267,14 +267,14 @@ class Pipeline:
         """
         again = []
         for work, answer in begun:
-            if answer.verdict not in ("done", "duplicate"):
+            if answer.reply not in ("done", "duplicate"):
                 continue
             if answer.earlier:
                 again += self._superseded(work, answer, report)
                 continue
-            if answer.verdict == "duplicate":
+            if answer.reply == "duplicate":
                 log.info("duplicate claim=%s", work.file.claim_id)
-            report.results[work.file.claim_id] = "filed" if answer.verdict == "done" else "duplicate"
+            report.results[work.file.claim_id] = "filed" if answer.reply == "done" else "duplicate"
             self._see_off(work, answer, leaving)
         return again
 

@@ -42,9 +42,9 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The answer to BEGIN; see begin.lua for the verdicts."""
+    """The answer to BEGIN; see begin.lua for the replies."""
 
-    verdict: Literal["go", "alone", "poison", "held", "done", "duplicate"]
+    reply: Literal["go", "alone", "poison", "held", "done", "duplicate"]
     state: State | None
     revision: int
     attempts: int
@@ -72,9 +72,9 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The answer to FINISH; see finish.lua for the verdicts."""
+    """The answer to FINISH; see finish.lua for the replies."""
 
-    verdict: Literal["finished", "done", "fenced", "taken", "earlier"]
+    reply: Literal["finished", "done", "fenced", "taken", "earlier"]
     entry: str
     """Id of the stream entry; with `earlier`, of the event that has to be superseded first."""
     state: State | None
@@ -100,9 +100,9 @@ class Resolve:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The answer to RESOLVE; see resolve.lua for the verdicts."""
+    """The answer to RESOLVE; see resolve.lua for the replies."""
 
-    verdict: Literal["resolved", "conflict", "taken", "stands"]
+    reply: Literal["resolved", "conflict", "taken", "stands"]
     state: State | None
     revision: int
     decisions: int

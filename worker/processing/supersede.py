@@ -46,8 +46,8 @@ class Superseding:
         digest, _, revision = earlier.partition(":")
         known = self._records.record(digest) or Record(digest, "waiting", by.claim_id, 0, 1, 0, "", "plain", "")
         answer = self._records.resolve(self._decision(known, int(revision), by, file))
-        log.warning("written to after it was finished claim=%s: %s", by.claim_id, answer.verdict)
-        return answer.verdict == "resolved"
+        log.warning("written to after it was finished claim=%s: %s", by.claim_id, answer.reply)
+        return answer.reply == "resolved"
 
     def _decision(self, record: Record, revision: int, by: Lease, file: ClaimedFile) -> Resolve:
         resolution = Resolution(

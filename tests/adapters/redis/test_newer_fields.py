@@ -17,7 +17,7 @@ CONTENT = "a letter"
 def begin(records: RedisRecords, one: Lease) -> str:
     (answer,) = records.begin([one], lease_ms=LONG_MS, max_attempts=3, alone=False)
     assert isinstance(answer, Begun), answer
-    return answer.verdict
+    return answer.reply
 
 
 def test_fields_of_a_newer_version_survive_every_step(server: Server) -> None:

@@ -34,11 +34,11 @@ def records(client: redis.Redis) -> RedisRecords:
 
 def begin(records: RedisRecords, *leases: Lease, lease_ms: int = LONG_MS, alone: bool = False) -> list[str]:
     answers = records.begin(leases, lease_ms=lease_ms, max_attempts=3, alone=alone)
-    return [one.verdict if isinstance(one, Begun) else "damaged" for one in answers]
+    return [one.reply if isinstance(one, Begun) else "damaged" for one in answers]
 
 
 def finish(records: RedisRecords, *finishes: Finish) -> list[str]:
-    return [one.verdict if isinstance(one, Finished) else "damaged" for one in records.finish(finishes)]
+    return [one.reply if isinstance(one, Finished) else "damaged" for one in records.finish(finishes)]
 
 
 def everything(client: redis.Redis) -> dict[bytes, object]:
@@ -54,7 +54,7 @@ class TestAServerThatForgetsItsScripts:
             lambda: records.prolong([one], lease_ms=LONG_MS),
             lambda: finish(records, burying(one)),
             lambda: records.release([other]),
-            lambda: records.resolve(deciding("discard", "a")).verdict,
+            lambda: records.resolve(deciding("discard", "a")).reply,
         ]
         answers = []
         for step in steps:

@@ -63,15 +63,15 @@ def counted(records: Records) -> dict[str, int]:
 
 def published(records: Records, content: str, claim_id: str) -> Lease:
     one = lease(content, claim_id)
-    assert begin(records, one).verdict == "go"
-    assert finish(records, publishing(one)).verdict == "finished"
+    assert begin(records, one).reply == "go"
+    assert finish(records, publishing(one)).reply == "finished"
     return one
 
 
 def dead(records: Records, content: str, claim_id: str, path: str = "review/letter.txt") -> Lease:
     one = lease(content, claim_id)
-    assert begin(records, one).verdict == "go"
-    assert finish(records, burying(one, path)).verdict == "finished"
+    assert begin(records, one).reply == "go"
+    assert finish(records, burying(one, path)).reply == "finished"
     return one
 
 
@@ -85,29 +85,29 @@ class TestBegin:
     def test_a_letter_that_somebody_works_on_is_held(self, records: Records) -> None:
         a = claim()
         begin(records, lease("a", a))
-        assert begin(records, lease("a", a)).verdict == "held"
-        assert begin(records, lease("a", claim()), alone=True).verdict == "held"
+        assert begin(records, lease("a", a)).reply == "held"
+        assert begin(records, lease("a", claim()), alone=True).reply == "held"
         assert known(records, "a").attempts == 1
         assert counted(records) == {"seen": 1, "open": 1}
 
     def test_a_repeated_call_whose_reply_was_lost_is_held_until_the_lease_runs_out(self, records: Records) -> None:
         one = lease("a", claim())
         begin(records, one)
-        assert begin(records, one).verdict == "held"
+        assert begin(records, one).reply == "held"
         assert known(records, "a").attempts == 1
 
     def test_a_letter_that_was_tried_before_is_tried_again_alone(self, records: Records) -> None:
         one = lease("a", claim())
         begin(records, one, lease_ms=RUN_OUT_MS)
         again = begin(records, one)
-        assert (again.verdict, again.state, again.attempts) == ("alone", "working", 1)
-        assert begin(records, one, alone=True).verdict == "go"
+        assert (again.reply, again.state, again.attempts) == ("alone", "working", 1)
+        assert begin(records, one, alone=True).reply == "go"
         assert known(records, "a").attempts == 2
 
     def test_a_letter_that_kills_its_worker_each_time_ends_as_poison(self, records: Records) -> None:
         one = lease("a", claim())
         asked = [begin(records, one, lease_ms=RUN_OUT_MS, alone=True) for _ in range(5)]
-        assert [answer.verdict for answer in asked] == ["go", "go", "go", "poison", "poison"]
+        assert [answer.reply for answer in asked] == ["go", "go", "go", "poison", "poison"]
         assert [answer.attempts for answer in asked] == [1, 2, 3, 3, 3]
 
     def test_poison_grants_the_lease_for_the_dead_letter(self, records: Records) -> None:
@@ -115,9 +115,9 @@ class TestBegin:
         for _ in range(MOST):
             begin(records, one, lease_ms=RUN_OUT_MS, alone=True)
         last = lease("a", one.claim_id)
-        assert begin(records, last, alone=True).verdict == "poison"
-        assert begin(records, one, alone=True).verdict == "held"
-        assert finish(records, burying(last, code="poison")).verdict == "finished"
+        assert begin(records, last, alone=True).reply == "poison"
+        assert begin(records, one, alone=True).reply == "held"
+        assert finish(records, burying(last, code="poison")).reply == "finished"
         assert known(records, "a").attempts == MOST
 
     def test_a_killer_letter_spends_only_its_own_attempts(self, records: Records) -> None:
@@ -125,15 +125,15 @@ class TestBegin:
         records.begin([killer, *others], lease_ms=RUN_OUT_MS, max_attempts=MOST)
         for _ in range(6):  # each time the worker dies over the killer, before it comes to the others
             answers = records.begin([killer, *others], lease_ms=LONG_MS, max_attempts=MOST)
-            assert {answer.verdict for answer in answers if isinstance(answer, Begun)} == {"alone"}
+            assert {answer.reply for answer in answers if isinstance(answer, Begun)} == {"alone"}
             begin(records, killer, lease_ms=RUN_OUT_MS, alone=True)
-        assert begin(records, killer, alone=True).verdict == "poison"
+        assert begin(records, killer, alone=True).reply == "poison"
         assert [known(records, name).attempts for name in "abc"] == [1, 1, 1]
 
     def test_a_finished_letter_is_done_for_the_claim_that_finished_it(self, records: Records) -> None:
         one = published(records, "a", claim())
         answer = begin(records, lease("a", one.claim_id))
-        assert (answer.verdict, answer.state, answer.entry) == ("done", "published", known(records, "a").entry)
+        assert (answer.reply, answer.state, answer.entry) == ("done", "published", known(records, "a").entry)
         assert counted(records) == {"seen": 1, "published": 1}
 
     @pytest.mark.parametrize("calls", [1, 2, 100])
@@ -143,7 +143,7 @@ class TestBegin:
         published(records, "a", claim(1))
         copy = lease("a", claim(2))
         answers = [begin(records, copy) for _ in range(calls)]
-        assert {(answer.verdict, answer.state) for answer in answers} == {("duplicate", "published")}
+        assert {(answer.reply, answer.state) for answer in answers} == {("duplicate", "published")}
         assert counted(records) == {"seen": 2, "published": 1, "duplicate": 1}
 
     def test_every_copy_is_a_duplicate_of_its_own(self, records: Records) -> None:
@@ -153,7 +153,7 @@ class TestBegin:
 
     def test_of_two_copies_in_one_batch_the_second_is_held(self, records: Records) -> None:
         answers = records.begin([lease("a", claim(1)), lease("a", claim(2))], lease_ms=LONG_MS, max_attempts=MOST)
-        assert [answer.verdict for answer in answers if isinstance(answer, Begun)] == ["go", "held"]
+        assert [answer.reply for answer in answers if isinstance(answer, Begun)] == ["go", "held"]
         assert counted(records) == {"seen": 1, "open": 1}
 
     def test_a_copy_takes_over_when_the_lease_has_run_out(self, records: Records) -> None:
@@ -168,7 +168,7 @@ class TestBegin:
         begin(records, first, lease_ms=RUN_OUT_MS)
         begin(records, copy, alone=True)
         finish(records, publishing(copy))
-        assert begin(records, first).verdict == "duplicate"
+        assert begin(records, first).reply == "duplicate"
         assert counted(records) == {"seen": 2, "published": 1, "duplicate": 1}
 
     def test_a_counted_duplicate_that_takes_a_redriven_letter_over_is_no_duplicate_any_more(
@@ -187,7 +187,7 @@ class TestBegin:
         begin(records, held)
         new = lease("new", claim(3))
         answers = records.begin([held, done, new], lease_ms=LONG_MS, max_attempts=MOST)
-        assert [answer.verdict for answer in answers if isinstance(answer, Begun)] == ["held", "done", "go"]
+        assert [answer.reply for answer in answers if isinstance(answer, Begun)] == ["held", "done", "go"]
 
     def test_an_empty_batch_has_no_answers(self, records: Records) -> None:
         assert records.begin([], lease_ms=LONG_MS, max_attempts=MOST) == []
@@ -202,7 +202,7 @@ class TestFinish:
         one = lease("a", claim())
         begin(records, one)
         answer = finish(records, publishing(one))
-        assert (answer.verdict, answer.state) == ("finished", "published")
+        assert (answer.reply, answer.state) == ("finished", "published")
         assert known(records, "a") == Record(digest("a"), "published", one.claim_id, 1, 1, 0, answer.entry, "plain", "")
         assert counted(records) == {"seen": 1, "published": 1}
 
@@ -210,7 +210,7 @@ class TestFinish:
         one = lease("a", claim())
         begin(records, one)
         answer = finish(records, burying(one, code="no_text"))
-        assert (answer.verdict, answer.state, answer.named) == ("finished", "dead", "plain")
+        assert (answer.reply, answer.state, answer.named) == ("finished", "dead", "plain")
         assert known(records, "a").code == "no_text"
         assert records.dead_letter_event(answer.entry) == b'{"a":"dead letter"}'
         assert counted(records) == {"seen": 1, "dead": 1}
@@ -233,15 +233,15 @@ class TestFinish:
     def test_a_worker_whose_lease_ran_out_may_finish_while_nobody_else_began(self, records: Records) -> None:
         one = lease("a", claim())
         begin(records, one, lease_ms=RUN_OUT_MS)
-        assert finish(records, publishing(one)).verdict == "finished"
+        assert finish(records, publishing(one)).reply == "finished"
 
     def test_a_worker_is_fenced_once_another_began(self, records: Records) -> None:
         slow, quick = lease("a", claim_id := claim()), lease("a", claim_id)
         begin(records, slow, lease_ms=RUN_OUT_MS)
         begin(records, quick, alone=True)
-        assert finish(records, publishing(slow)).verdict == "fenced"
+        assert finish(records, publishing(slow)).reply == "fenced"
         assert counted(records) == {"seen": 1, "open": 1}
-        assert finish(records, publishing(quick)).verdict == "finished"
+        assert finish(records, publishing(quick)).reply == "finished"
 
     def test_who_comes_second_under_the_same_claim_learns_what_stands(self, records: Records) -> None:
         slow, quick = lease("a", claim_id := claim()), lease("a", claim_id)
@@ -256,28 +256,28 @@ class TestFinish:
         begin(records, slow, lease_ms=RUN_OUT_MS)
         begin(records, copy, alone=True)
         finish(records, publishing(copy))
-        assert finish(records, publishing(slow)).verdict == "fenced"
+        assert finish(records, publishing(slow)).reply == "fenced"
 
     def test_a_worker_of_an_earlier_revision_is_fenced(self, records: Records) -> None:
         one = dead(records, "a", claim())
         records.resolve(deciding("redrive", "a"))
         again = lease("a", one.claim_id)
         assert begin(records, again).revision == 2
-        assert finish(records, publishing(one, revision=1)).verdict == "fenced"
-        assert finish(records, publishing(again, revision=1)).verdict == "fenced"
-        assert finish(records, publishing(again, revision=2)).verdict == "finished"
+        assert finish(records, publishing(one, revision=1)).reply == "fenced"
+        assert finish(records, publishing(again, revision=1)).reply == "fenced"
+        assert finish(records, publishing(again, revision=2)).reply == "finished"
 
     def test_who_gave_a_letter_back_is_fenced(self, records: Records) -> None:
         one = lease("a", claim())
         begin(records, one)
         records.release([one])
-        assert finish(records, publishing(one)).verdict == "fenced"
+        assert finish(records, publishing(one)).reply == "fenced"
 
     def test_one_fenced_letter_leaves_the_others_of_the_batch(self, records: Records) -> None:
         one, stranger, other = lease("a", claim(1)), lease("x", claim(2)), lease("b", claim(3))
         records.begin([one, other], lease_ms=LONG_MS, max_attempts=MOST)
         answers = records.finish([publishing(one), publishing(stranger), publishing(other)])
-        assert [one.verdict for one in answers if isinstance(one, Finished)] == ["finished", "fenced", "finished"]
+        assert [one.reply for one in answers if isinstance(one, Finished)] == ["finished", "fenced", "finished"]
 
 
 class TestNamesInReview:
@@ -301,7 +301,7 @@ class TestNamesInReview:
         records.resolve(deciding("redrive", "a", path="review/scan.pdf"))
         again = lease("a", one.claim_id)
         begin(records, again)
-        assert finish(records, burying(again, "review/scan.pdf", revision=2)).verdict == "finished"
+        assert finish(records, burying(again, "review/scan.pdf", revision=2)).reply == "finished"
 
     @pytest.mark.parametrize("action", ["redrive", "discard"])
     def test_a_decision_frees_the_name(self, records: Records, action: Action) -> None:
@@ -315,7 +315,7 @@ class TestNamesInReview:
         records.resolve(deciding("discard", "b", path="review/scan.pdf"))
         third = lease("c", claim(3))
         begin(records, third)
-        assert finish(records, burying(third, "review/scan.pdf")).verdict == "taken"
+        assert finish(records, burying(third, "review/scan.pdf")).reply == "taken"
 
     def test_a_restored_letter_needs_another_name_if_its_own_was_given_away(self, records: Records) -> None:
         dead(records, "a", claim(1), "review/scan.pdf")
@@ -334,7 +334,7 @@ class TestProlong:
         one = lease("a", claim())
         begin(records, one, lease_ms=RUN_OUT_MS)
         assert records.prolong([one], lease_ms=LONG_MS) == [True]
-        assert begin(records, lease("a", one.claim_id), alone=True).verdict == "held"
+        assert begin(records, lease("a", one.claim_id), alone=True).reply == "held"
 
     def test_a_lease_that_went_to_another_is_not_kept(self, records: Records) -> None:
         slow, quick = lease("a", claim_id := claim()), lease("a", claim_id)
@@ -382,14 +382,14 @@ class TestRelease:
         one = lease("a", claim())
         for _ in range(MOST):
             begin(records, one, lease_ms=RUN_OUT_MS, alone=True)
-        assert begin(records, one, alone=True).verdict == "poison"
+        assert begin(records, one, alone=True).reply == "poison"
         records.release([one])
-        assert begin(records, one, alone=True).verdict == "poison"
+        assert begin(records, one, alone=True).reply == "poison"
 
     def test_an_incomplete_letter_is_given_back_until_patience_ends(self, records: Records) -> None:
         for _ in range(2 * MOST):
             one = lease("a", claim(1))
-            assert begin(records, one).verdict == "go"
+            assert begin(records, one).reply == "go"
             assert records.postpone(one, patience_ms=LONG_MS)
             assert (known(records, "a").state, known(records, "a").attempts) == ("waiting", 0)
             assert not records.postpone(one, patience_ms=LONG_MS), "it is nobody's any more"
@@ -397,7 +397,7 @@ class TestRelease:
         begin(records, one)
         assert not records.postpone(one, patience_ms=0)
         assert known(records, "a").state == "working", "and its holder buries it"
-        assert finish(records, burying(one)).verdict == "finished"
+        assert finish(records, burying(one)).reply == "finished"
         assert counted(records) == {"seen": 1, "dead": 1}
 
     def test_there_is_no_patience_for_what_another_holds(self, records: Records) -> None:
@@ -423,7 +423,7 @@ class TestRelease:
         first, copy = lease("a", claim(1)), lease("a", claim(2))
         begin(records, first)
         records.release([first])
-        assert begin(records, copy).verdict == "go"
+        assert begin(records, copy).reply == "go"
         assert records.counts().open_claims == {copy.claim_id}
         assert counted(records) == {"seen": 1, "open": 1}
 
@@ -459,7 +459,7 @@ class TestAFileThatIsWrittenToMeanwhile:
         published(records, "final bytes", claim(1))
         one = lease("first bytes", claim(2))
         begin(records, one, lease_ms=RUN_OUT_MS)
-        assert begin(records, lease("final bytes", one.claim_id)).verdict == "duplicate"
+        assert begin(records, lease("final bytes", one.claim_id)).reply == "duplicate"
         assert counted(records) == {"seen": 2, "published": 1, "duplicate": 1}
 
     def test_the_final_bytes_can_take_over_a_copy(self, records: Records) -> None:
@@ -473,22 +473,22 @@ class TestAFileThatIsWrittenToMeanwhile:
         first, final = lease("first bytes", claim_id := claim()), lease("final bytes", claim_id)
         begin(records, first)
         begin(records, final)
-        assert finish(records, publishing(first)).verdict == "finished"
+        assert finish(records, publishing(first)).reply == "finished"
         assert counted(records) == {"seen": 2, "published": 1, "open": 1}
         assert finish(records, publishing(final)) == Finished("earlier", f"{first.digest}:1", "working", "plain")
-        assert finish(records, publishing(final, earlier=f"{first.digest}:1")).verdict == "finished"
+        assert finish(records, publishing(final, earlier=f"{first.digest}:1")).reply == "finished"
         assert counted(records) == {"seen": 2, "published": 2}
 
     def test_bytes_that_change_there_and_back(self, records: Records) -> None:
         one = published(records, "a", claim())
         begin(records, lease("b", one.claim_id), lease_ms=RUN_OUT_MS)
-        assert begin(records, lease("a", one.claim_id)).verdict == "done"
+        assert begin(records, lease("a", one.claim_id)).reply == "done"
         assert counted(records) == {"seen": 1, "published": 1}
 
     def test_the_dead_letter_of_the_first_bytes_has_no_file_to_redrive(self, records: Records) -> None:
         one = dead(records, "first bytes", claim())
         begin(records, lease("final bytes", one.claim_id))
-        assert records.resolve(deciding("redrive", "first bytes")).verdict == "resolved"
+        assert records.resolve(deciding("redrive", "first bytes")).reply == "resolved"
         assert counted(records) == {"seen": 1, "open": 1}
 
 
@@ -535,7 +535,7 @@ class TestSupersede:
         earlier = f"{one.digest}:1"
         assert finish(records, publishing(final)) == Finished("earlier", earlier, "working", "plain")
         assert records.resolve(superseding("first", final)) == Resolved("resolved", "waiting", 2, 0, "plain")
-        assert finish(records, publishing(final, earlier=earlier)).verdict == "finished"
+        assert finish(records, publishing(final, earlier=earlier)).reply == "finished"
         assert counted(records) == {"seen": 1, "published": 1}
         assert known(records, "first").superseded == final.digest
 
@@ -555,9 +555,9 @@ class TestSupersede:
             final = lease("final", one.claim_id)
             begin(records, final, lease_ms=RUN_OUT_MS, alone=True)
             assert finish(records, publishing(final)).entry == earlier
-            assert records.resolve(superseding("first", final)).verdict == "resolved"
-        assert finish(records, publishing(final, earlier=earlier)).verdict == "finished"
-        assert finish(records, publishing(final, earlier=earlier)).verdict == "done"
+            assert records.resolve(superseding("first", final)).reply == "resolved"
+        assert finish(records, publishing(final, earlier=earlier)).reply == "finished"
+        assert finish(records, publishing(final, earlier=earlier)).reply == "done"
         assert counted(records) == {"seen": 1, "published": 1}
 
     @pytest.mark.parametrize("make", [published, dead])
@@ -570,8 +570,8 @@ class TestSupersede:
         records.resolve(superseding("first", final))
         again = lease("first", claim(2))
         answer = begin(records, again)
-        assert (answer.verdict, answer.revision, answer.attempts) == ("go", 2, 1)
-        assert finish(records, publishing(again, revision=2)).verdict == "finished"
+        assert (answer.reply, answer.revision, answer.attempts) == ("go", 2, 1)
+        assert finish(records, publishing(again, revision=2)).reply == "finished"
         assert known(records, "first").superseded == ""
         assert counted(records) == {"seen": 2, "published": 1, "open": 1}
 
@@ -580,7 +580,7 @@ class TestSupersede:
         final = lease("final", one.claim_id)
         begin(records, final)
         records.resolve(superseding("first", final, path="review/scan.pdf"))
-        assert finish(records, burying(final, "review/scan.pdf", earlier=f"{one.digest}:1")).verdict == "finished"
+        assert finish(records, burying(final, "review/scan.pdf", earlier=f"{one.digest}:1")).reply == "finished"
 
     def test_a_published_letter_with_copies_stands(self, records: Records) -> None:
         one = published(records, "first", claim(1))
@@ -590,16 +590,16 @@ class TestSupersede:
         before = counted(records)
         assert records.resolve(superseding("first", final)) == Resolved("stands", "published", 1, 0, "plain")
         assert counted(records) == before
-        assert finish(records, publishing(final, earlier=f"{one.digest}:1")).verdict == "finished"
+        assert finish(records, publishing(final, earlier=f"{one.digest}:1")).reply == "finished"
 
     def test_final_bytes_that_are_a_copy_wait_until_the_earlier_ones_are_settled(self, records: Records) -> None:
         published(records, "final", claim(1))
         one = dead(records, "first", claim(2))
         copy = lease("final", one.claim_id)
-        assert (begin(records, copy).verdict, begin(records, copy).earlier) == ("duplicate", f"{one.digest}:1")
+        assert (begin(records, copy).reply, begin(records, copy).earlier) == ("duplicate", f"{one.digest}:1")
         records.resolve(superseding("first", copy))
         answer = begin(records, copy)
-        assert (answer.verdict, answer.earlier) == ("duplicate", "")
+        assert (answer.reply, answer.earlier) == ("duplicate", "")
         assert one.claim_id in finished(records)
         assert counted(records) == {"seen": 2, "published": 1, "duplicate": 1}
 
@@ -609,14 +609,14 @@ class TestSupersede:
         begin(records, copy)
         final = lease("final", copy.claim_id)
         begin(records, final)
-        assert finish(records, publishing(final)).verdict == "finished"
+        assert finish(records, publishing(final)).reply == "finished"
 
     def test_what_is_no_more_is_let_go_of(self, records: Records) -> None:
         published(records, "final", claim(1))
         one = dead(records, "first", claim(2))
         copy = lease("final", one.claim_id)
         assert begin(records, copy).earlier == f"{one.digest}:1"
-        assert records.resolve(superseding("first", copy, revision=7)).verdict == "conflict"
+        assert records.resolve(superseding("first", copy, revision=7)).reply == "conflict"
         assert begin(records, copy).earlier == ""
 
     def test_what_a_person_decided_meanwhile_is_looked_at_again(self, records: Records) -> None:
@@ -624,8 +624,8 @@ class TestSupersede:
         final = lease("final", one.claim_id)
         begin(records, final)
         records.resolve(deciding("discard", "first"))
-        assert records.resolve(superseding("first", final)).verdict == "conflict"
-        assert records.resolve(superseding("first", final, decisions=1)).verdict == "resolved"
+        assert records.resolve(superseding("first", final)).reply == "conflict"
+        assert records.resolve(superseding("first", final, decisions=1)).reply == "resolved"
         assert counted(records) == {"seen": 1, "open": 1}
 
 
@@ -639,14 +639,14 @@ class TestResolve:
         assert records.resolve(deciding("redrive", "a")) == Resolved("resolved", "waiting", 2, 0, "plain")
         assert counted(records) == {"seen": 1, "open": 1}
         answer = begin(records, lease("a", one.claim_id))
-        assert (answer.verdict, answer.state, answer.revision, answer.attempts) == ("go", "waiting", 2, 1)
+        assert (answer.reply, answer.state, answer.revision, answer.attempts) == ("go", "waiting", 2, 1)
 
     def test_a_redriven_letter_can_be_published(self, records: Records) -> None:
         one = dead(records, "a", claim())
         records.resolve(deciding("redrive", "a"))
         again = lease("a", one.claim_id)
         begin(records, again)
-        assert finish(records, publishing(again, revision=2)).verdict == "finished"
+        assert finish(records, publishing(again, revision=2)).reply == "finished"
         assert counted(records) == {"seen": 1, "published": 1}
         assert known(records, "a").code == ""
 
@@ -665,7 +665,7 @@ class TestResolve:
 
     def test_of_two_reviewers_one_wins(self, records: Records) -> None:
         dead(records, "a", claim())
-        assert records.resolve(deciding("discard", "a")).verdict == "resolved"
+        assert records.resolve(deciding("discard", "a")).reply == "resolved"
         assert records.resolve(deciding("redrive", "a")) == Resolved("conflict", "discarded", 1, 1, "plain")
         assert counted(records) == {"seen": 1, "discarded": 1}
 
@@ -676,16 +676,16 @@ class TestResolve:
         first = records.resolve(decision)
         before = counted(records)
         assert [records.resolve(decision) for _ in range(3)] == [first] * 3
-        assert first.verdict == "resolved"
+        assert first.reply == "resolved"
         assert counted(records) == before
 
     @pytest.mark.parametrize("action", ["redrive", "discard"])
     def test_the_same_decision_by_somebody_else_is_a_conflict(self, records: Records, action: Action) -> None:
         dead(records, "a", claim())
-        assert records.resolve(deciding(action, "a")).verdict == "resolved"
+        assert records.resolve(deciding(action, "a")).reply == "resolved"
         before = counted(records)
-        assert records.resolve(deciding(action, "a")).verdict == "conflict"
-        assert records.resolve(dataclasses.replace(deciding(action, "a"), token="")).verdict == "conflict"
+        assert records.resolve(deciding(action, "a")).reply == "conflict"
+        assert records.resolve(dataclasses.replace(deciding(action, "a"), token="")).reply == "conflict"
         assert counted(records) == before
 
     def test_a_decision_is_known_again_until_the_next_one(self, records: Records) -> None:
@@ -694,7 +694,7 @@ class TestResolve:
         records.resolve(discard)
         records.resolve(restore)
         assert records.resolve(restore) == Resolved("resolved", "dead", 1, 2, "plain")
-        assert records.resolve(discard).verdict == "conflict"
+        assert records.resolve(discard).reply == "conflict"
         assert counted(records) == {"seen": 1, "dead": 1}
 
     @pytest.mark.parametrize("action", ["redrive", "discard", "restore"])
@@ -709,12 +709,12 @@ class TestResolve:
             finish(records, publishing(one))
         before = counted(records)
         answer = records.resolve(deciding(action, "a"))
-        assert (answer.verdict, answer.state) == ("conflict", state)
+        assert (answer.reply, answer.state) == ("conflict", state)
         assert counted(records) == before
 
     def test_what_is_dead_cannot_be_restored(self, records: Records) -> None:
         dead(records, "a", claim())
-        assert records.resolve(deciding("restore", "a")).verdict == "conflict"
+        assert records.resolve(deciding("restore", "a")).reply == "conflict"
 
     def test_a_decision_is_an_entry_of_the_dead_letter_stream(self, records: Records) -> None:
         one = dead(records, "a", claim())
@@ -726,7 +726,7 @@ class TestResolve:
     def test_a_copy_of_a_dead_letter_is_a_duplicate(self, records: Records) -> None:
         dead(records, "a", claim(1))
         answer = begin(records, lease("a", claim(2)))
-        assert (answer.verdict, answer.state) == ("duplicate", "dead")
+        assert (answer.reply, answer.state) == ("duplicate", "dead")
 
 
 def test_what_was_never_seen_has_no_record(records: Records) -> None:

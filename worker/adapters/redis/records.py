@@ -228,20 +228,20 @@ def _state(raw: bytes) -> State | None:
     return cast("State", raw.decode()) if raw else None
 
 
-def _begun(reply: list[Any]) -> Begun:
-    verdict, state, revision, attempts, entry, named, earlier = reply
-    told = (entry.decode(), _naming(named), earlier.decode())
-    return Begun(verdict.decode(), _state(state), int(revision), int(attempts), *told)
+def _begun(raw: list[Any]) -> Begun:
+    reply, state, revision, attempts, entry, named, earlier = raw
+    texts = (entry.decode(), _naming(named), earlier.decode())
+    return Begun(reply.decode(), _state(state), int(revision), int(attempts), *texts)
 
 
-def _finished(reply: list[Any]) -> Finished:
-    verdict, entry, state, named = reply
-    return Finished(verdict.decode(), entry.decode(), _state(state), _naming(named))
+def _finished(raw: list[Any]) -> Finished:
+    reply, entry, state, named = raw
+    return Finished(reply.decode(), entry.decode(), _state(state), _naming(named))
 
 
-def _resolved(reply: list[Any]) -> Resolved:
-    verdict, state, revision, decisions, named = reply
-    return Resolved(verdict.decode(), _state(state), int(revision), int(decisions), _naming(named))
+def _resolved(raw: list[Any]) -> Resolved:
+    reply, state, revision, decisions, named = raw
+    return Resolved(reply.decode(), _state(state), int(revision), int(decisions), _naming(named))
 
 
 def _record(digest: str, fields: dict[bytes, bytes]) -> Record | None:

@@ -266,7 +266,7 @@ def bury(records: RedisRecords, content: str, number: int, revision: int = 1) ->
     plain = burying(one, f"review/{content}.txt")
     (answer,) = records.finish([with_event(plain, encode(event), revision)])
     assert isinstance(answer, Finished)
-    assert answer.verdict == "finished"
+    assert answer.reply == "finished"
 
 
 def with_event(one: Finish, event: bytes, revision: int) -> Finish:

@@ -1,7 +1,7 @@
 -- BEGIN: take a letter to work on, with the attempt counted before any work is done.
 --   KEYS  1 letter (hash)   2 open (zset)   3 counts (hash)   4 open letters (hash)   5 finished (hash)
 --   ARGV  1 claim id   2 token   3 lease ms   4 most attempts   5 'batch' or 'alone'   6 digest
---   -> {verdict, state, revision, attempts, entry, named, earlier}
+--   -> {reply, state, revision, attempts, entry, named, earlier}
 --        go         the letter is yours: attempt counted, lease granted
 --        alone      it was tried before: ask again with 'alone', so that a killer letter spends only its own attempts
 --        poison     attempts are used up: yours, for its dead letter only
@@ -23,8 +23,8 @@ local attempts, lease = tonumber(known[3] or '0'), tonumber(known[4] or '0')
 local revision, entry, named = tonumber(known[5] or '1'), known[6] or '', known[7] or ''
 local now = now_ms()
 
-local function answer(verdict, earlier)
-  return {verdict, state or '', revision, attempts, entry, named, earlier or ''}
+local function answer(reply, earlier)
+  return {reply, state or '', revision, attempts, entry, named, earlier or ''}
 end
 
 if is_done(state) then

@@ -5,7 +5,7 @@
 --         6 hash of the path wanted in review/, or '' for one that nobody else can want: it has the claim id in it
 --         7 'plain' or 'claim'   8 content type   9 event   10 digest
 --         11 event of what this file was before it was written to, if the caller has settled that; else ''
---   -> {verdict, entry, state, named}
+--   -> {reply, entry, state, named}
 --        finished   the entry was added now
 --        done       it was added before, by this claim: the same entry
 --        fenced     the lease went to somebody else: drop the result, they answer for the letter

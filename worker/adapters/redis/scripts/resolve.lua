@@ -6,7 +6,7 @@
 --         2 revision and 3 decisions as whoever decides saw them
 --         4 hash of the path in review/, or '' as in FINISH   5 'plain' or 'claim'   6 content type   7 event   8 digest
 --         9 token of this decision   10 claim id and 11 digest of what the file is now, to supersede; else ''
---   -> {verdict, state, revision, decisions, named}
+--   -> {reply, state, revision, decisions, named}
 --        resolved   the decision stands; also for the same token once more, whose first reply was lost
 --        conflict   somebody decided meanwhile, or the state does not allow it: nothing was changed
 --        taken      restore: another letter has that name in review/ now: ask again with the other name
@@ -26,8 +26,8 @@ local state, revision, decisions, claim = known[1], known[2] or '1', known[3] or
 
 local is_ours = known[7] == 'internal'
 
-local function answer(verdict)
-  return {verdict, state or '', tonumber(revision), tonumber(decisions), known[5] or ''}
+local function answer(reply)
+  return {reply, state or '', tonumber(revision), tonumber(decisions), known[5] or ''}
 end
 
 local function has_copies()
