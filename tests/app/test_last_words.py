@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import logging
-from worker.app import _narrate
-_narrate()
+from worker.app import _configure_logging
+_configure_logging()
 try:
     open("/nowhere/Canary-Doe-Jane")
 except OSError as error:

@@ -96,14 +96,14 @@ MUTATIONS: Final = (
     Mutation(
         "no look at the file before its result is published",
         "worker/processing/outcome.py",
-        "return None if self._filing.unchanged(work) else _CHANGED",
+        "return None if same else _CHANGED",
         "return None",
         PIPELINE,
     ),
     Mutation(
         "no look at the file before it is filed away",
         "worker/processing/filing.py",
-        "if not self._unchanged(one.file.path, one.signature, empty=one.must_be_empty):",
+        "if not is_unchanged(spool, order.file, order.signature, must_be_empty=order.must_be_empty):",
         "if False:",
         PIPELINE,
     ),

@@ -36,7 +36,7 @@ def is_harmless(site: str) -> bool:
 def passed(toured: tuple[Bench, list[tuple[str, str]], Letters]) -> set[str]:
     """The sites passed when letters go every way, are decided about by a person, and a disk is full."""
     bench, points, letters = toured
-    full = "worker.processing.filing.Filing._move > worker.adapters.share.spool.Spool.write: file.write"
+    full = "worker.processing.filing._move > worker.adapters.share.spool.Spool.write: file.write"
     strike(bench, letters, Strike("worker", Arm(full, "before", "raise:ENOSPC")))
     decide(bench, letters)
     with configured(bench, "appendfsync", "everysec"):

@@ -60,7 +60,7 @@ def test_a_disk_that_is_really_full_loses_nothing(bench: Bench) -> None:
     fill(filler)
     bench.start("worker")
     eventually(
-        lambda: "filing waits" in bench.logs().get("worker.log", ""), "a letter that cannot be filed", timeout_s=30
+        lambda: "not filed yet" in bench.logs().get("worker.log", ""), "a letter that cannot be filed", timeout_s=30
     )
     assert not list(bench.share.rglob(f"{TEMPORARY_PREFIX}*")), "half a file of ours is left"
     filler.unlink()

@@ -14,17 +14,19 @@ from tests.faults.striking import Strike
 
 pytestmark = pytest.mark.services
 
-PIPELINE = "worker.processing.pipeline.Pipeline"
 RECORDS = "worker.adapters.redis.records.RedisRecords"
 SPOOL = "worker.adapters.share.spool.Spool"
 SEND = "producer.dispatch.Outbox.send > worker.adapters.celery.client.HintSender._publish: redis LPUSH"
 CLAIM = "producer.claim.ClaimGate.claim > producer.claim.Claimer._claim: os.rename"
-FINISH = f"{PIPELINE}._finish > {RECORDS}._send: redis script finish"
-BEGIN = f"{PIPELINE}._begin > {RECORDS}._send: redis script begin"
-ARCHIVE = f"worker.processing.filing.Filing._move > {SPOOL}.move: rename_no_replace"
-WRITE = f"worker.processing.filing.Filing._move > {SPOOL}.write: file.write"
+FINISH = f"worker.processing.finish_stage.FinishStage.__call__ > {RECORDS}._send: redis script finish"
+BEGIN = f"worker.processing.begin_stage.BeginStage.__call__ > {RECORDS}._send: redis script begin"
+ARCHIVE = f"worker.processing.filing._move > {SPOOL}.move: rename_no_replace"
+WRITE = f"worker.processing.filing._move > {SPOOL}.write: file.write"
 ACK = "worker.adapters.celery.transport.FailedAckQoS.ack: redis ZREM"
-PARSE = f"{PIPELINE}._verdicts > worker.processing.outcome.Judge._published: Determiner.__call__"
+PARSE = (
+    "worker.processing.decide_stage.DecideStage._decide > worker.processing.outcome.OutcomeBuilder._published: "
+    "Determiner.__call__"
+)
 
 SELECTION = [
     Strike("producer", Arm(CLAIM, "after", "kill")),

@@ -111,14 +111,14 @@ def test_a_finish_that_the_disk_never_had_is_made_again(torn: Torn) -> None:
 def check(torn: Torn, rig: Rig, one: str, *, lost: bool) -> None:
     """The filer comes back to a server that has forgotten the letter, or has not; then the reaper hints it."""
     rig.records, rig.durability = RedisRecords(torn.client, KEYS), torn.durability()
-    rig.filer._durability = rig.durability
-    eventually(rig.filer.round, "the disk to be ready")
+    rig.filing._durability = rig.durability
+    eventually(rig.filing.round, "the disk to be ready")
     assert rig.claimed() == ([one] if lost else [])
     if lost:
         for key in cast("list[bytes]", torn.client.keys("imr:letter:*")):
             torn.client.hset(key, "lease", 0)  # as after its time
         rig.pipeline().run([one])
-        eventually(rig.filer.round, "the disk to be ready")
+        eventually(rig.filing.round, "the disk to be ready")
     assert rig.claimed() == []
     assert torn.ids() == [f"{digest('a letter')}:1"]
     assert [path.partition("/")[0] for path in rig.letters()] == ["archive"]
@@ -131,11 +131,11 @@ def test_a_server_that_is_killed_while_it_is_waited_for(torn: Torn) -> None:
     one, _, after = finish_without_waiting(torn, rig)
     torn.client.close()
     torn.server.kill()
-    assert not rig.filer.round()
+    assert not rig.filing.round()
     assert rig.claimed() == [one]
     torn.server.start()
     torn.client.config_set("appendfsync", "everysec")
     assert torn.tail.stat().st_size >= after
-    eventually(rig.filer.round, "the disk to be ready")
+    eventually(rig.filing.round, "the disk to be ready")
     assert rig.claimed() == []
     assert torn.ids() == [f"{digest('a letter')}:1"]

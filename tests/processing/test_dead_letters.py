@@ -32,7 +32,7 @@ def explained(*violations: Violation) -> dict[str, object]:
         path="review/two words.txt",
         data=dead_letter(*violations),
     )
-    return dead_letters.told(encode(event))
+    return dead_letters.error_file(encode(event))
 
 
 class TestCatalogue:
@@ -88,7 +88,7 @@ class TestDeadLetter:
 
     @pytest.mark.parametrize("code", [POISON, INTERNAL])
     def test_ours_is_told_in_a_sentence_and_not_by_the_name_of_an_exception(self, code: str) -> None:
-        one = made(Disposition("ours", code, "ZeroDivisionError"))
+        one = made(Disposition("internal", code, "ZeroDivisionError"))
         assert "ZeroDivisionError" not in one.message
         assert one.message.endswith(".")
         assert "maintainers" in one.remedy or "report" in one.remedy

@@ -12,12 +12,13 @@ import pytest
 
 from tests.support.letters import digest
 from tests.support.memory_durability import MemoryDurability
-from tests.support.rig import FakeReader, Rig
+from tests.support.rig import FakeExtractor, Rig
 from tests.support.waiting import eventually
 from worker.adapters.share.spool import Spool
 from worker.extraction import Text
 from worker.processing import filing_queue
-from worker.processing.filing_queue import TIDY_S, Filer, Files, FilingThread
+from worker.processing.filing_queue import TIDY_S, FilingQueue, FilingThread
+from worker.processing.ports import FilingPort
 from worker.processing.records import RecordsUnavailable
 
 
@@ -49,7 +50,7 @@ class TestAServerThatSyncsLater:
         finish(rig)
         assert rig.claimed() == [one, dead]
         assert rig.memory.counts().finished_claims == {one, dead}
-        assert rig.filer.round()
+        assert rig.filing.round()
         assert {path.partition("/")[0] for path in rig.letters()} == {"archive", "review"}
         assert rig.memory.counts().finished_claims == set()
 
@@ -57,16 +58,16 @@ class TestAServerThatSyncsLater:
         worker = rig.pipeline()
         for number in range(5):
             worker.run([rig.claim(f"{number}.txt", b"letter %d" % number)])
-        rig.filer.round()
+        rig.filing.round()
         assert (rig.claimed(), rig.disk.waits) == ([], 1)
-        assert rig.filer.round()
+        assert rig.filing.round()
         assert rig.disk.waits == 1, "nothing waits: nothing to wait for"
 
     def test_a_copy_waits_like_its_letter(self, rig: Rig) -> None:
         claims = [rig.claim("a.txt", b"a letter"), rig.claim("b.txt", b"a letter")]
         finish(rig)
         assert rig.claimed() == claims
-        rig.filer.round()
+        rig.filing.round()
         assert rig.claimed() == []
 
     def test_what_was_done_before_waits_too(self, rig: Rig) -> None:
@@ -74,22 +75,22 @@ class TestAServerThatSyncsLater:
         finish(rig)
         finish(rig)  # another worker: the first one was killed before the disk was ready
         assert rig.claimed() == [one]
-        rig.filer.round()
+        rig.filing.round()
         assert rig.claimed() == []
 
     def test_text_is_extracted_before_the_wait(self, rig: Rig) -> None:
         """The reader belongs to one thread."""
         threads = set()
 
-        class Reader(FakeReader):
+        class Reader(FakeExtractor):
             def to_text(self, content: bytes, following: bytes | None = None) -> Text:
                 threads.add(threading.current_thread())
                 return super().to_text(content)
 
         one = rig.claim("letter.pdf", b"%PDF with pages")
         finish(rig)
-        rig.pipeline(reader=Reader()).run([one])
-        thread = threading.Thread(target=rig.filer.round)
+        rig.pipeline(extractor=Reader()).run([one])
+        thread = threading.Thread(target=rig.filing.round)
         thread.start()
         thread.join()
         assert threads == {threading.current_thread()}
@@ -102,12 +103,12 @@ class TestWhileTheWorkerIsAtWork:
     def test_it_files_what_is_on_disk_after_each_batch(self, rig: Rig) -> None:
         rig.claim("first.txt", b"a letter")
         finish(rig)
-        with rig.filer.at_work():
-            assert rig.filer.round()
+        with rig.filing.at_work():
+            assert rig.filing.round()
             assert len(rig.claimed()) == 1, "the thread leaves it to the worker"
-            assert (rig.filer.is_waiting, rig.filer.is_behind) == (False, True)
-            rig.filer.submit([])
-            assert (rig.claimed(), rig.filer.is_behind) == ([], False)
+            assert (rig.filing.is_waiting, rig.filing.is_behind) == (False, True)
+            rig.filing.submit([])
+            assert (rig.claimed(), rig.filing.is_behind) == ([], False)
         assert rig.memory.counts().finished_claims == set()
 
     def test_what_has_to_be_synced_is_filed_by_the_thread(self, rig: Rig) -> None:
@@ -115,28 +116,28 @@ class TestWhileTheWorkerIsAtWork:
         rig.claim("scan.pdf", b"%PDF letter")
         text = rig.claim("letter.txt", b"a letter")
         finish(rig)
-        with rig.filer.at_work():
-            rig.filer.round()
+        with rig.filing.at_work():
+            rig.filing.round()
             assert rig.claimed() == [text]
-        rig.filer.catch_up()
+        rig.filing.catch_up()
         assert rig.claimed() == []
 
     def test_the_thread_files_what_is_left_when_it_is_done(self, rig: Rig) -> None:
-        made = FilingThread(Filer(spool=Spool(rig.share), durability=rig.disk, monotonic_s=lambda: rig.now_s))
+        made = FilingThread(FilingQueue(spool=Spool(rig.share), durability=rig.disk, monotonic_s=lambda: rig.now_s))
         one = rig.claim("letter.txt", b"a letter")
         with made.at_work():
-            rig.pipeline(files=NotAtWork(made)).run([one])
-            eventually(lambda: rig.disk.waits == 1 and not made._filer.is_waiting, "the disk to be waited for")
+            rig.pipeline(filing=NotAtWork(made)).run([one])
+            eventually(lambda: rig.disk.waits == 1 and not made._queue.is_waiting, "the disk to be waited for")
             assert rig.claimed() == [one]
         eventually(lambda: rig.claimed() == [], "the letter to be filed")
         made.close()
 
     def test_the_thread_files_what_is_left_though_the_work_broke_off(self, rig: Rig) -> None:
-        made = FilingThread(Filer(spool=Spool(rig.share), durability=rig.disk, monotonic_s=lambda: rig.now_s))
+        made = FilingThread(FilingQueue(spool=Spool(rig.share), durability=rig.disk, monotonic_s=lambda: rig.now_s))
         one = rig.claim("letter.txt", b"a letter")
         with suppress(RecordsUnavailable), made.at_work():
-            rig.pipeline(files=NotAtWork(made)).run([one])
-            eventually(lambda: rig.disk.waits == 1 and not made._filer.is_waiting, "the disk to be waited for")
+            rig.pipeline(filing=NotAtWork(made)).run([one])
+            eventually(lambda: rig.disk.waits == 1 and not made._queue.is_waiting, "the disk to be waited for")
             assert rig.claimed() == [one]
             raise RecordsUnavailable("away")
         eventually(lambda: rig.claimed() == [], "the letter to be filed")
@@ -146,7 +147,7 @@ class TestWhileTheWorkerIsAtWork:
 class NotAtWork:
     """The files of a pipeline that does not say when it is at work: the test does."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: FilingPort) -> None:
         self.submit = files.submit
         self.at_work = nullcontext
 
@@ -158,7 +159,7 @@ class TestAPowerCut:
         one = rig.claim("letter.txt", b"a letter")
         finish(rig)
         rig.disk.cut_power()
-        rig.filer.round()
+        rig.filing.round()
         assert rig.claimed() == [one]
         assert rig.published() == []
         assert rig.run().results == {one: "published"}
@@ -182,7 +183,7 @@ class TestAPowerCut:
             rig.claim(name, b"a letter")
         finish(rig)
         rig.disk.cut_power()
-        rig.filer.round()
+        rig.filing.round()
         assert len(rig.claimed()) == 2
         assert rig.run().counted() == {"published": 1, "duplicate": 1}
         assert len(rig.published()) == 1
@@ -220,10 +221,10 @@ class TestADiskInTrouble:
         one = rig.claim("letter.txt", b"a letter")
         finish(rig)
         disk.trouble = trouble
-        assert not rig.filer.round()
+        assert not rig.filing.round()
         assert rig.claimed() == [one]
         disk.trouble = None
-        assert rig.filer.round()
+        assert rig.filing.round()
         assert rig.claimed() == []
         assert len(rig.published()) == 1
 
@@ -237,7 +238,7 @@ class TestADiskInTrouble:
         one = rig.claim("letter.txt", b"a letter")
         finish(rig)
         assert rig.claimed() == [one]
-        assert rig.filer.round()
+        assert rig.filing.round()
         assert rig.claimed() == []
 
     def test_that_cannot_be_told_of_what_was_filed_is_told_later(self, tmp_path: Path) -> None:
@@ -259,7 +260,7 @@ class TestADiskInTrouble:
         monkeypatch.setattr(filing_queue, limit, most)
         claims = [rig.claim(f"{number}.pdf", b"%%PDF letter %d" % number) for number in range(3)]
         finish(rig)
-        rig.filer.round()
+        rig.filing.round()
         assert rig.claimed() == claims[2:]
         rig.run()
         assert rig.claimed() == []
@@ -277,7 +278,7 @@ class TestADiskInTrouble:
         finish(rig)
         with monkeypatch.context() as patched:
             patched.setattr(Spool, "move", failing)
-            assert rig.filer.round()
+            assert rig.filing.round()
         assert rig.claimed() == [bad]
         rig.run()
         assert rig.claimed() == []
@@ -298,7 +299,7 @@ class TestTidying:
         finish(rig)
         assert len(rig.memory.finished) == 2
         rig.now_s += TIDY_S
-        rig.filer.submit([])
+        rig.filing.submit([])
         assert set(rig.memory.finished) == {waits}
 
     def test_does_not_take_a_share_that_is_away_for_an_empty_one(self, rig: Rig) -> None:
@@ -306,13 +307,13 @@ class TestTidying:
         rig.now_s += TIDY_S
         claimed = rig.share / "claimed"
         claimed.rename(rig.share / "away")
-        rig.filer.submit([])
+        rig.filing.submit([])
         assert set(rig.memory.finished) == {left}
 
 
 @pytest.fixture
 def thread(rig: Rig) -> Iterator[FilingThread]:
-    made = FilingThread(Filer(spool=Spool(rig.share), durability=rig.disk, monotonic_s=lambda: rig.now_s))
+    made = FilingThread(FilingQueue(spool=Spool(rig.share), durability=rig.disk, monotonic_s=lambda: rig.now_s))
     yield made
     made.close()
 
@@ -320,7 +321,7 @@ def thread(rig: Rig) -> Iterator[FilingThread]:
 class TestTheThread:
     def test_files_by_itself(self, rig: Rig, thread: FilingThread) -> None:
         rig.claim("letter.txt", b"a letter")
-        worker = rig.pipeline(files=thread)
+        worker = rig.pipeline(filing=thread)
         worker.run(rig.claimed())
         eventually(lambda: rig.claimed() == [], "the letter to be filed")
         worker.run([rig.claim("other.txt", b"another")])
@@ -329,26 +330,26 @@ class TestTheThread:
     def test_is_not_started_where_nothing_has_to_wait(self, tmp_path: Path) -> None:
         rig = Rig(tmp_path)
         before = threading.active_count()
-        made = FilingThread(Filer(spool=Spool(rig.share), durability=rig.disk, monotonic_s=lambda: rig.now_s))
+        made = FilingThread(FilingQueue(spool=Spool(rig.share), durability=rig.disk, monotonic_s=lambda: rig.now_s))
         rig.claim("letter.txt", b"a letter")
-        rig.pipeline(files=made).run(rig.claimed())
+        rig.pipeline(filing=made).run(rig.claimed())
         assert threading.active_count() == before
         made.close()
 
     def test_files_what_waits_before_it_stops(self, rig: Rig) -> None:
         disk = HeldDisk(rig)
-        made = FilingThread(Filer(spool=Spool(rig.share), durability=disk, monotonic_s=lambda: rig.now_s))
+        made = FilingThread(FilingQueue(spool=Spool(rig.share), durability=disk, monotonic_s=lambda: rig.now_s))
         for number in range(3):
-            rig.pipeline(files=made).run([rig.claim(f"{number}.txt", b"letter %d" % number)])
+            rig.pipeline(filing=made).run([rig.claim(f"{number}.txt", b"letter %d" % number)])
         disk.is_ready.set()
         made.close()
         assert rig.claimed() == []
 
     def test_stops_though_the_disk_never_comes(self, rig: Rig) -> None:
         disk = HeldDisk(rig)
-        made = FilingThread(Filer(spool=Spool(rig.share), durability=disk, monotonic_s=lambda: rig.now_s))
+        made = FilingThread(FilingQueue(spool=Spool(rig.share), durability=disk, monotonic_s=lambda: rig.now_s))
         one = rig.claim("letter.txt", b"a letter")
-        rig.pipeline(files=made).run([one])
+        rig.pipeline(filing=made).run([one])
         made.close(timeout_s=0.05)
         assert rig.claimed() == [one]
         disk.is_ready.set()
@@ -365,9 +366,9 @@ class TestTheThread:
                 return super().later(outcomes)
 
         disk = Failing(rig.memory, always=False)
-        made = FilingThread(Filer(spool=Spool(rig.share), durability=disk, monotonic_s=lambda: rig.now_s))
+        made = FilingThread(FilingQueue(spool=Spool(rig.share), durability=disk, monotonic_s=lambda: rig.now_s))
         rig.claim("letter.txt", b"a letter")
-        rig.pipeline(files=made).run(rig.claimed())
+        rig.pipeline(filing=made).run(rig.claimed())
         eventually(lambda: rig.claimed() == [], "the letter to be filed after three failures")
         made.close()
 

@@ -54,7 +54,7 @@ def test_a_whole_letter_that_is_faulty_does_not_wait(reader: TextExtractor) -> N
     broken = (SAMPLES / "shoulder-therapy-decision-missing.txt").read_bytes()
     assert kind_of(broken, reader) == ("review", "issue_without_decision")
     invalid = [kind_of(path.read_bytes(), reader) for path in sorted((LETTERS / "invalid").rglob("*.txt"))]
-    waiting = {code for kind, code in invalid if kind == "unwhole"}
+    waiting = {code for kind, code in invalid if kind == "incomplete"}
     assert waiting <= {"truncated", "no_issues", "decision_counts_differ", "empty_text"}, waiting
 
 
@@ -62,7 +62,7 @@ def test_a_whole_letter_that_is_faulty_does_not_wait(reader: TextExtractor) -> N
 def test_a_pdf_cut_off_anywhere_waits(reader: TextExtractor, share: float) -> None:
     whole = make_pdf((SAMPLES / "knee-arthroscopy.txt").read_text())
     assert kind_of(whole, reader) == (None, "")
-    assert kind_of(whole[: max(3, int(share * len(whole)))], reader)[0] == "unwhole"
+    assert kind_of(whole[: max(3, int(share * len(whole)))], reader)[0] == "incomplete"
 
 
 @pytest.mark.parametrize("written", [0, 100, 2000])
@@ -70,10 +70,10 @@ def test_a_pdf_cut_off_anywhere_waits(reader: TextExtractor, share: float) -> No
 def test_a_file_whose_space_was_reserved_waits(reader: TextExtractor, kind: str, written: int) -> None:
     letter = (SAMPLES / "knee-arthroscopy.txt").read_text()
     whole = make_pdf(letter) if kind == "pdf" else letter.encode()
-    assert kind_of(whole[:written] + bytes(len(whole) - written), reader) == ("unwhole", "incomplete")
+    assert kind_of(whole[:written] + bytes(len(whole) - written), reader) == ("incomplete", "incomplete")
 
 
 def test_a_text_cut_off_within_a_character_waits(reader: TextExtractor) -> None:
     letter = (SAMPLES / "knee-arthroscopy.txt").read_text().replace(" the ", " the\u2019 ") + "\u2019"
-    assert kind_of(letter.encode()[:-1], reader) == ("unwhole", "incomplete")
+    assert kind_of(letter.encode()[:-1], reader) == ("incomplete", "incomplete")
     assert kind_of(b"\xe2\x80\x99 \xff", reader)[0] == "review"

@@ -18,7 +18,7 @@ from tests.support.determinations import determination, issue
 from tests.support.failpoints import Failpoints, Killed
 from tests.support.letters import LONG_MS, RUN_OUT_MS, digest, lease
 from tests.support.memory_records import MemoryRecords
-from tests.support.rig import LEASE_S, MOST, FakeReader, Rig, determine
+from tests.support.rig import LEASE_S, MOST, FakeExtractor, Rig, determine
 from worker.adapters.share.errors import Unreadable
 from worker.adapters.share.spool import Spool
 from worker.contract.event import MAX_EVENT_BYTES
@@ -26,8 +26,11 @@ from worker.contract.names import COMPANIONS, ERROR_SUFFIX, EXTRACTED_SUFFIX
 from worker.extraction import ReaderUnavailable, Text
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
-from worker.processing import dead_letters, pipeline
-from worker.processing.records import Finish, Lease, RecordDamaged, Records, RecordsUnavailable, Resolve
+from worker.processing import dead_letters, read_stage
+from worker.processing.filing_orders import FilingOrders
+from worker.processing.outcome import OutcomeBuilder
+from worker.processing.records import Finish, Finished, Lease, RecordDamaged, Records, RecordsUnavailable, Resolve
+from worker.processing.work_item import WorkItem
 
 DAY = "archive/2024/06/09"
 """The claims of the rig arrive at 23:13 of that day in California, on the next day by UTC."""
@@ -358,7 +361,7 @@ class TestOneLettersFailureStaysItsOwn:
 
         claims = [rig.claim(f"{text}.txt", text.encode()) for text in ("one", "two")]
         with monkeypatch.context() as patch:
-            patch.setattr(pipeline, "read_file", told_to_end)
+            patch.setattr(read_stage, "read_file", told_to_end)
             stopped = rig.pipeline(is_stopping=lambda: True)
             for _ in range(2 * MOST):
                 with pytest.raises(SystemExit):
@@ -374,26 +377,26 @@ class TestOneLettersFailureStaysItsOwn:
             raise SystemExit(1)
 
         claim = rig.claim("letter.txt", b"a letter")
-        monkeypatch.setattr(pipeline, "read_file", ends)
+        monkeypatch.setattr(read_stage, "read_file", ends)
         assert rig.run().results == {claim: "dead"}
         assert rig.dead()[0]["data"]["code"] == "internal"
 
     def test_a_refusal_of_the_reader_is_a_dead_letter_with_its_code(self, rig: Rig) -> None:
-        class Refusing(FakeReader):
+        class Refusing(FakeExtractor):
             def to_text(self, content: bytes, following: bytes | None = None) -> Text:
                 if b"broken" in content:
                     raise Unreadable("password_protected", "This PDF cannot be opened without a password.")
                 return super().to_text(content)
 
         bad, good = rig.claim("bad.pdf", b"broken"), rig.claim("good.txt", b"a letter")
-        assert rig.run(reader=Refusing()).results == {bad: "dead", good: "published"}
+        assert rig.run(extractor=Refusing()).results == {bad: "dead", good: "published"}
         assert rig.dead()[0]["data"]["code"] == "password_protected"
 
     def test_the_reader_is_told_what_it_is_asked_next(self, rig: Rig) -> None:
         """So that it can begin; a letter that is not to be read any more is never begun."""
         asked: list[tuple[bytes, bytes | None]] = []
 
-        class Noting(FakeReader):
+        class Noting(FakeExtractor):
             def to_text(self, content: bytes, following: bytes | None = None) -> Text:
                 asked.append((content, following))
                 return super().to_text(content)
@@ -402,7 +405,7 @@ class TestOneLettersFailureStaysItsOwn:
         claims.insert(2, rig.claim("empty.pdf", b""))
         for _ in range(MOST):
             rig.memory.begin([lease("killer", claims[1])], lease_ms=RUN_OUT_MS, max_attempts=MOST, alone=True)
-        rig.run(*claims, reader=Noting())
+        rig.run(*claims, extractor=Noting())
         assert asked == [(b"one", None), (b"two", b"broken"), (b"broken", b"three"), (b"three", None)]
 
     @pytest.mark.parametrize("error", [OSError(28, "No space left"), ReaderUnavailable(11, "fork"), TimeoutError()])
@@ -531,6 +534,17 @@ class TestAFileThatIsWrittenTo:
         assert (rig.memory.counts().dead, rig.memory.counts().published) == (1, 0)
         rig.assert_counts_close()
 
+    def test_after_it_was_told_of_and_is_refused_under_another_name(self, rig: Rig) -> None:
+        """The name in review/ was taken meanwhile: the event says all the same what it replaces."""
+        one = rig.claim("letter.txt", b"a letter")
+        path = rig.claimed_path(one, "letter.txt")
+        rig.run(records=Interrupted(rig.memory, "finish", lambda: path.write_bytes(b"broken now")))
+        other = rig.claim("letter.txt", b"broken")
+        rig.run(other, one)
+        assert [event.get("supersedes") for event in rig.dead()] == [None, f"{digest('a letter')}:1"]
+        assert f"review/{one}~letter.txt" in rig.files()
+        rig.assert_counts_close()
+
     @pytest.mark.parametrize("first", [b"a letter", b"broken"])
     def test_after_it_was_told_of_and_is_a_copy_now(self, rig: Rig, first: bytes) -> None:
         rig.claim("original.txt", b"its final bytes")
@@ -651,7 +665,7 @@ class TestSeveralWorkers:
             mine = Lease(digest(content), claim_id, "token")
             rig.memory.begin([mine], lease_ms=LONG_MS, max_attempts=MOST)
             rig.memory.finish([Finish(mine, 1, "published", "", b"{}")])
-        assert rig.run(reader=Broken()).results == {one: "filed", other: "filed"}
+        assert rig.run(extractor=Broken()).results == {one: "filed", other: "filed"}
         assert set(rig.files()) == {f"{DAY}/{one}~letter.pdf", f"{DAY}/{other}~other.pdf"}
 
     def test_two_that_file_one_dead_letter_leave_no_error_file_without_its_letter(self, rig: Rig) -> None:
@@ -699,6 +713,77 @@ class TestSeveralWorkers:
         data = rig.dead()[0]["data"]
         assert (data["code"], data["attempts"]) == ("poison", MOST)
         rig.assert_counts_close()
+
+
+class TestAStepThatFails:
+    """Whatever it raises is about one letter: the others of the batch go on, and it is tried again."""
+
+    @pytest.mark.parametrize("step", ["_change", "build"])
+    def test_leaves_the_others(self, rig: Rig, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+        bad, good = rig.claim("bad.txt", b"broken"), rig.claim("good.txt", b"a letter")
+        with monkeypatch.context() as patch:
+            fail_for(patch, OutcomeBuilder, step, bad)
+            for _ in range(2 * MOST):
+                results = rig.run().results
+                assert results[bad] == "retry"
+            assert good not in rig.claimed()
+        assert rig.run().results == {bad: "dead"}
+        rig.assert_counts_close()
+
+    def test_of_filing_leaves_the_others(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Letters that were finished before are in every batch until they are filed; one must not keep the others."""
+        bad, good = rig.claim("bad.txt", b"broken"), rig.claim("good.txt", b"a letter")
+        with monkeypatch.context() as patch:
+            patch.setattr(FilingOrders, "order_for", raise_value_error)
+            rig.run()
+        assert rig.claimed() == [bad, good]
+        with monkeypatch.context() as patch:
+            patch.setattr(FilingOrders, "_dead_letter", raise_value_error)
+            assert rig.run().results == {bad: "filed", good: "filed"}
+        assert rig.claimed() == [bad]
+        rig.run()
+        assert rig.claimed() == []
+
+    def test_of_which_every_turn_asks_for_another_ends_the_batch(self, rig: Rig) -> None:
+        """A fault of the records or of this program: it must not go round for ever."""
+        endless, good = rig.claim("endless.txt", b"broken"), rig.claim("good.txt", b"a letter")
+        report = rig.run(records=NameAlwaysTaken(rig.memory))
+        assert report.results == {endless: "retry", good: "published"}
+        assert rig.claimed() == [endless]
+        assert rig.run().results == {endless: "dead"}
+        rig.assert_counts_close()
+
+
+def raise_value_error(*args: Any, **kwargs: Any) -> Any:
+    raise ValueError("words of a letter")
+
+
+def fail_for(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, claim_id: str) -> None:
+    """Have that method fail over one letter."""
+    method = getattr(owner, name)
+
+    def failing(self: Any, item: WorkItem, *args: Any) -> Any:
+        if item.claim_id == claim_id:
+            raise_value_error()
+        return method(self, item, *args)
+
+    monkeypatch.setattr(owner, name, failing)
+
+
+class NameAlwaysTaken:
+    """Records that refuse every name in `review/`."""
+
+    def __init__(self, records: MemoryRecords) -> None:
+        self._records = records
+
+    def finish(self, finishes: list[Finish]) -> list[object]:
+        return [
+            Finished("taken", "", "working", "plain") if one.outcome == "dead" else self._records.finish([one])[0]
+            for one in finishes
+        ]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._records, name)
 
 
 class TestADeadLetterThatCannotBeMade:
@@ -868,7 +953,7 @@ class TestSlowLetters:
 
 class TestMemory:
     def test_no_more_letters_are_held_than_fit(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(pipeline, "CHUNK_BYTES", 2500)
+        monkeypatch.setattr(read_stage, "BATCH_BYTES", 2500)
         for number in range(10):
             rig.claim(f"{number}.txt", b"%04d" % number + b"x" * 996)
         batches = []

@@ -12,10 +12,10 @@ from worker import app as real
 from worker.contract.settings import Settings
 from worker.extraction import Text, TextExtractor
 
-_make_reader = real.make_reader
+_make_extractor = real.make_extractor
 
 
-class HeldReader:
+class HeldExtractor:
     """Reads when it is let."""
 
     def __init__(self, reader: TextExtractor) -> None:
@@ -32,10 +32,10 @@ class HeldReader:
         self._reader.close()
 
 
-def _make_held_reader(settings: Settings) -> HeldReader:
-    return HeldReader(_make_reader(settings))
+def _make_held_extractor(settings: Settings) -> HeldExtractor:
+    return HeldExtractor(_make_extractor(settings))
 
 
-real.make_reader = _make_held_reader  # type: ignore[assignment]
+real.make_extractor = _make_held_extractor  # type: ignore[assignment]
 app = real.app
 app.conf.worker_soft_shutdown_timeout = float(os.environ["IMR_TEST_GRACE_S"])

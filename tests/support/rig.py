@@ -24,10 +24,10 @@ from worker.contract.names import CLAIMED, COMPANIONS, EXTRACTED_SUFFIX, FOLDERS
 from worker.extraction import Text
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
-from worker.processing.filing_queue import Filer
+from worker.processing.filing_queue import FilingQueue
 from worker.processing.pipeline import Pipeline
 from worker.processing.records import Durability, Records
-from worker.processing.work_item import Policy, Report
+from worker.processing.work_item import BatchReport, ProcessingLimits
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 LEASE_S = 30.0
@@ -36,7 +36,7 @@ MOST = 3
 Determines = Callable[[Text, date], Determination]
 
 
-class FakeReader:
+class FakeExtractor:
     """Bytes are their own text; what begins like a PDF has pages."""
 
     def to_text(self, content: bytes, following: bytes | None = None) -> Text:
@@ -107,26 +107,28 @@ class Rig:
         ports: dict[str, Any] = {
             "spool": Spool(self.share),
             "records": self.records,
-            "reader": FakeReader(),
+            "extractor": FakeExtractor(),
             "determine": determine,
             "durability": self.durability,
             **given,
         }
         is_stopping = ports.pop("is_stopping", lambda: False)
         watched = {name: watch(port) for name, port in ports.items()}
-        self.filer = Filer(spool=watched["spool"], durability=watched.pop("durability"), monotonic_s=lambda: self.now_s)
+        self.filing = FilingQueue(
+            spool=watched["spool"], durability=watched.pop("durability"), monotonic_s=lambda: self.now_s
+        )
         return Pipeline(
-            **{"files": self.filer, **watched},
+            **{"filing": self.filing, **watched},
             is_stopping=is_stopping,
-            policy=Policy("site", PACIFIC, LEASE_S, MOST, 1_000_000, self.patience_s),
+            limits=ProcessingLimits("site", PACIFIC, LEASE_S, MOST, 1_000_000, self.patience_s),
             wall_clock=lambda: NOW + timedelta(seconds=self.now_s),
             monotonic_s=lambda: self.now_s,
         )
 
-    def run(self, *claim_ids: str, **given: Any) -> Report:
+    def run(self, *claim_ids: str, **given: Any) -> BatchReport:
         """Have a new worker run these claims, or all that are there."""
         report = self.pipeline(**given).run(claim_ids or self.claimed())
-        self.filer.round()
+        self.filing.round()
         return report
 
     def claimed(self) -> list[str]:

@@ -69,7 +69,7 @@ class Sweeper:
         event = self._event_of(path)
         if event is None:
             return "a file in review/ without .error.json and record; put it into the inbox to have it read"
-        sidecars.lay(self._spool, path, event)
+        sidecars.write(self._spool, path, event)
         return "a dead letter without its .error.json; written again"
 
     def _event_of(self, path: str) -> bytes | None:

@@ -171,7 +171,7 @@ class ReviewDesk:
     def _finish(self, item: DeadItem) -> Iterator[str]:
         record = self.record(item)
         if record is None and not (self._spool.exists(item.path) or self._spool.exists(item.file.path)):
-            sidecars.take_away(self._spool, item.path)
+            sidecars.remove(self._spool, item.path)
             yield f"{item.digest[:12]}: an error file without its letter; removed"
         elif record is None:
             yield f"{item.digest[:12]}: in review/, but unknown to the records; redrive it to have it read again"
@@ -187,7 +187,7 @@ class ReviewDesk:
         elif record.state == "dead" and self._spool.exists(item.file.path):
             return  # a worker is filing it: the error file is written first, the letter follows
         elif not self._spool.exists(item.path):
-            sidecars.take_away(self._spool, item.path)
+            sidecars.remove(self._spool, item.path)
             yield f"{item.digest[:12]}: an error file without its letter; removed"
 
     def back_to_claimed(self, item: DeadItem) -> bool:
@@ -197,12 +197,12 @@ class ReviewDesk:
         stale = self._spool.identity(item.error_path)
         moved = self._spool.move(item.path, item.file.path)
         if self._spool.identity(item.error_path) == stale:
-            sidecars.take_away(self._spool, item.path)
+            sidecars.remove(self._spool, item.path)
         return moved
 
     def _put(self, item: DeadItem, target: str) -> None:
         self._spool.move(item.path, target)
-        sidecars.carry(self._spool, item.path, target)
+        sidecars.move(self._spool, item.path, target)
 
 
 def _target(item: DeadItem, action: Action, named: ReviewNaming) -> str:

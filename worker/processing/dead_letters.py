@@ -1,4 +1,4 @@
-"""Dead letters: what a person is told about a letter that could not be published."""
+"""Dead letters: what is said to a person about a letter that could not be published."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ READING = {
     "read_memory": "Reading the PDF took too much memory and was stopped.",
     "reader_crashed": "Reading the PDF ended the program that reads it.",
 }
-"""Why a file cannot be read at all; `worker.extraction` tells each in more detail."""
+"""Why a file cannot be read at all; `worker.extraction` says each in more detail."""
 
 _SENTENCES = {
     POISON: "Every attempt to read this letter ended the program that read it, so it was set aside.",
@@ -60,13 +60,13 @@ _REMEDIES = {
     "hard_link": "Drop a copy of the letter into the inbox (copy, not link); then discard this one.",
     "not_a_regular_file": "Drop the letter as a file; then discard this one.",
     "password_protected": "Remove the password, drop the opened copy into the inbox, and discard this one.",
-    "no_text": "This is a picture of a letter. Have its text recognised (OCR), drop the result into the inbox, and "
+    "no_text": "This is a picture of a letter. Have its text recognized (OCR), drop the result into the inbox, and "
     "discard this one.",
 }
 
 
 def sentence(why: Disposition) -> str:
-    """What went wrong, for people; what we say of ourselves is worded here."""
+    """What went wrong, for people."""
     return _SENTENCES.get(why.code, why.message)
 
 
@@ -88,27 +88,26 @@ class Code:
 
 
 def catalogue() -> list[Code]:
-    """Every code: what cannot be read, what breaks a rule of the parser, what this system itself says."""
-    ours = {**READING, **_SENTENCES}
-    told = [Code(code, "error", text, remedy(code), "") for code, text in ours.items()]
-    told.append(Code(LEFT_OUT, "warning", "The event would be too large; a part was left out.", "", ""))
-    told.append(Code(PICTURE_PAGE, "warning", "A page shows a picture and holds no text; it was not read.", "", ""))
+    """Every code: why a file cannot be read, which rule of the parser a letter breaks, what this system itself says."""
+    codes = [Code(code, "error", text, remedy(code), "") for code, text in {**READING, **_SENTENCES}.items()]
+    codes.append(Code(LEFT_OUT, "warning", "The event would be too large; a part was left out.", "", ""))
+    codes.append(Code(PICTURE_PAGE, "warning", "A page shows a picture and holds no text; it was not read.", "", ""))
     for rule in RULES:
         action = remedy(rule.code) if rule.severity == "error" else ""
-        told.append(Code(rule.code, rule.severity, rule.sentence, action, rule.source))
-    return told
+        codes.append(Code(rule.code, rule.severity, rule.sentence, action, rule.source))
+    return codes
 
 
 def make_dead_letter(
     why: Disposition, *, attempts: int, claim_id: str, received_on: date, failed_at: datetime, size_bytes: int | None
 ) -> DeadLetter:
-    """The dead letter for a disposition of kind `review` or `ours`."""
+    """The dead letter for a disposition of kind `review`, `incomplete` or `internal`."""
     return DeadLetter(
         schema_version="1.0",
         code=why.code,
         message=sentence(why),
         remedy=remedy(why.code),
-        violations=_most_telling(why.violations),
+        violations=_within_limit(why.violations),
         attempts=attempts,
         claim_id=claim_id,
         received_on=received_on,
@@ -118,43 +117,29 @@ def make_dead_letter(
     )
 
 
-def remade(
-    *, code: str, attempts: int, claim_id: str, received_on: date, failed_at: datetime, size_bytes: int | None
-) -> DeadLetter:
-    """A dead letter as far as its record tells, for one whose entry was trimmed: what it broke, but no places."""
-    return make_dead_letter(
-        by_code(code),
-        attempts=attempts,
-        claim_id=claim_id,
-        received_on=received_on,
-        failed_at=failed_at,
-        size_bytes=size_bytes,
-    )
-
-
 def by_code(code: str) -> Disposition:
     """Why a letter goes to review, as far as the code alone says."""
     sentences = {entry.code: entry.sentence for entry in catalogue()}
     return Disposition("review", code, sentences.get(code, "The letter could not be published."))
 
 
-def _most_telling(violations: tuple[Violation, ...]) -> tuple[Violation, ...]:
+def _within_limit(violations: tuple[Violation, ...]) -> tuple[Violation, ...]:
     more = len(violations) - MAX_VIOLATIONS
     if more <= 0:
         return violations
     return (*violations[:MAX_VIOLATIONS], Violation(LEFT_OUT, f"{more} more problems are left out here."))
 
 
-def told(event: bytes) -> dict[str, Any]:
-    """What the `.error.json` beside a dead letter says, made from its event: plain words first, details after."""
+def error_file(event: bytes) -> dict[str, Any]:
+    """The content of the `.error.json` beside a dead letter, made from its event: plain words first, details after."""
     envelope: dict[str, Any] = orjson.loads(event)
-    dead: dict[str, Any] = envelope["data"]
+    dead_letter: dict[str, Any] = envelope["data"]
     identity = envelope["id"]
     short = identity[:12]
     plain = {
-        "what_happened": dead["message"],
-        "what_to_do": dead["remedy"],
-        "where": [_place(violation) for violation in dead["violations"]],
+        "what_happened": dead_letter["message"],
+        "what_to_do": dead_letter["remedy"],
+        "where": [_place(violation) for violation in dead_letter["violations"]],
         "commands": {
             "look": f"imr dead-letters show {short}",
             "try again": f"imr dead-letters redrive {short}",
@@ -163,7 +148,7 @@ def told(event: bytes) -> dict[str, Any]:
         "id": identity,
         "dataref": envelope["dataref"],
     }
-    return {**plain, **dead}
+    return {**plain, **dead_letter}
 
 
 def _place(violation: dict[str, Any]) -> str:

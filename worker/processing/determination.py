@@ -1,4 +1,4 @@
-"""From text to a determination with its legal clocks: the pure parser, given California's calendar and the rules."""
+"""From text to a determination with its deadlines: the pure parser, given California's calendar and the dated rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SATURDAY = 5
 
 
 class Determiner:
-    """Reads letters of one installation. Raises `LetterError` for a letter that cannot be published."""
+    """Parses letters for one installation. Raises `LetterError` for a letter that cannot be published."""
 
     def __init__(
         self, *, read_parties: bool, rules: tuple[DeadlineRules, ...] = DEFAULT_RULES, today: Callable[[], date]
@@ -34,19 +34,20 @@ class Determiner:
     def __call__(self, text: Text, received_on: date | None) -> Determination:
         """What the letter says; with the day of receipt, its deadlines too."""
         options = ParseOptions(read_parties=self._read_parties, today=self._today())
-        told = _with_pictures_noticed(parse(text.text, paged=text.paged, options=options), text.picture_pages)
+        determination = _with_picture_pages(parse(text.text, paged=text.paged, options=options), text.picture_pages)
         if received_on is None:
-            return told
-        return replace(told, deadlines=compute(told, received_on, self._rules, is_working_day))
+            return determination
+        return replace(determination, deadlines=compute(determination, received_on, self._rules, is_working_day))
 
 
-def _with_pictures_noticed(told: Determination, pages: tuple[int, ...]) -> Determination:
-    """A scanned page among others has no words that could be missed by the parser: only its page number is known."""
+def _with_picture_pages(determination: Determination, pages: tuple[int, ...]) -> Determination:
+    """The determination with a finding that names the pages (from 1) which hold a picture and no text."""
     if not pages:
-        return told
-    which = ", ".join(str(page) for page in pages)
-    message = f"Page {which} shows a picture and holds no text: what is printed there was not read."
-    return replace(told, findings=(*told.findings, Finding(PICTURE_PAGE, "warning", None, message)))
+        return determination
+    numbers = ", ".join(str(page) for page in pages)
+    message = f"Page {numbers} shows a picture and holds no text: what is printed there was not read."
+    finding = Finding(PICTURE_PAGE, "warning", None, message)
+    return replace(determination, findings=(*determination.findings, finding))
 
 
 @functools.cache
@@ -56,7 +57,7 @@ def is_working_day(day: date) -> bool:
 
 
 def open_calendar() -> None:
-    """Put California's holidays together, which takes a twentieth of a second; else the first deadline waits for it."""
+    """Compute California's holidays, which takes 50 ms, before the first deadline needs them."""
     _holidays()
 
 
@@ -66,7 +67,7 @@ def _holidays() -> holidays.HolidayBase:
 
 
 def load_rules(path: Path | None) -> tuple[DeadlineRules, ...]:
-    """The deadline rules of a TOML file, or the built-in ones. Raises `SettingsError` saying what is wrong with it."""
+    """The deadline rules of a TOML file, or the built-in ones. Raises `SettingsError` that says what is wrong."""
     if path is None:
         return DEFAULT_RULES
     try:

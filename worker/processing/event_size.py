@@ -1,4 +1,4 @@
-"""Keeping an event below its size limit, and saying what was left out."""
+"""Keeps an event below its size limit, and says in its findings what was left out."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Reduction = Callable[[Determination], Determination]
 def encode_within(event: Event, max_bytes: int = MAX_EVENT_BYTES - SUPERSEDES_BYTES) -> bytes:
     """The event as JSON, at most `max_bytes` long if leaving out parts of its determination can make it so.
 
-    Parts go in the order of how easily they are had elsewhere: spans, documents, summary, rationales, guidelines.
-    Each leaves a finding `left_out` with the field's name; everything is still in the archived letter.
+    Parts are left out in this order: spans, documents, summary, rationales, guidelines. Each leaves a finding
+    `left_out` with the field's name; everything is still in the archived letter.
     """
     encoded = encode(event)
     for field, reduce in _REDUCTIONS:
@@ -28,22 +28,22 @@ def encode_within(event: Event, max_bytes: int = MAX_EVENT_BYTES - SUPERSEDES_BY
     return encoded
 
 
-def _without(told: Determination, field: str, reduce: Reduction) -> Determination:
-    reduced = reduce(told)
-    if reduced == told:
-        return told
+def _without(determination: Determination, field: str, reduce: Reduction) -> Determination:
+    reduced = reduce(determination)
+    if reduced == determination:
+        return determination
     message = f"The event would be too large for its readers; {field} was left out. It stands in the archived letter."
-    return replace(reduced, findings=(*told.findings, Finding(LEFT_OUT, "warning", field, message)))
+    return replace(reduced, findings=(*determination.findings, Finding(LEFT_OUT, "warning", field, message)))
 
 
 def _in_issues(reduce: Callable[[Issue], Issue]) -> Reduction:
-    return lambda told: replace(told, issues=tuple(reduce(issue) for issue in told.issues))
+    return lambda letter: replace(letter, issues=tuple(reduce(issue) for issue in letter.issues))
 
 
 _REDUCTIONS: tuple[tuple[str, Reduction], ...] = (
-    ("spans", lambda told: replace(told, spans={})),
-    ("documents_reviewed", lambda told: replace(told, documents_reviewed=None)),
-    ("clinical_summary", lambda told: replace(told, clinical_summary="")),
+    ("spans", lambda letter: replace(letter, spans={})),
+    ("documents_reviewed", lambda letter: replace(letter, documents_reviewed=None)),
+    ("clinical_summary", lambda letter: replace(letter, clinical_summary="")),
     ("issues.rationale", _in_issues(lambda issue: replace(issue, rationale=""))),
     (
         "issues.guidelines",

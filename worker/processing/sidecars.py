@@ -1,10 +1,10 @@
-"""What lies beside a dead letter in `review/`: `<name>.error.json` for programs, `<name>.error.txt` for people.
+"""Sidecar files of a dead letter in `review/`: `<name>.error.json` for programs, `<name>.error.txt` for people.
 
-The second one is for whoever opens the folder and has no other tool: a few sentences, wrapped, with the line ends that
-every editor shows. Its name ends in `.error.txt` and not in `.txt` alone, because `x.pdf.txt` is what programs that
-recognise text call their result: a letter of that name must stay a letter, and ours must never be taken for one.
+The second is for a person who opens the folder and has no other tool: a few sentences, wrapped, with the line ends that
+every editor shows. Its name ends in `.error.txt` and not in `.txt` alone, because `x.pdf.txt` is what OCR programs call
+their result: a letter of that name must stay a letter, and this file must never be taken for one.
 
-The `.error.json` is written first and goes last, so whatever a crash leaves has one, by which the sweep finds it.
+The `.error.json` is written first and removed last, so whatever a crash leaves has one, by which the sweep finds it.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from worker.processing import dead_letters
 _WIDTH: Final = 76
 """Fits the window of an editor and a printed page."""
 _PLACES: Final = 5
-"""So many places are told in the note; the `.error.json` has them all."""
+"""The note lists at most this many places; the `.error.json` has them all."""
 _LINE_END: Final = "\r\n"
-"""Old editors of Windows show nothing else as the end of a line, and no other editor minds it."""
+"""Old editors on Windows show nothing else as the end of a line, and every other editor accepts it."""
 
 _HEAD: Final = "This letter could not be processed automatically, and needs a person."
 _WHO_DECIDES: Final = (
-    'To have it "discarded", or tried again ("redriven"), tell whoever runs this service the number {number}. '
-    "Please do not rename, move or delete the files here by hand."
+    'To have it "discarded", or tried again ("redriven"), give the number {number} to the person who runs this '
+    "service. Please do not rename, move or delete the files here by hand."
 )
 _SAME_NAME: Final = (
-    "A corrected copy may have the same name: drop it into the inbox. This very file, dropped again, is known already, "
-    "and nothing would come of it."
+    "A corrected copy may have the same name: drop it into the inbox. Dropping this very file again has no "
+    "effect: it is already known."
 )
 _REPLACED: Final = (
     "REPLACED? A file of this name that came later was published on {when} as {which}. If it is the corrected copy of "
@@ -43,18 +43,18 @@ _REPLACED: Final = (
 )
 
 
-def lay(spool: Spool, path: str, event: bytes) -> None:
+def write(spool: Spool, path: str, event: bytes) -> None:
     """Write both for the dead letter `path` from its event. Raises OSError; each is whole or not there."""
-    _write(spool, path, dead_letters.told(event))
+    _write(spool, path, dead_letters.error_file(event))
 
 
-def carry(spool: Spool, source: str, target: str) -> None:
-    """Have both follow a dead letter that was moved. Raises OSError; may be repeated."""
+def move(spool: Spool, source: str, target: str) -> None:
+    """Move both after their dead letter. Raises OSError; may be repeated."""
     for suffix in reversed(COMPANIONS):
         spool.move(source + suffix, target + suffix)
 
 
-def take_away(spool: Spool, path: str) -> None:
+def remove(spool: Spool, path: str) -> None:
     """Remove both. Raises OSError; may be repeated."""
     for suffix in reversed(COMPANIONS):
         spool.remove(path + suffix)
@@ -63,59 +63,58 @@ def take_away(spool: Spool, path: str) -> None:
 def mark_replaced(spool: Spool, file: ClaimedFile, identity: str, at: datetime) -> None:
     """Say beside each earlier dead letter of the same folder and name that `file` was published as `identity` at `at`.
 
-    Nothing is discarded: it may be another letter that only has the same name, and a person tells. Raises OSError; may
-    be repeated. One that a person moves in this very moment leaves a file without its letter, which is swept.
+    Nothing is discarded: it may be another letter that only has the same name, which a person decides. Raises OSError;
+    may be repeated. A dead letter that is moved at this moment leaves a file without its letter, which is swept.
     """
     plain = file.review_path("plain")
     if not spool.exists(plain + ERROR_SUFFIX):
         return
     for path in (plain, *_namesakes(spool, file)):
-        told = _read(spool, path)
+        content = _read(spool, path)
         by = {"id": identity, "published_at": at.isoformat()}
-        # The first that replaced it stays; told again, because a crash may have left the note behind.
-        if str(told.get("claim_id", "~")) < file.claim_id and told.setdefault("replaced_by", by) == by:
-            _write(spool, path, told)
+        # The first replacement stays. It is written again, because a crash may have left the note without it.
+        if str(content.get("claim_id", "~")) < file.claim_id and content.setdefault("replaced_by", by) == by:
+            _write(spool, path, content)
 
 
 def _namesakes(spool: Spool, file: ClaimedFile) -> list[str]:
-    """Dead letters of that folder and name which have their claim id before it, because the name was taken."""
-    found = []
+    """Dead letters of that folder and name that have their claim id before it, because the name was taken."""
+    paths = []
     for path in spool.error_files_in(file.folder):
         stored = path.removesuffix(ERROR_SUFFIX).rpartition("/")[2]
         split = split_claimed_name(stored)
         if split is not None and ClaimedFile(split[0], file.folder, file.name).stored == stored:
-            found.append(path.removesuffix(ERROR_SUFFIX))
-    return found
+            paths.append(path.removesuffix(ERROR_SUFFIX))
+    return paths
 
 
 def _read(spool: Spool, path: str) -> dict[str, Any]:
     try:
-        told = orjson.loads(spool.read(path + ERROR_SUFFIX))
+        content = orjson.loads(spool.read(path + ERROR_SUFFIX))
     except (FileNotFoundError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def _write(spool: Spool, path: str, told: dict[str, Any]) -> None:
-    spool.write(path + ERROR_SUFFIX, orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    spool.write(path + NOTE_SUFFIX, note(told))
+def _write(spool: Spool, path: str, content: dict[str, Any]) -> None:
+    spool.write(path + ERROR_SUFFIX, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    spool.write(path + NOTE_SUFFIX, note(content))
 
 
-def note(told: dict[str, Any]) -> bytes:
+def note(content: dict[str, Any]) -> bytes:
     """The `.error.txt` for what an `.error.json` tells."""
-    parts = [*_replaced(told), _HEAD]
-    parts += [f"What is wrong:\n  {told.get('what_happened')}"]
-    parts += ["\n  ".join(["Where:", *_places(told)])] if told.get("where") else []
-    parts += [f"What to do:\n  {told.get('what_to_do')}"]
-    parts += [_WHO_DECIDES.format(number=str(told.get("id", ""))[:12]), _SAME_NAME]
-    parts += [
-        f"(code {told.get('code')}, received {told.get('received_on')}; details: the file ending in {ERROR_SUFFIX})"
-    ]
+    parts = [*_replaced(content), _HEAD]
+    parts += [f"What is wrong:\n  {content.get('what_happened')}"]
+    parts += ["\n  ".join(["Where:", *_places(content)])] if content.get("where") else []
+    parts += [f"What to do:\n  {content.get('what_to_do')}"]
+    parts += [_WHO_DECIDES.format(number=str(content.get("id", ""))[:12]), _SAME_NAME]
+    code, received_on = content.get("code"), content.get("received_on")
+    parts += [f"(code {code}, received {received_on}; details: the file ending in {ERROR_SUFFIX})"]
     return (_LINE_END * 2).join(_wrapped(part) for part in parts).encode("utf-8", "replace") + _LINE_END.encode()
 
 
-def _replaced(told: dict[str, Any]) -> list[str]:
-    by = told.get("replaced_by")
+def _replaced(content: dict[str, Any]) -> list[str]:
+    by = content.get("replaced_by")
     if not isinstance(by, dict):
         return []
     return [_REPLACED.format(when=_minute(str(by.get("published_at"))), which=str(by.get("id"))[:12])]
@@ -125,8 +124,8 @@ def _minute(stamp: str) -> str:
     return datetime.fromisoformat(stamp).astimezone(UTC).strftime("%Y-%m-%d at %H:%M UTC")
 
 
-def _places(told: dict[str, Any]) -> list[str]:
-    places = [str(one) for one in told["where"]]
+def _places(content: dict[str, Any]) -> list[str]:
+    places = [str(place) for place in content["where"]]
     more = len(places) - _PLACES
     return [*places[:_PLACES], f"and {more} more"] if more > 0 else places
 

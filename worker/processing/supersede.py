@@ -1,52 +1,54 @@
-"""A file that was written to after its letter was told of, and before it was filed away.
+"""A file that changed after its result was published but before it was archived.
 
-Its final bytes are a letter of their own. What was told of the earlier ones does not stand any more: the letter that
-takes their place says so (`supersedes`), and a dead letter is closed by an audit entry, for its file is nowhere.
+Its final bytes are a letter of their own, and the earlier result no longer holds: the event of the final bytes says
+what it replaces (`supersedes`), and a dead letter of the earlier bytes is closed by a resolution, because no file holds
+them any more.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from worker.adapters.share.spool import ClaimedFile
 from worker.contract.event import RESOLVED, Resolution, encode, event_id, make_event, superseding
+from worker.processing.outcome import Outcome
 from worker.processing.records import Lease, Record, Records, Resolve
-from worker.processing.work_item import Policy, Verdict
+from worker.processing.work_item import ProcessingLimits
 
 log = logging.getLogger("imr.worker")
 
-WHO = "imr-worker"
+DECIDED_BY = "imr-worker"
 
 
-class Superseding:
-    """Settles what a file was before."""
+class Superseder:
+    """Closes the earlier result of a file."""
 
-    def __init__(self, records: Records, policy: Policy, wall_clock: Callable[[], datetime]) -> None:
+    def __init__(self, records: Records, limits: ProcessingLimits, wall_clock: Callable[[], datetime]) -> None:
         self._records = records
-        self._policy = policy
+        self._limits = limits
         self._now = wall_clock
 
-    def settled(self, verdict: Verdict, earlier: str) -> Verdict:
-        """The verdict, after what the file was told as before (the event `earlier`) has been superseded by it.
+    def superseding(self, outcome: Outcome, earlier: str) -> Outcome:
+        """The outcome, after the event `earlier` of the same file's earlier bytes is superseded by it.
 
         Raises `RecordsUnavailable`, `RecordDamaged`.
         """
-        if not self.supersede(earlier, verdict.work.lease, verdict.work.file):
-            return dataclasses.replace(verdict, earlier=earlier)
-        return dataclasses.replace(verdict, earlier=earlier, event=superseding(verdict.event, earlier))
+        if not self.supersede(earlier, outcome.item.lease, outcome.item.file):
+            return replace(outcome, earlier=earlier)
+        return replace(outcome, earlier=earlier, supersedes=True, event=superseding(outcome.event, earlier))
 
     def supersede(self, earlier: str, by: Lease, file: ClaimedFile) -> bool:
-        """Have the letter of the event `earlier` give way to what `file` is now; False if it stands, or is no more.
+        """Close the letter of the event `earlier` in favor of `by`, the bytes of `file` now; False if it stays valid.
 
         Raises `RecordsUnavailable`, `RecordDamaged`.
         """
         digest, _, revision = earlier.partition(":")
         known = self._records.record(digest) or Record(digest, "waiting", by.claim_id, 0, 1, 0, "", "plain", "")
         answer = self._records.resolve(self._decision(known, int(revision), by, file))
-        log.warning("written to after it was finished claim=%s: %s", by.claim_id, answer.reply)
+        log.warning("file changed after its result was recorded claim=%s: %s", by.claim_id, answer.reply)
         return answer.reply == "resolved"
 
     def _decision(self, record: Record, revision: int, by: Lease, file: ClaimedFile) -> Resolve:
@@ -54,19 +56,26 @@ class Superseding:
             schema_version="1.0",
             action="supersede",
             reason=f"its file was written to, and is the letter {by.digest} now",
-            decided_by=WHO,
+            decided_by=DECIDED_BY,
             decided_at=self._now(),
             revision=revision + 1,
         )
         event = make_event(
             kind=RESOLVED,
             identity=event_id(record.digest, revision, record.decisions + 1),
-            site=self._policy.site,
+            site=self._limits.site,
             time=self._now(),
             path=file.path,
             data=resolution,
         )
-        path, token = file.review_path(record.named), f"supersede:{by.claim_id}:{revision}"
         return Resolve(
-            "supersede", record.digest, revision, record.decisions, path, encode(event), record.named, token, by
+            action="supersede",
+            digest=record.digest,
+            revision=revision,
+            decisions=record.decisions,
+            review_path=file.review_path(record.named),
+            event=encode(event),
+            named=record.named,
+            token=f"supersede:{by.claim_id}:{revision}",
+            by=by,
         )

@@ -27,7 +27,7 @@ from worker.operations.locate.explanation import Explainer
 from worker.operations.locate.inbox import InboxRules
 from worker.operations.review import ReviewDesk
 from worker.processing.records import Lease
-from worker.processing.work_item import digest_of_unread
+from worker.processing.work_item import letter_id
 
 KEYS = Keys("imr")
 GOOD, BROKEN = b"a good letter", b"broken"
@@ -231,10 +231,10 @@ class TestFinished:
 
     def test_one_that_could_not_be_read_is_found_too(self, rig: Rig, explain: Explain) -> None:
         claim_id = rig.claim("a.pdf", b"")
-        assert explain(claim_id).facts["id"] == digest_of_unread(claim_id)
+        assert explain(claim_id).facts["id"] == letter_id(claim_id, None)
         rig.run()
         assert explain("a.pdf").facts["code"] == "empty"
-        assert explain(digest_of_unread(claim_id)[:10]).path == "review/a.pdf"
+        assert explain(letter_id(claim_id, None)[:10]).path == "review/a.pdf"
 
     def test_decisions_are_told(self, rig: Rig, explain: Explain) -> None:
         rig.claim("a.pdf", BROKEN)

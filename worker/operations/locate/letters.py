@@ -16,7 +16,7 @@ from worker.operations.locate.answer import Explanation, NotFound, Redis
 from worker.operations.locate.inbox import InboxRules
 from worker.operations.locate.places import Finder, Place
 from worker.processing.records import Record
-from worker.processing.work_item import digest_of_unread
+from worker.processing.work_item import letter_id
 
 _HINTED: Final = "a worker: it is hinted again every IMR_HINT_TIMEOUT_SECONDS until one takes it"
 _AGAIN: Final = "another try: each after twice the pause before, at most IMR_RETRY_MAX_SECONDS"
@@ -70,7 +70,7 @@ class Letters:
         except Gone as error:
             raise NotFound("it was moved while we looked; ask again") from error
         except Unreadable:
-            return digest_of_unread(place.claim_id or "")
+            return letter_id(place.claim_id or "", None)
 
     def _claimed(self, place: Place) -> Explanation:
         claim_id = place.claim_id or ""
