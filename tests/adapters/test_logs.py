@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from worker.adapters.logs import configure_logging
+from worker.adapters.logs import LogOnChange, configure_logging
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +81,44 @@ def test_a_thread_that_ends_by_an_error_is_told_without_what_it_was_about(
     assert "fail:" in said
     assert "Smith" not in said
     assert said.count("\n") == 1, said
+
+
+class TestLogOnChange:
+    @pytest.fixture
+    def hold(self, caplog: pytest.LogCaptureFixture) -> LogOnChange:
+        caplog.set_level(logging.INFO)
+        return LogOnChange(logging.getLogger("changes"))
+
+    def test_a_state_that_stays_is_logged_once(self, hold: LogOnChange, caplog: pytest.LogCaptureFixture) -> None:
+        for _ in range(3):
+            hold.log("disk full", logging.WARNING, "held: %s", "disk full")
+        assert caplog.record_tuples == [("changes", logging.WARNING, "held: disk full")]
+
+    def test_each_change_is_logged_in_its_own_words(self, hold: LogOnChange, caplog: pytest.LogCaptureFixture) -> None:
+        hold.log(1, logging.WARNING, "held: %d", 1)
+        hold.log(2, logging.WARNING, "held: %d", 2)
+        hold.log(None, logging.INFO, "open")
+        hold.log(1, logging.WARNING, "held: %d", 1)
+        assert caplog.messages == ["held: 1", "held: 2", "open", "held: 1"]
+        assert [record.levelno for record in caplog.records][2] == logging.INFO
+
+    def test_it_begins_with_nothing_to_report(self, hold: LogOnChange, caplog: pytest.LogCaptureFixture) -> None:
+        assert hold.state is None
+        hold.log(None, logging.INFO, "open")
+        assert caplog.messages == []
+
+    def test_a_reset_is_silent_and_the_same_state_is_logged_again(
+        self, hold: LogOnChange, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        hold.log(28, logging.WARNING, "errno=%d", 28)
+        assert hold.state == 28
+        hold.reset()
+        hold.log(28, logging.WARNING, "errno=%d", 28)
+        assert caplog.messages == ["errno=28", "errno=28"]
+
+    def test_a_level_that_is_off_counts_as_logged(self, hold: LogOnChange, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.ERROR, logger="changes")
+        hold.log("a", logging.INFO, "a")
+        caplog.set_level(logging.INFO, logger="changes")
+        hold.log("a", logging.INFO, "a")
+        assert caplog.messages == []

@@ -50,6 +50,25 @@ def configure_logging(level: str) -> None:
     threading.excepthook = _tell_of_thread
 
 
+class LogOnChange:
+    """Logs a state when it differs from the last one, so that what lasts is logged once."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self.state: object = None
+        """The last state; None, as at the start, if there was nothing to report."""
+
+    def log(self, state: object, level: int, message: str, *args: object) -> None:
+        """Log the message if `state` is not equal to the last state, and remember `state`."""
+        if state != self.state:
+            self._logger.log(level, message, *args)
+        self.state = state
+
+    def reset(self) -> None:
+        """There is nothing to report, and that is worth no log line of its own: the next state is logged."""
+        self.state = None
+
+
 def places(error: BaseException) -> str:
     """Where an error came from, in our code's own names: its message can quote the name of a file."""
     return " > ".join(f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__))
