@@ -1,12 +1,13 @@
-"""Periodic tasks: what workers do besides letters, asked for by the producer for as long as it is wanted.
+"""Maintenance besides letters: periodic tasks for the workers, and the server heartbeat that says which are needed.
 
-A chore is a Celery task without arguments that finds out itself what there is to do, does a bounded part of it and may
-be lost, doubled or late: it is asked for again. Nothing is asked of a deep queue, so that chores never pile up there.
+A *periodic task* is a Celery task without arguments that finds out itself what there is to do, and does a bounded part
+of it. The producer requests it for as long as it is wanted, so a request may be lost, doubled or late. None is sent
+into a deep queue, where requests would pile up.
 
-Noticing that Redis may have lost something: the producer beats while the server that it knows answers.
-
-See `worker.adapters.redis.server_continuity` for what a beat says. While there is doubt the producer asks for the chore
-that checks what was filed away, and goes on with its own work: new letters need nothing that may be missing.
+The *server heartbeat* finds out whether Redis may have lost records: the producer writes it while the Redis server that
+it knows answers (`worker.adapters.redis.server_continuity` says what it proves). While a check is pending the producer
+requests the task that checks the letters filed away, and goes on with its own work: new letters need nothing that may
+be missing.
 """
 
 from __future__ import annotations
@@ -16,27 +17,26 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 import redis
 
+from producer.policy import may_send_again
 from worker.adapters.celery.client import QueueUnavailable
-from worker.adapters.redis.server_continuity import ServerContinuity
-from worker.adapters.share.identity import share_id
+from worker.adapters.logs import LogOnChange
+from worker.adapters.redis.server_continuity import PendingCheck, ServerContinuity
+from worker.adapters.share.identity import share_id as read_share_id
 from worker.adapters.share.walk import walk
 from worker.contract.names import ARCHIVE, CLAIMED, REVIEW
 
 log = logging.getLogger("imr.producer")
 
-MOST_MESSAGES: Final = 4
-"""With more messages than this on the queue, an earlier one may be among them."""
-
 
 class TaskQueue(Protocol):
-    """The client half of the queue; both raise `QueueUnavailable`."""
+    """The queue as periodic tasks need it; both methods raise `QueueUnavailable`."""
 
     def ask(self, task: str) -> None:
-        """One message that asks for this task."""
+        """Send one message that requests this task."""
 
     def depth(self) -> int:
         """Messages waiting on the queue."""
@@ -44,71 +44,75 @@ class TaskQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PeriodicTask:
-    """One task, how often it is asked for at most, and whether it is wanted now."""
+    """One task, how often it is requested at most, and whether it is wanted now."""
 
-    task: str
+    name: str
     every_s: float
     is_wanted: Callable[[], bool]
-    """Asked at each turn of `PeriodicTasks.ask_for_due`; may raise redis.RedisError, which is no."""
+    """Called at each `PeriodicTasks.request_due`, due or not; redis.RedisError counts as no."""
 
 
 class PeriodicTasks:
-    """Asks for what is due."""
+    """Requests the tasks that are due."""
 
-    def __init__(self, chores: Sequence[PeriodicTask], queue: TaskQueue, monotonic_s: Callable[[], float]) -> None:
-        self._chores = tuple(chores)
+    def __init__(self, tasks: Sequence[PeriodicTask], queue: TaskQueue, monotonic_s: Callable[[], float]) -> None:
+        self._tasks = tuple(tasks)
         self._queue = queue
         self._now_s = monotonic_s
-        self._asked_s = {chore.task: float("-inf") for chore in self._chores}
+        self._requested_s = {task.name: float("-inf") for task in self._tasks}
 
-    def ask_for_due(self) -> None:
-        """Ask for each chore that is wanted and was not asked for lately; never raises: what fails is asked later."""
-        for chore in self._chores:
+    def request_due(self) -> None:
+        """Request each task that is wanted and due. Never raises: what fails is requested later."""
+        for task in self._tasks:
             try:
-                self._ask(chore)
+                self._request_if_due(task)
             except (QueueUnavailable, redis.RedisError) as error:
-                log.warning("chore %s not asked for (%s); tried again", chore.task, type(error).__name__)
+                log.warning("task %s not requested (%s); it will be requested later", task.name, type(error).__name__)
 
-    def _ask(self, chore: PeriodicTask) -> None:
-        is_due = self._now_s() - self._asked_s[chore.task] >= chore.every_s
-        if chore.is_wanted() and is_due and self._queue.depth() <= MOST_MESSAGES:
-            self._queue.ask(chore.task)
-            self._asked_s[chore.task] = self._now_s()
-            log.info("asked for %s", chore.task)
+    def _request_if_due(self, task: PeriodicTask) -> None:
+        is_due = self._now_s() - self._requested_s[task.name] >= task.every_s
+        if task.is_wanted() and is_due and may_send_again(self._queue.depth()):
+            self._queue.ask(task.name)
+            self._requested_s[task.name] = self._now_s()
+            log.info("task %s requested", task.name)
 
 
 class ServerHeartbeat:
-    """The beat of one share, and the doubts that keep it still."""
+    """The server heartbeat of one share, and the pending check that stops it."""
 
-    def __init__(self, trust: ServerContinuity, share: str, lease_s: float, share_id: str | None = None) -> None:
-        self._trust = trust
+    def __init__(self, continuity: ServerContinuity, share: str, lease_s: float, share_id: str | None = None) -> None:
+        self._continuity = continuity
         self._share = share
-        self._id = share_id
+        self._share_id = share_id
         self._lease_ms = lease_s * 1000
-        self._told: str | None = None
+        self._server_changes = LogOnChange(log)
 
     def is_check_wanted(self) -> bool:
-        """Beat; whether letters have to be held against their records. Raises redis.RedisError.
+        """Write the heartbeat; whether letters have to be checked against their records. Raises redis.RedisError.
 
-        Not before a lease has passed since the doubt was noticed: a worker that had its answer from the server that
-        was lost may still be filing its letters away, and the check would pass them by.
+        No check is wanted before a lease has passed since it was found to be necessary: a worker that had its reply
+        from the server that was lost may still be filing its letters away, and the check would miss them.
         """
-        doubt = self._trust.beat(self._is_empty, self._id or "")
-        run_id = doubt.run_id if doubt is not None else None
-        if run_id != self._told and doubt is not None:
-            what = "a server with no memory of letters" if doubt.beat_ms is None else "another server process"
-            level = logging.WARNING if doubt.beat_ms is None else logging.INFO
-            log.log(level, "%s answers as Redis: letters filed since its last beat are checked", what)
-        self._told = run_id
-        return doubt is not None and doubt.now_ms - doubt.noticed_ms >= self._lease_ms
+        pending = self._continuity.beat(self._is_empty, self._share_id or "")
+        self._log_new_server(pending)
+        return pending is not None and pending.now_ms - pending.noticed_ms >= self._lease_ms
+
+    def _log_new_server(self, pending: PendingCheck | None) -> None:
+        if pending is None:
+            self._server_changes.reset()
+            return
+        has_records = pending.beat_ms is not None
+        what = "another server process" if has_records else "a server without records of letters"
+        level = logging.INFO if has_records else logging.WARNING
+        message = "%s answers as Redis: letters filed since its last server heartbeat will be checked"
+        self._server_changes.log(pending.run_id, level, message, what)
 
     def _is_empty(self) -> bool:
         """Whether the share holds no letter that Redis could have known."""
         try:
-            if self._id is not None and share_id(Path(self._share)) != self._id:
+            if self._share_id is not None and read_share_id(Path(self._share)) != self._share_id:
                 return False  # not mounted: an empty mount point is not an empty share
-            return not any(
-                True for folder in (CLAIMED, ARCHIVE, REVIEW) for _ in walk(os.path.join(self._share, folder))
-            )
+            folders = (os.path.join(self._share, folder) for folder in (CLAIMED, ARCHIVE, REVIEW))
+            return not any(True for folder in folders for _ in walk(folder))
         except OSError:
             return False

@@ -1,18 +1,19 @@
-"""Whether to claim more letters: decided from figures, without looking at anything.
+"""The producer's decisions, made from figures alone: how much to claim, when to scan, when to send a message again.
 
-A letter that is not claimed lies safely in the inbox, where anybody can see it; that is this system's back-pressure.
+Everything here is pure: no file, no server and no clock is looked at.
 
-How often the inbox is scanned: decided from what the last scan found and what it cost, without looking at anything.
+*Admission* says how many more letters may be claimed. A letter that is not claimed lies safely in the inbox, where
+anybody can see it: that is this system's back-pressure.
 
-A scan that finds a letter that nothing announced is soon followed by another one. One that finds nothing makes the next
-one later, by half each time, and one that takes long makes it later in proportion. Never beyond the longest interval:
-that is how long a letter may lie unseen when everything else fails.
+The *scan interval* follows what the last scan found and what it cost. A scan that finds a letter that no event
+announced is soon followed by the next one. A scan that finds nothing makes the interval longer by half, and a scan that
+takes long makes it longer in proportion. It never exceeds the longest interval: that is how long a letter may lie
+unnoticed when everything else fails.
 
-How long a claim waits between two hints: decided from figures, without looking at anything.
-
-A letter that a worker gave back (share or disk in the way, file still written to, its end not there yet) is tried again
-after a second, two, four and so on. One that nobody has begun may still be on the queue: it has the hint timeout first,
-then twice that. No pause is longer than the longest, so no letter waits longer than that once the cause is gone.
+The *retry back-off* is how long a claim waits between two hints. A letter that a worker gave back (share or disk
+unavailable, file still written to, rest of the file not there yet) is retried after 1 s, 2 s, 4 s and so on. A letter
+that no worker has begun may still be on the queue: it waits for the hint timeout first, then for twice that. No wait
+exceeds the upper bound, so no letter waits longer than that once the cause is gone.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+# --- Admission -------------------------------------------------------------------------------------------------------
+
 MAX_UNFILED_LETTERS: Final = 20_000
-"""Finished letters are filed within seconds; so many are there only if they cannot be."""
+"""Finished letters are filed within seconds: that many wait only if they cannot be filed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The figures; None for one that cannot be had, which holds the intake."""
+    """The figures that admission is decided from. None is a figure that cannot be had; it holds the intake."""
 
     claimed_letters: int | None
     """Files in `claimed/`."""
@@ -36,14 +39,14 @@ class Load:
     """0 for a server without a limit."""
     redis_writable: bool
     paused: bool = False
-    """Whether an operator holds the intake."""
+    """Whether an operator holds the intake (`imr pause`)."""
     finished_letters: int = 0
     """Files in `claimed/` whose letters are finished, and wait for Redis' disk before they are filed away."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionLimits:
-    """Where to stop; see the settings of the same names."""
+    """Where to stop claiming; see the settings of the same names."""
 
     max_claimed_letters: int
     min_free_disk_bytes: int
@@ -59,21 +62,21 @@ class Admission:
 
     letters: int
     reason: str | None
-    is_hindrance: bool = field(default=False, compare=False)
-    """Whether it is in the way of workers too: share, disk, Redis."""
+    blocks_workers: bool = field(default=False, compare=False)
+    """Whether the obstacle (share, disk, Redis) is in the way of workers too."""
 
 
-def admit(load: Load, limits: AdmissionLimits, told: str | None = None) -> Admission:
-    """How many letters may be claimed under that load; none if `told` is a reason why not."""
-    reason = told or _obstacle(load, limits)
+def admit(load: Load, limits: AdmissionLimits, absence: str | None = None) -> Admission:
+    """How many letters may be claimed under that load; none if `absence` says why the share cannot be used."""
+    reason = absence or _obstacle(load, limits)
     if reason is not None or load.claimed_letters is None:
-        return Admission(0, reason, is_hindrance=not load.paused)
-    unfiled = MAX_UNFILED_LETTERS - load.finished_letters
-    if unfiled <= 0:
+        return Admission(0, reason, blocks_workers=not load.paused)
+    unfiled_room = MAX_UNFILED_LETTERS - load.finished_letters
+    if unfiled_room <= 0:
         what = f"{MAX_UNFILED_LETTERS:,} finished letters wait to be filed away"
         return Admission(0, f"{what}: Redis' disk or the share is behind")
     unfinished = max(0, load.claimed_letters - load.finished_letters)
-    room = min(limits.max_claimed_letters - unfinished, unfiled)
+    room = min(limits.max_claimed_letters - unfinished, unfiled_room)
     if room <= 0:
         what = f"{limits.max_claimed_letters:,} letters are claimed and unfinished (IMR_MAX_CLAIMED_LETTERS)"
         return Admission(0, f"{what}: the workers are behind")
@@ -92,40 +95,49 @@ def _obstacle(load: Load, limits: AdmissionLimits) -> str | None:
     if not load.redis_writable:
         return "Redis does not take writes (read-only replica, or its disk is full)"
     if load.redis_max_bytes and load.redis_used_bytes * 100 > load.redis_max_bytes * limits.max_redis_memory_percent:
-        share = f"{limits.max_redis_memory_percent} % of its memory limit"
-        return f"Redis uses more than {share} (IMR_MAX_REDIS_MEMORY_PERCENT)"
+        limit = f"{limits.max_redis_memory_percent} % of its memory limit"
+        return f"Redis uses more than {limit} (IMR_MAX_REDIS_MEMORY_PERCENT)"
     return None
 
 
-GROWTH: Final = 1.5
+# --- Scan interval ---------------------------------------------------------------------------------------------------
+
+SCAN_INTERVAL_GROWTH: Final = 1.5
 """From 5 to 30 seconds in five scans that find nothing: half a minute of quiet."""
-MOST_OF_THE_TIME: Final = 1 / 20
-"""Scanning takes at most this share of a processor, as far as the longest interval allows."""
+MAX_SCAN_SHARE: Final = 1 / 20
+"""Scanning takes at most this share of one processor's time, as far as the longest interval allows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanInterval:
-    """The bounds of the interval, in seconds."""
+    """The bounds of the scan interval, in seconds."""
 
     shortest_s: float
     longest_s: float
 
-    def next_s(self, last_s: float, *, busy_s: float, found: int) -> float:
-        """The interval after a scan that came `last_s` after its predecessor, worked for `busy_s` and found so many."""
-        wanted_s = self.shortest_s if found else last_s * GROWTH
-        affordable_s = max(wanted_s, busy_s / MOST_OF_THE_TIME, self.shortest_s)
+    def next_s(self, last_s: float, *, busy_s: float, new_letters: int) -> float:
+        """The interval after a scan that came `last_s` after the one before it and worked for `busy_s`."""
+        wanted_s = self.shortest_s if new_letters else last_s * SCAN_INTERVAL_GROWTH
+        affordable_s = max(wanted_s, busy_s / MAX_SCAN_SHARE, self.shortest_s)
         return min(affordable_s, max(self.longest_s, self.shortest_s))
 
 
-FIRST_S: Final = 1.0
-_SPREAD: Final = 0.25
-"""Pauses are up to a quarter shorter, by claim, so that what failed together is not tried together for ever."""
-_MOST_DOUBLINGS: Final = 30
+# --- Retry back-off, and other messages that are sent again ----------------------------------------------------------
+
+FIRST_RETRY_S: Final = 1.0
+"""How soon a letter that a worker gave back is retried."""
+_JITTER: Final = 0.25
+"""Waits are up to a quarter shorter, by claim, so that claims that failed together are not retried together forever."""
+_MAX_DOUBLINGS: Final = 30
+"""2^30 s is 34 years: above any upper bound, and far below where a float overflows."""
+
+SHALLOW_QUEUE_MESSAGES: Final = 4
+"""With more messages than this on the queue, a message that was sent earlier is most likely among them."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryBackoff:
-    """The pauses of one installation, in seconds."""
+    """The bounds of the retry back-off, in seconds."""
 
     hint_timeout_s: float
     longest_s: float
@@ -133,15 +145,23 @@ class RetryBackoff:
     @property
     def shortest_s(self) -> float:
         """No claim is hinted again sooner."""
-        return min(FIRST_S, self.hint_timeout_s, self.longest_s)
+        return min(FIRST_RETRY_S, self.hint_timeout_s, self.longest_s)
 
-    def after(self, times: int, claim_id: str, *, given_back: bool) -> float:
-        """How long after its hint number `times` (from 1) a claim has the next one."""
-        first_s = min(FIRST_S, self.hint_timeout_s) if given_back else self.hint_timeout_s
-        pause_s = min(first_s * 2.0 ** min(times - 1, _MOST_DOUBLINGS), max(self.longest_s, first_s))
-        return pause_s if times <= 1 else pause_s * (1 - _SPREAD * _share_of(claim_id))
+    def wait_s(self, hints: int, claim_id: str, *, given_back: bool) -> float:
+        """How long a claim waits for its next hint after hint number `hints` (from 1)."""
+        first_s = min(FIRST_RETRY_S, self.hint_timeout_s) if given_back else self.hint_timeout_s
+        wait_s = min(first_s * 2.0 ** min(hints - 1, _MAX_DOUBLINGS), max(self.longest_s, first_s))
+        return wait_s if hints <= 1 else wait_s * (1 - _JITTER * _jitter_of(claim_id))
 
 
-def _share_of(claim_id: str) -> float:
+def _jitter_of(claim_id: str) -> float:
     """From 0 to 1, always the same for the same claim."""
     return sum(claim_id.encode()) % 101 / 100
+
+
+def may_send_again(queue_messages: int) -> bool:
+    """Whether a hint, or the message of a periodic task, is worth sending again with so many messages on the queue.
+
+    In a deep queue the earlier message is waiting, and another one would only make the queue deeper.
+    """
+    return queue_messages <= SHALLOW_QUEUE_MESSAGES

@@ -1,4 +1,4 @@
-"""What the producer asks about the share and Redis before it claims, and what it tells about itself."""
+"""What the producer measures of the share and Redis before it claims, and the report that it leaves about itself."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from worker.adapters.redis.producer_reports import ProducerReport
 from worker.adapters.share.pause import is_paused
 from worker.contract.names import PRODUCER_REPORT_TTL_S, Keys
 
-UNTOLD_BYTES: Final = sys.maxsize
-"""The free space of a file system that does not tell its size: some in user space answer 0 of 0, which is not full."""
+UNKNOWN_FREE_BYTES: Final = sys.maxsize
+"""The free space of a file system that does not say its size. Some in user space report 0 bytes free of 0, which does
+not mean that they are full."""
 
 
 class Gauges(Protocol):
-    """The outside, as the producer's loop sees it."""
+    """Share and Redis, as the producer's loop measures them and reports to them."""
 
     def load(self, claimed_letters: int | None) -> Load:
         """The figures for admission; never raises."""
@@ -36,6 +37,7 @@ class RedisGauges:
     def __init__(
         self, *, client: redis.Redis, keys: Keys, share: str, name: str, wall_clock_ms: Callable[[], int]
     ) -> None:
+        """`name` is the producer's own, unique among the producers of this Redis."""
         self._client = client
         self._keys = keys
         self._share = share
@@ -59,6 +61,18 @@ class RedisGauges:
             finished_letters=int(info["finished"]),
         )
 
+    def report(self, report: ProducerReport) -> None:
+        """See `Gauges.report`."""
+        encoded = replace(report, at_ms=self._now_ms(), pid=os.getpid()).encode()
+        with self._client.pipeline(transaction=False) as pipe:
+            pipe.hset(self._keys.producers, self._name, encoded)
+            pipe.expire(self._keys.producers, PRODUCER_REPORT_TTL_S)
+            pipe.execute()
+
+    def remove_report(self) -> None:
+        """Remove the report: this producer has stopped. Raises redis.RedisError."""
+        self._client.hdel(self._keys.producers, self._name)
+
     def _info(self) -> dict[str, Any]:
         with self._client.pipeline(transaction=False) as pipe:
             for section in ("memory", "replication", "persistence"):
@@ -72,25 +86,13 @@ class RedisGauges:
             usage = shutil.disk_usage(self._share)
         except OSError:
             return None
-        return usage.free if usage.total else UNTOLD_BYTES
+        return usage.free if usage.total else UNKNOWN_FREE_BYTES
 
     def _paused(self) -> bool:
         try:
             return is_paused(self._share)
         except OSError:
-            return True  # perhaps it is: what may not be looked at must not be overruled
-
-    def report(self, report: ProducerReport) -> None:
-        """See `Gauges.report`."""
-        told = replace(report, at_ms=self._now_ms(), pid=os.getpid()).encode()
-        with self._client.pipeline(transaction=False) as pipe:
-            pipe.hset(self._keys.producers, self._name, told)
-            pipe.expire(self._keys.producers, PRODUCER_REPORT_TTL_S)
-            pipe.execute()
-
-    def leave(self) -> None:
-        """Take the report away: this producer has stopped. Raises redis.RedisError."""
-        self._client.hdel(self._keys.producers, self._name)
+            return True  # it may be paused: a pause that cannot be read must not be overruled
 
 
 def takes_writes(info: dict[str, Any]) -> bool:

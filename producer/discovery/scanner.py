@@ -245,7 +245,7 @@ class Scanner:
         crowded = walk.entries >= MAX_ENTRIES
         self._tell(f"the inbox holds more than {MAX_ENTRIES:,} files: not all are looked at" if crowded else None)
         found = one.found + len(picked)
-        self.interval_s = self._pace.next_s(self.interval_s, busy_s=one.busy_s, found=found)
+        self.interval_s = self._pace.next_s(self.interval_s, busy_s=one.busy_s, new_letters=found)
         self._due_s = self._now_s() + self.interval_s
 
     def _failed(self, one: _Round, error: OSError) -> None:

@@ -155,8 +155,8 @@ MUTATIONS: Final = (
     Mutation(
         "the reaper forgets claims that were never hinted",
         "producer/reaper.py",
-        "return claim_id not in standing.held",
-        "return False",
+        "if last is None:\n            return True",
+        "if last is None:\n            return False",
         ("tests/producer/test_reaper.py",),
     ),
     Mutation(

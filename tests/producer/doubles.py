@@ -11,7 +11,7 @@ import redis
 
 from producer.discovery.discovery import DiscoverySettings
 from producer.policy import AdmissionLimits, Load
-from producer.reaper import Standing
+from producer.reaper import LeaseStates
 from producer.service import Producer, Timing
 from worker.adapters.celery.client import QueueUnavailable
 from worker.adapters.redis.producer_reports import ProducerReport
@@ -76,11 +76,11 @@ class Leased:
     given_back: set[str] = field(default_factory=set)
     is_down: bool = False
 
-    def standing(self, claim_ids: Sequence[str]) -> Standing:
+    def states(self, claim_ids: Sequence[str]) -> LeaseStates:
         if self.is_down:
             raise redis.ConnectionError
         asked = set(claim_ids)
-        return Standing(frozenset(self.claim_ids & asked), frozenset(self.given_back & asked))
+        return LeaseStates(frozenset(self.claim_ids & asked), frozenset(self.given_back & asked))
 
 
 @dataclass
@@ -172,10 +172,10 @@ class Site:
         """A producer that knows nothing yet."""
         producer = Producer(
             share=str(self.share.root),
-            hints=self.queue,
+            queue=self.queue,
             leases=self.leases,
             gauges=self.dials,
-            manner=self.manner,
+            discovery=self.manner,
             timing=Timing(REAP_S, HINT_TIMEOUT_S),
             limits=self.limits,
             batch_letters=self.batch_letters,

@@ -67,16 +67,16 @@ def test_what_cannot_be_seen_holds_before_anything_else_is_said() -> None:
     assert admit(nothing, LIMITS) == Admission(0, "the share cannot be looked at")
 
 
-def test_a_hindrance_is_one_for_workers_too() -> None:
-    """What ends it ends the pauses of what they gave back; being behind, or paused, says nothing of that kind."""
+def test_an_obstacle_of_share_disk_or_redis_blocks_workers_too() -> None:
+    """Its end ends the retry back-off of what they gave back; being behind, or paused, blocks no worker."""
     limits = AdmissionLimits(max_claimed_letters=10, min_free_disk_bytes=100, max_redis_memory_percent=90)
     fine = Load(5, 1000, 1, 100, redis_writable=True)
-    hindered = {
+    blocked = {
         "no share": replace(fine, claimed_letters=None),
         "full disk": replace(fine, free_disk_bytes=99),
         "no Redis": replace(fine, redis_used_bytes=None),
         "no writes": replace(fine, redis_writable=False),
     }
-    assert all(admit(load, limits).is_hindrance for load in hindered.values())
+    assert all(admit(load, limits).blocks_workers for load in blocked.values())
     other = (fine, replace(fine, paused=True), replace(fine, claimed_letters=10))
-    assert not any(admit(load, limits).is_hindrance for load in other)
+    assert not any(admit(load, limits).blocks_workers for load in other)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.dispatch import ENOUGH_MESSAGES, GATHER_S, LOOK_S, PDF_WORK, Hinted, Outbox, work_of
+from producer.dispatch import DEPTH_CHECK_S, GATHER_FROM_MESSAGES, GATHER_MAX_S, PDF_WORK, Hinted, Outbox, work_of
 from tests.producer.doubles import Clock, Queue
 
 
@@ -84,11 +84,11 @@ def test_what_the_broker_did_not_take_is_left_to_the_reaper(outbox: Outbox, queu
 
 def fill(outbox: Outbox, queue: Queue) -> None:
     """Send as much as workers can go on with, of which they take nothing yet."""
-    for number in range(ENOUGH_MESSAGES):
+    for number in range(GATHER_FROM_MESSAGES):
         outbox.add(texts(f"first {number}"))
         queue.messages = len(queue.sent) + 1
         outbox.send()
-    assert queue.messages == len(queue.sent) == ENOUGH_MESSAGES
+    assert queue.messages == len(queue.sent) == GATHER_FROM_MESSAGES
     queue.sent.clear()
 
 
@@ -100,12 +100,12 @@ def test_what_comes_while_the_workers_have_enough_gathers_into_one_message(
         outbox.add(texts(claim_id))
         outbox.send()
     assert queue.sent == []
-    assert outbox.idle_s() == pytest.approx(LOOK_S)
-    clock.advance(LOOK_S)
+    assert outbox.idle_s() == pytest.approx(DEPTH_CHECK_S)
+    clock.advance(DEPTH_CHECK_S)
     outbox.send()
     assert queue.sent == [], "there is still enough"
     queue.messages -= 1
-    clock.advance(LOOK_S)
+    clock.advance(DEPTH_CHECK_S)
     assert outbox.idle_s() == 0.0
     outbox.send()
     assert queue.sent == [["a", "b"]]
@@ -115,8 +115,8 @@ def test_nothing_gathers_for_long_whoever_keeps_the_queue_full(outbox: Outbox, q
     fill(outbox, queue)
     outbox.add(texts("a"))
     outbox.send()
-    for _ in range(round(GATHER_S / LOOK_S) + 1):
-        clock.advance(LOOK_S)
+    for _ in range(round(GATHER_MAX_S / DEPTH_CHECK_S) + 1):
+        clock.advance(DEPTH_CHECK_S)
         outbox.add(texts("b"))
         outbox.send()
     assert queue.sent == [["a", "b"]]
@@ -133,7 +133,7 @@ def test_a_full_message_does_not_wait_for_workers(outbox: Outbox, queue: Queue) 
 
 
 def test_letters_at_the_pace_of_the_workers_go_one_by_one(outbox: Outbox, queue: Queue) -> None:
-    for number in range(3 * ENOUGH_MESSAGES):
+    for number in range(3 * GATHER_FROM_MESSAGES):
         outbox.add(texts(str(number)))
         outbox.send()
         assert queue.sent[-1] == [str(number)]
@@ -142,7 +142,7 @@ def test_letters_at_the_pace_of_the_workers_go_one_by_one(outbox: Outbox, queue:
 def test_a_queue_that_cannot_be_looked_at_holds_nothing_back(outbox: Outbox, queue: Queue, clock: Clock) -> None:
     fill(outbox, queue)
     outbox.add(texts("a"))
-    clock.advance(LOOK_S)
+    clock.advance(DEPTH_CHECK_S)
     queue.is_down = True
     outbox.send()
     assert outbox.hinted["a"].at_s == float("-inf"), "the reaper repeats it"

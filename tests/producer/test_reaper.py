@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from producer.dispatch import Outbox
-from producer.policy import RetryBackoff
-from producer.reaper import SHALLOW_MESSAGES, Reaper, RedisLeases, Standing, claimed_work
+from producer.policy import SHALLOW_QUEUE_MESSAGES, RetryBackoff
+from producer.reaper import LeaseStates, Reaper, Recovery, RedisLeases, claimed_work
 from tests.producer.doubles import HINT_TIMEOUT_S, Clock, Leased, Queue, Share
 from tests.support.servers import Server
 from worker.contract.claim_ids import new_claim_id
@@ -29,9 +29,10 @@ class Site:
         self._reaper = Reaper(
             share=str(share.root),
             outbox=self.outbox,
-            hints=self.queue,
+            queue=self.queue,
             leases=self.leases,
-            pauses=RetryBackoff(HINT_TIMEOUT_S, LONGEST_S),
+            recovery=Recovery(self.outbox),
+            backoff=RetryBackoff(HINT_TIMEOUT_S, LONGEST_S),
             monotonic_s=self.clock,
             wall_clock_ms=self.wall_clock_ms,
         )
@@ -147,21 +148,21 @@ def test_pauses_end_when_the_cause_is_seen_to_be_gone(reaping: Site, cause: str)
 
 
 def test_claims_that_failed_together_are_not_tried_together_for_ever() -> None:
-    pauses = RetryBackoff(HINT_TIMEOUT_S, LONGEST_S)
-    after = {pauses.after(9, new_claim_id(number), given_back=True) for number in range(200)}
-    assert len(after) > 50
-    assert 0.75 * LONGEST_S <= min(after) <= max(after) <= LONGEST_S
+    backoff = RetryBackoff(HINT_TIMEOUT_S, LONGEST_S)
+    waits = {backoff.wait_s(9, new_claim_id(number), given_back=True) for number in range(200)}
+    assert len(waits) > 50
+    assert 0.75 * LONGEST_S <= min(waits) <= max(waits) <= LONGEST_S
 
 
 @pytest.mark.parametrize("longest_s", [0.1, 5.0, 10_000.0])
 def test_no_pause_is_longer_than_the_longest_or_the_first(longest_s: float) -> None:
-    pauses = RetryBackoff(HINT_TIMEOUT_S, longest_s)
+    backoff = RetryBackoff(HINT_TIMEOUT_S, longest_s)
     for times in (1, 2, 5, 100, 10_000):
-        assert pauses.after(times, new_claim_id(1), given_back=True) <= max(longest_s, 1.0)
-        assert pauses.after(times, new_claim_id(1), given_back=False) <= max(longest_s, HINT_TIMEOUT_S)
+        assert backoff.wait_s(times, new_claim_id(1), given_back=True) <= max(longest_s, 1.0)
+        assert backoff.wait_s(times, new_claim_id(1), given_back=False) <= max(longest_s, HINT_TIMEOUT_S)
 
 
-@pytest.mark.parametrize(("messages", "hinted"), [(0, 1), (SHALLOW_MESSAGES, 1), (SHALLOW_MESSAGES + 1, 0)])
+@pytest.mark.parametrize(("messages", "hinted"), [(0, 1), (SHALLOW_QUEUE_MESSAGES, 1), (SHALLOW_QUEUE_MESSAGES + 1, 0)])
 def test_a_deep_queue_is_not_flooded(reaping: Site, messages: int, hinted: int) -> None:
     reaping.claim()
     reaping.queue.messages = messages
@@ -244,8 +245,8 @@ def test_whatever_is_down_is_waited_for(reaping: Site, caplog: pytest.LogCapture
     shutil.move(reaping.share.root / "away", reaping.share.root / "claimed")
     assert reaping.reap() == [claim]
     assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == [
-        "not reaped (QueueUnavailable); tried again",
-        "not reaped (ConnectionError); tried again",
+        "not reaped (QueueUnavailable); claims will be looked at again",
+        "not reaped (ConnectionError); claims will be looked at again",
         "claimed/ cannot be listed (errno=2); letters in it wait until it can",
     ]
 
@@ -261,16 +262,16 @@ def test_a_lease_counts_until_its_end_on_the_clock_of_the_server(redis_server: S
         ends = {"held": now_ms + 60_000, "run-out": now_ms - 60_000, "waiting": 0}
         client.zadd(keys.open, ends)
         leases = RedisLeases(client, keys)
-        standing = leases.standing(["held", "run-out", "waiting", "unknown"])
-        assert standing == Standing(frozenset({"held"}), frozenset({"waiting"}))
-        assert leases.standing([]) == Standing()
+        states = leases.states(["held", "run-out", "waiting", "unknown"])
+        assert states == LeaseStates(frozenset({"held"}), frozenset({"waiting"}))
+        assert leases.states([]) == LeaseStates()
         client.delete(keys.open)
-        assert leases.standing(["held"]) == Standing()
+        assert leases.states(["held"]) == LeaseStates()
 
 
 def test_leases_that_cannot_be_asked_for_are_an_error(redis_server: Server) -> None:
     with contextlib.closing(redis_server.client()) as client:
         client.hset("imr:open", "planted", "of a wrong type")
         with pytest.raises(redis.ResponseError):
-            RedisLeases(client, Keys("imr")).standing(["one"])
+            RedisLeases(client, Keys("imr")).states(["a-claim"])
         client.delete("imr:open")

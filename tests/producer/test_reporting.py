@@ -114,7 +114,7 @@ def test_a_producer_that_leaves_takes_its_own_report_away(client: redis.Redis, s
     staying, leaving = gauges_of(client, share, "stays"), gauges_of(client, share, "leaves")
     staying.report(REPORT)
     leaving.report(REPORT)
-    leaving.leave()
+    leaving.remove_report()
     assert client.hkeys("imr:producers") == [b"stays"]
-    staying.leave()
+    staying.remove_report()
     assert client.keys("imr:*") == []

@@ -40,18 +40,18 @@ def wall_clock_ms() -> int:
 class Running:
     """A producer in a thread of its own, and its queue."""
 
-    def __init__(self, share: Share, server: Server, manner: DiscoverySettings) -> None:
+    def __init__(self, share: Share, server: Server, discovery: DiscoverySettings) -> None:
         self.client, keys = server.client(), Keys("imr")
-        self._hints = HintSender(make_app(server.url, "imr"))
+        self._queue = HintSender(make_app(server.url, "imr"))
         gauges = RedisGauges(
             client=self.client, keys=keys, share=str(share.root), name="test", wall_clock_ms=wall_clock_ms
         )
         self.producer = Producer(
             share=str(share.root),
-            hints=self._hints,
+            queue=self._queue,
             leases=RedisLeases(self.client, keys),
             gauges=gauges,
-            manner=manner,
+            discovery=discovery,
             timing=TIMING,
             limits=LIMITS,
             batch_letters=100,
@@ -74,7 +74,7 @@ class Running:
 
     def close(self) -> None:
         self.stop()
-        self._hints.close()
+        self._queue.close()
         self.client.close()
 
     def report(self) -> dict[str, object]:
@@ -93,8 +93,8 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(share: Share, server: Server, manner: DiscoverySettings) -> Iterator[Running]:
-    one = Running(share, server, manner)
+def running(share: Share, server: Server, discovery: DiscoverySettings) -> Iterator[Running]:
+    one = Running(share, server, discovery)
     try:
         one.start()
         yield one
@@ -180,7 +180,7 @@ def test_a_stop_before_the_start_starts_nothing(share: Share, redis_server: Serv
     share.drop("letter.pdf")
     one.producer.stop()
     one.producer.run()
-    one._hints.close()
+    one._queue.close()
     one.client.close()
     assert share.waiting_paths() == ["letter.pdf"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from producer.claim import HELD_POLL_MAX_S, OPEN_POLL_S, STEP_LETTERS
+from producer.claim import ADMISSION_VALID_S, HELD_POLL_MAX_S, STEP_LETTERS
 from producer.dispatch import PDF_WORK
 from producer.policy import AdmissionLimits
 from producer.service import REPORT_S
@@ -52,7 +52,7 @@ def test_a_pause_is_honoured_within_seconds_and_what_is_claimed_goes_on(site: Si
     claimed_before = site.share.drop("before.pdf").name
     step_until(producer, site.share.claimed, "the letter to be claimed")
     site.dials.paused = True
-    site.clock.advance(OPEN_POLL_S)
+    site.clock.advance(ADMISSION_VALID_S)
     site.share.drop("while paused.pdf")
     quietly(site, producer, HINT_TIMEOUT_S + REAP_S)
     assert site.share.waiting_paths() == ["while paused.pdf"]
@@ -163,7 +163,7 @@ def test_what_cannot_be_renamed_is_tried_again_until_it_can(
         quietly(site, producer, 3)
         assert len(site.share.waiting_paths()) == 7
     said = [record.getMessage() for record in caplog.records if "not claimed" in record.getMessage()]
-    assert said == [f"not claimed letters=7 (errno={code}); they stay in the inbox and are tried again"]
+    assert said == [f"not claimed letters=7 (errno={code}); they stay in the inbox and will be retried"]
     quietly(site, producer, SCAN_S + SETTLE_S)
     assert len(site.share.claimed()) == 7
 
