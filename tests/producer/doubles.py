@@ -20,7 +20,7 @@ from worker.contract.claim_ids import split_claimed_name
 from worker.contract.names import FOLDERS
 
 SETTLE_S, SCAN_S, REAP_S, HINT_TIMEOUT_S = 2.0, 5.0, 5.0, 20.0
-MANNER = DiscoverySettings(watch="events", settle_s=SETTLE_S, scan_s=SCAN_S, max_scan_s=SCAN_S, with_canary=False)
+DISCOVERY = DiscoverySettings(watch="events", settle_s=SETTLE_S, scan_s=SCAN_S, max_scan_s=SCAN_S, with_canary=False)
 """Events whatever file system the temporary folder is on, and scans that never become rarer."""
 LIMITS = AdmissionLimits(max_claimed_letters=1_000_000, min_free_disk_bytes=0, max_redis_memory_percent=90)
 
@@ -138,12 +138,12 @@ class Share:
 
     def claimed(self) -> dict[str, str]:
         """Claim id -> the path that the file had in the inbox."""
-        found = {}
+        claims = {}
         for path, name in walk(str(self.root / "claimed")):
             split = split_claimed_name(name)
             assert split is not None, f"no claimed name: {name!r}"
-            found[split[0]] = os.path.join(os.path.dirname(path), split[1])
-        return found
+            claims[split[0]] = os.path.join(os.path.dirname(path), split[1])
+        return claims
 
     def claimed_paths(self) -> list[str]:
         """The paths that the claimed files had in the inbox, sorted."""
@@ -164,7 +164,7 @@ class Site:
     leases: Leased = field(default_factory=Leased)
     dials: Dials = field(default_factory=Dials)
     limits: AdmissionLimits = LIMITS
-    manner: DiscoverySettings = MANNER
+    discovery: DiscoverySettings = DISCOVERY
     batch_letters: int = 100
     producers: list[Producer] = field(default_factory=list)
 
@@ -175,7 +175,7 @@ class Site:
             queue=self.queue,
             leases=self.leases,
             gauges=self.dials,
-            discovery=self.manner,
+            discovery=self.discovery,
             timing=Timing(REAP_S, HINT_TIMEOUT_S),
             limits=self.limits,
             batch_letters=self.batch_letters,

@@ -38,5 +38,5 @@ def quietly(site: Site, producer: Producer, seconds: float) -> None:
 
 
 def known_to(producer: Producer) -> int:
-    """Letters of the inbox that it has noticed and not claimed."""
+    """Letters of the inbox that it has discovered and not claimed."""
     return len(producer._inbox)

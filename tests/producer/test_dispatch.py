@@ -50,7 +50,7 @@ def test_all_that_waits_goes_in_one_message_up_to_the_batch_in_order(outbox: Out
     assert queue.sent == [["d", "c", "b"], ["a", "e"]]
 
 
-def test_a_message_holds_so_much_work_and_one_letter_at_least(outbox: Outbox, queue: Queue) -> None:
+def test_a_message_holds_a_batch_of_work_and_one_letter_at_least(outbox: Outbox, queue: Queue) -> None:
     outbox.add({"a": 1, "b": 2, "c": 1, "large": 9, "d": 2, "e": 2})
     while not outbox.idle_s():
         outbox.send()
@@ -111,7 +111,9 @@ def test_what_comes_while_the_workers_have_enough_gathers_into_one_message(
     assert queue.sent == [["a", "b"]]
 
 
-def test_nothing_gathers_for_long_whoever_keeps_the_queue_full(outbox: Outbox, queue: Queue, clock: Clock) -> None:
+def test_nothing_gathers_for_long_even_if_others_keep_the_queue_full(
+    outbox: Outbox, queue: Queue, clock: Clock
+) -> None:
     fill(outbox, queue)
     outbox.add(texts("a"))
     outbox.send()
@@ -122,7 +124,7 @@ def test_nothing_gathers_for_long_whoever_keeps_the_queue_full(outbox: Outbox, q
     assert queue.sent == [["a", "b"]]
     outbox.add(texts("c"))
     outbox.send()
-    assert queue.sent == [["a", "b"]], "what comes then gathers anew"
+    assert queue.sent == [["a", "b"]], "what comes then gathers again"
 
 
 def test_a_full_message_does_not_wait_for_workers(outbox: Outbox, queue: Queue) -> None:

@@ -66,15 +66,15 @@ class Process:
 
 @contextlib.contextmanager
 def process(share: Share, url: str, **settings: str) -> Iterator[Process]:
-    one = Process(share, url, **settings)
+    started = Process(share, url, **settings)
     try:
-        yield one
+        yield started
     finally:
-        one.kill()
+        started.kill()
 
 
 def hinted(server: Server) -> list[str]:
-    """Claim ids on the queue, oldest message first; chores have none."""
+    """Claim ids on the queue, oldest message first; periodic tasks have none."""
     with contextlib.closing(server.client()) as client:
         items = cast("list[bytes]", client.lrange("imr:celery:letters", 0, -1))
     bodies = [orjson.loads(base64.b64decode(orjson.loads(item)["body"])) for item in reversed(items)]
@@ -88,7 +88,7 @@ def durable_server() -> Iterator[Server]:
         yield server
 
 
-def test_from_the_inbox_to_the_queue_until_told_to_stop(share: Share, durable_server: Server) -> None:
+def test_from_the_inbox_to_the_queue_until_it_is_stopped(share: Share, durable_server: Server) -> None:
     with process(share, durable_server.url) as producer:
         producer.says("the inbox is watched")
         share.drop("Canary renamed in.pdf")
@@ -220,10 +220,10 @@ def test_settings_that_cannot_be_used_are_refused_without_showing_secrets(
         assert "s3cret" not in producer.said()
 
 
-def test_a_fault_of_ours_ends_it_without_showing_what_it_was_about(
+def test_an_internal_error_ends_it_without_showing_what_it_was_about(
     share: Share, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The message of an error can quote the name of a file: only its kind and its place in the code are told."""
+    """The message of an error can quote the name of a file: only its kind and its place in the code are logged."""
 
     def fail(*_: object) -> None:
         raise OSError(5, "Input/output error", "/share/inbox/Smith, John.pdf")

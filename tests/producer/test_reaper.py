@@ -9,7 +9,7 @@ import shutil
 import pytest
 import redis
 
-from producer.dispatch import Outbox
+from producer.dispatch import Hinted, Outbox
 from producer.policy import SHALLOW_QUEUE_MESSAGES, RetryBackoff
 from producer.reaper import LeaseStates, Reaper, Recovery, RedisLeases, claimed_work
 from tests.producer.doubles import HINT_TIMEOUT_S, Clock, Leased, Queue, Share
@@ -114,24 +114,24 @@ def test_what_a_worker_gave_back_is_tried_again_soon_and_then_less_and_less_ofte
     claim = reaping.claim()
     reaping.leases.given_back = {claim}
     seen = hints_at(reaping, claim, 400)
-    pauses = [later - earlier for earlier, later in itertools.pairwise(seen)]
-    assert pauses[0] == 1
-    assert pauses[:6] == sorted(pauses[:6]), pauses
-    assert max(pauses) <= LONGEST_S + 0.25, "no letter waits longer once the cause is gone"
-    assert min(pauses[-3:]) >= 0.75 * LONGEST_S
+    waits = [later - earlier for earlier, later in itertools.pairwise(seen)]
+    assert waits[0] == 1
+    assert waits[:6] == sorted(waits[:6]), waits
+    assert max(waits) <= LONGEST_S + 0.25, "no letter waits longer once the cause is gone"
+    assert min(waits[-3:]) >= 0.75 * LONGEST_S
 
 
 def test_what_nobody_began_is_repeated_less_and_less_often_too(reaping: Site) -> None:
     claim = reaping.claim()
     seen = hints_at(reaping, claim, 400)
-    pauses = [later - earlier for earlier, later in itertools.pairwise(seen)]
-    assert pauses[0] == HINT_TIMEOUT_S
-    assert HINT_TIMEOUT_S < pauses[1] <= 2 * HINT_TIMEOUT_S
-    assert max(pauses) <= LONGEST_S + 0.25
+    waits = [later - earlier for earlier, later in itertools.pairwise(seen)]
+    assert waits[0] == HINT_TIMEOUT_S
+    assert HINT_TIMEOUT_S < waits[1] <= 2 * HINT_TIMEOUT_S
+    assert max(waits) <= LONGEST_S + 0.25
 
 
 @pytest.mark.parametrize("cause", ["queue", "leases", "share"])
-def test_pauses_end_when_the_cause_is_seen_to_be_gone(reaping: Site, cause: str) -> None:
+def test_the_backoff_ends_when_the_cause_is_seen_to_be_gone(reaping: Site, cause: str) -> None:
     claim = reaping.claim()
     hints_at(reaping, claim, 200)
     claimed, away = reaping.share.root / "claimed", reaping.share.root / "away"
@@ -147,7 +147,25 @@ def test_pauses_end_when_the_cause_is_seen_to_be_gone(reaping: Site, cause: str)
     assert hints_at(reaping, claim, 30) == [HINT_TIMEOUT_S], "from the beginning"
 
 
-def test_claims_that_failed_together_are_not_tried_together_for_ever() -> None:
+def test_trouble_of_each_observer_ends_by_itself_and_ends_every_backoff_once(reaping: Site) -> None:
+    recovery = Recovery(reaping.outbox)
+    claim = reaping.claim()
+    recovery.trouble("admission")
+    recovery.trouble("reaper")
+    recovery.trouble("reaper")
+    for observer in ("reaper", "admission"):
+        reaping.reap()
+        reaping.outbox.hinted[claim] = Hinted(reaping.clock.now_s, 9)
+        assert recovery.is_in_trouble(observer)
+        assert recovery.works(observer)
+        assert reaping.outbox.hinted == {}
+        assert not recovery.is_in_trouble(observer)
+    reaping.outbox.hinted[claim] = Hinted(reaping.clock.now_s, 9)
+    assert not recovery.works("admission"), "it worked before"
+    assert list(reaping.outbox.hinted) == [claim]
+
+
+def test_claims_that_failed_together_are_not_tried_together_forever() -> None:
     backoff = RetryBackoff(HINT_TIMEOUT_S, LONGEST_S)
     waits = {backoff.wait_s(9, new_claim_id(number), given_back=True) for number in range(200)}
     assert len(waits) > 50
@@ -155,7 +173,7 @@ def test_claims_that_failed_together_are_not_tried_together_for_ever() -> None:
 
 
 @pytest.mark.parametrize("longest_s", [0.1, 5.0, 10_000.0])
-def test_no_pause_is_longer_than_the_longest_or_the_first(longest_s: float) -> None:
+def test_no_wait_is_longer_than_the_longest_or_the_first(longest_s: float) -> None:
     backoff = RetryBackoff(HINT_TIMEOUT_S, longest_s)
     for times in (1, 2, 5, 100, 10_000):
         assert backoff.wait_s(times, new_claim_id(1), given_back=True) <= max(longest_s, 1.0)

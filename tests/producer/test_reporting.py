@@ -1,4 +1,4 @@
-"""What the producer asks before it claims, and what it tells about itself, with a real Redis."""
+"""What the producer measures before it claims, and the report that it leaves, with a real Redis."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_load_is_what_disk_and_server_say(client: redis.Redis, share: Share)
     assert load.redis_writable
 
 
-def test_finished_letters_that_are_not_filed_yet_are_told_apart(client: redis.Redis, share: Share) -> None:
+def test_finished_letters_that_are_not_filed_yet_are_counted_apart(client: redis.Redis, share: Share) -> None:
     gauges = gauges_of(client, share)
     assert gauges.load(7).finished_letters == 0
     client.hset(Keys("imr").finished, "a-claim", "a-digest:1")
@@ -82,10 +82,10 @@ def test_a_pause_that_cannot_be_ruled_out_holds(client: redis.Redis, share: Shar
     assert gauges.load(0).paused
 
 
-def test_a_file_system_that_does_not_tell_its_size_is_not_full(client: redis.Redis) -> None:
+def test_a_file_system_that_does_not_say_its_size_is_not_full(client: redis.Redis) -> None:
     """Like some that are mounted by a program (SMB in user space), /proc answers 0 of 0 bytes."""
-    untold = RedisGauges(client=client, keys=Keys("imr"), share="/proc", name="x", wall_clock_ms=lambda: 0)
-    assert untold.load(0).free_disk_bytes == sys.maxsize
+    unknown = RedisGauges(client=client, keys=Keys("imr"), share="/proc", name="x", wall_clock_ms=lambda: 0)
+    assert unknown.load(0).free_disk_bytes == sys.maxsize
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ def test_a_replica_and_a_server_with_a_full_disk_take_no_writes(info: dict[str, 
 def test_a_report_shows_figures_and_goes_with_the_last_producer(client: redis.Redis, share: Share) -> None:
     gauges_of(client, share, "host:1").report(REPORT)
     gauges_of(client, share, "host:2").report(REPORT)
-    told = cast("dict[bytes, bytes]", client.hgetall("imr:producers"))
-    assert sorted(told) == [b"host:1", b"host:2"]
-    assert decode(told[b"host:1"]) == replace(REPORT, at_ms=42, pid=os.getpid())
+    reports = cast("dict[bytes, bytes]", client.hgetall("imr:producers"))
+    assert sorted(reports) == [b"host:1", b"host:2"]
+    assert decode(reports[b"host:1"]) == replace(REPORT, at_ms=42, pid=os.getpid())
     assert 0 < client.ttl("imr:producers") <= PRODUCER_REPORT_TTL_S
 
 

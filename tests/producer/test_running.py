@@ -25,9 +25,9 @@ from worker.adapters.celery.client import HintSender, make_app
 from worker.contract.names import Keys
 
 QUIET_S = 0.4
-MANNER = DiscoverySettings(watch="events", settle_s=QUIET_S, scan_s=0.5, max_scan_s=0.5)
-RARE = replace(MANNER, scan_s=600.0, max_scan_s=600.0)
-"""Scans are too rare to find anything: what is claimed was told by an event."""
+DISCOVERY = DiscoverySettings(watch="events", settle_s=QUIET_S, scan_s=0.5, max_scan_s=0.5)
+RARE = replace(DISCOVERY, scan_s=600.0, max_scan_s=600.0)
+"""Scans are too rare to find anything: what is claimed was announced by an event."""
 
 
 TIMING = Timing(reap_s=0.5, hint_timeout_s=30.0, report_s=0.1)
@@ -79,8 +79,8 @@ class Running:
 
     def report(self) -> dict[str, object]:
         """Its last report."""
-        told = cast("bytes | None", self.client.hget("imr:producers", "test"))
-        return cast("dict[str, object]", orjson.loads(told)) if told else {}
+        encoded = cast("bytes | None", self.client.hget("imr:producers", "test"))
+        return cast("dict[str, object]", orjson.loads(encoded)) if encoded else {}
 
     def messages(self) -> list[list[str]]:
         """The claim ids of each message on the queue, oldest first."""
@@ -94,27 +94,29 @@ class Running:
 
 @contextlib.contextmanager
 def running(share: Share, server: Server, discovery: DiscoverySettings) -> Iterator[Running]:
-    one = Running(share, server, discovery)
+    service = Running(share, server, discovery)
     try:
-        one.start()
-        yield one
+        service.start()
+        yield service
     finally:
-        one.close()
+        service.close()
 
 
 def test_a_file_renamed_in_is_on_the_queue_long_before_the_quiet_time(share: Share, redis_server: Server) -> None:
     slow = replace(RARE, settle_s=60.0)
-    with running(share, redis_server, slow) as one:
+    with running(share, redis_server, slow) as service:
         share.drop("letter.pdf")
-        eventually(one.messages, "a message on the queue")
-        assert one.messages() == [list(share.claimed())]
+        eventually(service.messages, "a message on the queue")
+        assert service.messages() == [list(share.claimed())]
 
 
-def test_a_file_written_in_place_is_told_by_its_event_and_waits_for_quiet(share: Share, redis_server: Server) -> None:
-    with running(share, redis_server, RARE) as one:
+def test_a_file_written_in_place_is_announced_by_its_event_and_waits_for_quiet(
+    share: Share, redis_server: Server
+) -> None:
+    with running(share, redis_server, RARE) as service:
         begun_s = time.monotonic()
         share.write("clinic/2014/letter.pdf")
-        eventually(one.messages, "a message on the queue")
+        eventually(service.messages, "a message on the queue")
         assert time.monotonic() - begun_s >= QUIET_S
         assert share.claimed_paths() == ["clinic/2014/letter.pdf"]
 
@@ -128,14 +130,14 @@ def test_a_slow_writer_is_waited_for(share: Share, redis_server: Server) -> None
             for line in lines:
                 file.write(line)
                 file.flush()
-                pause.wait(QUIET_S / 4)
+                timer.wait(QUIET_S / 4)
         done_at_s.append(time.monotonic())
 
-    pause = threading.Event()  # never set: only its time-out counts
-    with running(share, redis_server, MANNER) as one:
+    timer = threading.Event()  # never set: only its timeout counts
+    with running(share, redis_server, DISCOVERY) as service:
         writer = threading.Thread(target=write)
         writer.start()
-        eventually(one.messages, "a message on the queue")
+        eventually(service.messages, "a message on the queue")
         claimed_at_s = time.monotonic()
         writer.join()
         assert claimed_at_s > done_at_s[0], "claimed while it was being written"
@@ -144,58 +146,58 @@ def test_a_slow_writer_is_waited_for(share: Share, redis_server: Server) -> None
 
 
 def test_a_flood_is_claimed_once_and_travels_in_few_messages(share: Share, redis_server: Server) -> None:
-    with running(share, redis_server, MANNER) as one:
+    with running(share, redis_server, DISCOVERY) as service:
         names = [f"{number:04}.pdf" for number in range(2000)]
         for name in names:
             share.drop(name)
         eventually(lambda: not share.waiting_paths(), "the inbox to be empty", timeout_s=30)
-        eventually(lambda: len(one.hinted()) >= 2000, "2,000 hints")
-        messages, claimed = one.messages(), share.claimed()
+        eventually(lambda: len(service.hinted()) >= 2000, "2,000 hints")
+        messages, claimed = service.messages(), share.claimed()
     assert sorted(claimed.values()) == names
     assert [claimed[claim_id] for message in messages for claim_id in message] == names, "in order of arrival"
     assert max(map(len, messages)) <= 100
-    assert len(messages) < 100, f"{len(messages)} messages: the more is waiting, the more goes in one"
+    assert len(messages) < 100, f"{len(messages)} messages: the more are waiting, the more go in each"
 
 
 def test_an_inbox_removed_and_made_again_is_served_without_a_restart(share: Share, redis_server: Server) -> None:
-    with running(share, redis_server, MANNER) as one:
+    with running(share, redis_server, DISCOVERY) as service:
         share.inbox.rmdir()
-        eventually(lambda: one.report()["watching"] == "scan", "the loss of the watch to be reported")
+        eventually(lambda: service.report()["watching"] == "scan", "the loss of the watch to be reported")
         share.inbox.mkdir()
-        eventually(lambda: one.report()["watching"] == "events and scan", "a new watch to be reported")
+        eventually(lambda: service.report()["watching"] == "events and scan", "a new watch to be reported")
         share.drop("letter.pdf")
-        eventually(one.messages, "a message on the queue")
+        eventually(service.messages, "a message on the queue")
 
 
 def test_it_stops_within_a_second_and_leaves_nothing_running(share: Share, redis_server: Server) -> None:
     threads_before = set(threading.enumerate())
-    with running(share, redis_server, RARE) as one:
-        took_s = one.stop()
+    with running(share, redis_server, RARE) as service:
+        took_s = service.stop()
     assert took_s < 1.0
     eventually(lambda: set(threading.enumerate()) <= threads_before, "its threads to end")
 
 
 def test_a_stop_before_the_start_starts_nothing(share: Share, redis_server: Server) -> None:
-    one = Running(share, redis_server, MANNER)
+    service = Running(share, redis_server, DISCOVERY)
     share.drop("letter.pdf")
-    one.producer.stop()
-    one.producer.run()
-    one._queue.close()
-    one.client.close()
+    service.producer.stop()
+    service.producer.run()
+    service._queue.close()
+    service.client.close()
     assert share.waiting_paths() == ["letter.pdf"]
 
 
 def test_its_report_says_what_waits_and_what_holds_it(share: Share, redis_server: Server) -> None:
-    with contextlib.closing(redis_server.client()) as admin, running(share, redis_server, MANNER) as one:
+    with contextlib.closing(redis_server.client()) as admin, running(share, redis_server, DISCOVERY) as service:
         share.write(".hidden")
         with no_memory(admin):
-            eventually(lambda: one.report()["hold"], "a hold to be reported")
+            eventually(lambda: service.report()["hold"], "a hold to be reported")
             share.drop("letter.pdf")
-            eventually(lambda: one.report()["waiting"] == 1, "the letter to be reported as waiting")
+            eventually(lambda: service.report()["waiting"] == 1, "the letter to be reported as waiting")
             assert share.claimed() == {}
-        eventually(lambda: one.report()["claimed"] == 1, "the letter to be reported as claimed")
-        assert one.report()["hold"] is None
-        assert one.report()["ignored"] == 1
+        eventually(lambda: service.report()["claimed"] == 1, "the letter to be reported as claimed")
+        assert service.report()["hold"] is None
+        assert service.report()["ignored"] == 1
 
 
 @contextlib.contextmanager
@@ -211,10 +213,10 @@ def no_memory(client: redis.Redis) -> Iterator[None]:
 
 @pytest.mark.parametrize("name", ["Jane Canary.pdf"])
 def test_no_name_reaches_the_queue_or_any_other_key(share: Share, redis_server: Server, name: str) -> None:
-    with running(share, redis_server, MANNER) as one:
+    with running(share, redis_server, DISCOVERY) as service:
         share.drop(name)
-        eventually(one.messages, "a message on the queue")
-        for key in cast("list[bytes]", one.client.keys("*")):
-            held = one.client.dump(key)
+        eventually(service.messages, "a message on the queue")
+        for key in cast("list[bytes]", service.client.keys("*")):
+            held = service.client.dump(key)
             assert b"Canary" not in key + (cast("bytes", held) or b"")
-        assert b"Canary" not in b"".join(cast("list[bytes]", one.client.lrange("imr:celery:letters", 0, -1)))
+        assert b"Canary" not in b"".join(cast("list[bytes]", service.client.lrange("imr:celery:letters", 0, -1)))

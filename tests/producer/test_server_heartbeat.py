@@ -1,4 +1,4 @@
-"""When the producer wants the filed letters checked: another server answers, or one without a memory; not at once."""
+"""When the producer wants filed letters checked: another server answers, or a server without records; not at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def client(redis_server: Server) -> Iterator[redis.Redis]:
         yield client
 
 
-def doubts_of(client: redis.Redis, share: Share, lease_s: float = 0.0) -> ServerHeartbeat:
+def heartbeat_of(client: redis.Redis, share: Share, lease_s: float = 0.0) -> ServerHeartbeat:
     return ServerHeartbeat(ServerContinuity(client, KEYS), str(share.root), lease_s)
 
 
@@ -35,58 +35,58 @@ def archive_a_letter(share: Share) -> None:
 
 
 def test_a_new_installation_trusts_its_server_at_once(client: redis.Redis, share: Share) -> None:
-    assert not doubts_of(client, share).is_check_wanted()
+    assert not heartbeat_of(client, share).is_check_wanted()
     assert client.hget(KEYS.server, "run_id") == str(client.info("server")["run_id"]).encode()
 
 
-def test_the_beat_goes_on_while_the_same_server_answers(client: redis.Redis, share: Share) -> None:
-    doubts = doubts_of(client, share)
-    doubts.is_check_wanted()
+def test_the_heartbeat_goes_on_while_the_same_server_answers(client: redis.Redis, share: Share) -> None:
+    heartbeat = heartbeat_of(client, share)
+    heartbeat.is_check_wanted()
     archive_a_letter(share)
     client.hset(KEYS.server, "at_ms", "1")
-    assert not doubts.is_check_wanted()
+    assert not heartbeat.is_check_wanted()
     assert int(client.hget(KEYS.server, "at_ms") or 0) > 1
 
 
 @pytest.mark.parametrize("known", [{}, {"run_id": "another", "at_ms": "17"}], ids=["flushed", "restarted"])
-def test_a_check_is_wanted_and_the_beat_stands_still(
+def test_a_check_is_wanted_and_the_heartbeat_stops(
     client: redis.Redis, share: Share, known: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     archive_a_letter(share)
     for name, value in known.items():
         client.hset(KEYS.server, name, value)
-    doubts = doubts_of(client, share)
-    assert doubts.is_check_wanted()
-    assert doubts.is_check_wanted()
-    doubt = ServerContinuity(client, KEYS).doubt()
-    assert doubt is not None
-    assert doubt.beat_ms == (17 if known else None)
+    heartbeat = heartbeat_of(client, share)
+    assert heartbeat.is_check_wanted()
+    assert heartbeat.is_check_wanted()
+    pending = ServerContinuity(client, KEYS).doubt()
+    assert pending is not None
+    assert pending.beat_ms == (17 if known else None)
     (said,) = [record for record in caplog.records if "answers as Redis" in record.getMessage()]
     assert said.levelno == (logging.INFO if known else logging.WARNING), "a restart is nothing unusual"
 
 
 def test_not_before_the_leases_of_the_lost_server_have_run_out(client: redis.Redis, share: Share) -> None:
     archive_a_letter(share)
-    doubts = doubts_of(client, share, lease_s=3600)
-    assert not doubts.is_check_wanted()
+    heartbeat = heartbeat_of(client, share, lease_s=3600)
+    assert not heartbeat.is_check_wanted()
     client.hincrby(KEYS.server, "noticed_ms", -3_600_001)
-    assert doubts.is_check_wanted()
+    assert heartbeat.is_check_wanted()
 
 
 def test_a_bare_mount_point_is_not_taken_for_an_empty_share(client: redis.Redis, share: Share) -> None:
     share_id = adopt(share.root, share.root / ".imr")
     assert share_id is not None
-    doubts = ServerHeartbeat(ServerContinuity(client, KEYS), str(share.root), 0.0, share_id)
+    heartbeat = ServerHeartbeat(ServerContinuity(client, KEYS), str(share.root), 0.0, share_id)
     (share.root / ".imr" / "share-id").rename(share.root / ".imr" / "away")
-    assert doubts.is_check_wanted()
-    doubt = ServerContinuity(client, KEYS).doubt()
-    assert doubt is not None
-    assert doubt.share == share_id
+    assert heartbeat.is_check_wanted()
+    pending = ServerContinuity(client, KEYS).doubt()
+    assert pending is not None
+    assert pending.share == share_id
     (share.root / ".imr" / "away").rename(share.root / ".imr" / "share-id")
-    assert not doubts.is_check_wanted(), "mounted again, and empty indeed"
+    assert not heartbeat.is_check_wanted(), "mounted again, and empty indeed"
 
 
 def test_a_share_that_cannot_be_listed_is_not_taken_for_empty(client: redis.Redis, share: Share) -> None:
     (share.root / "archive").rmdir()
-    assert doubts_of(client, share).is_check_wanted()
+    assert heartbeat_of(client, share).is_check_wanted()

@@ -73,7 +73,7 @@ def test_what_lay_there_before_the_start_is_claimed_in_sub_folders_too(site: Sit
     assert len(site.queue.sent) == 1, "all that waited, in one message"
 
 
-def test_junk_is_never_claimed_and_is_counted(site: Site) -> None:
+def test_an_ignored_name_is_never_claimed_and_is_counted(site: Site) -> None:
     for path in (".hidden.pdf", "letter.tmp", "~$letter.docx", ".Trash-1000/files/letter.pdf"):
         site.share.write(path)
     producer = started(site)
@@ -125,7 +125,7 @@ def test_a_hard_link_of_a_file_settles_before_it_is_claimed(site: Site) -> None:
     assert site.share.claimed() == {}
     other.unlink()
     step_after(site, producer, SETTLE_S)
-    assert site.share.claimed() == {}, "it changed: it settles anew"
+    assert site.share.claimed() == {}, "it changed: it settles again"
     step_after(site, producer, SETTLE_S)
     assert site.share.claimed_paths() == ["letter.pdf"]
 

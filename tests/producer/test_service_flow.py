@@ -47,7 +47,7 @@ def test_a_look_that_ran_into_a_time_limit_does_not_hold_the_intake_for_minutes(
     assert site.share.claimed_paths() == ["letter.pdf"]
 
 
-def test_a_pause_is_honoured_within_seconds_and_what_is_claimed_goes_on(site: Site) -> None:
+def test_a_pause_is_honored_within_seconds_and_what_is_claimed_goes_on(site: Site) -> None:
     producer = started(site)
     claimed_before = site.share.drop("before.pdf").name
     step_until(producer, site.share.claimed, "the letter to be claimed")
@@ -106,7 +106,7 @@ def test_a_full_folder_that_takes_long_to_look_at_is_looked_at_less_often(site: 
     assert site.dials.looks - looks <= 2, f"{site.dials.looks - looks} looks of 0.2 s in 3 s"
 
 
-def test_a_letter_that_changes_while_it_is_held_settles_anew(site: Site) -> None:
+def test_a_letter_that_changes_while_it_is_held_settles_again(site: Site) -> None:
     producer = started(site)
     site.dials.free_disk_bytes = None
     site.clock.advance(REPORT_S)
@@ -148,7 +148,7 @@ def test_a_hold_is_over_when_its_letters_are_gone(site: Site) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.ENOSPC, errno.EBUSY])
-def test_what_cannot_be_renamed_is_tried_again_until_it_can(
+def test_what_cannot_be_renamed_is_retried_until_it_can(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
 ) -> None:
     for number in range(7):
@@ -287,7 +287,7 @@ def test_redis_gone_at_report_and_reap_stops_nothing(site: Site, caplog: pytest.
     assert site.dials.reports[-1].claimed == 1
 
 
-def test_a_full_disk_that_has_room_again_ends_the_pauses_of_what_waits(site: Site) -> None:
+def test_a_full_disk_that_has_room_again_ends_the_backoff_of_what_waits(site: Site) -> None:
     producer = started(site)
     site.share.drop("letter.pdf")
     quietly(site, producer, SCAN_S + SETTLE_S)
@@ -299,4 +299,4 @@ def test_a_full_disk_that_has_room_again_ends_the_pauses_of_what_waits(site: Sit
     hinted = len(site.queue.hinted)
     site.dials.free_disk_bytes = 10**12
     quietly(site, producer, REAP_S + 4)
-    assert site.queue.hinted[hinted:][:1] == [claim], "well before its pause of a minute is over"
+    assert site.queue.hinted[hinted:][:1] == [claim], "well before its back-off of a minute is over"

@@ -1,4 +1,4 @@
-"""Watches that break, inboxes that go and come back, two producers on one share, and names that must not be told."""
+"""Watches that break, inboxes that go and come back, two producers on one share, and names that must not be logged."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_without_a_watch_the_scan_alone_works(site: Site, monkeypatch: pytest.Mo
     step_until(producer, lambda: "noticed.pdf" in site.share.claimed_paths(), "an event to be heard again")
 
 
-def test_a_watch_that_dies_is_made_anew_and_what_it_missed_is_found(site: Site) -> None:
+def test_a_watch_that_dies_is_made_again_and_what_it_missed_is_found(site: Site) -> None:
     producer = started(site)
     step_after(site, producer, SCAN_S)
     watcher = producer._discovery._lookout._watcher
@@ -62,7 +62,7 @@ def test_after_a_loss_of_events_younger_letters_wait_for_the_scan_that_finds_the
     site.share.drop("younger.pdf")
     eventually(lambda: producer._discovery._lookout._watcher.notices.events, "the younger one's event")  # type: ignore[union-attr]
     quietly(site, producer, SETTLE_S + 1)
-    assert [site.share.claimed()[one] for one in site.queue.hinted] == ["missed.pdf", "younger.pdf"]
+    assert [site.share.claimed()[claim_id] for claim_id in site.queue.hinted] == ["missed.pdf", "younger.pdf"]
 
 
 @pytest.mark.parametrize("how", ["removed", "renamed away"])
@@ -82,7 +82,7 @@ def test_an_inbox_that_is_replaced_is_watched_again_without_a_restart(site: Site
 
 
 def test_an_inbox_replaced_between_two_steps_is_watched_again(site: Site) -> None:
-    """Its threads live and its path exists: only its identity tells."""
+    """Its threads live and its path exists: only its identity shows it."""
     producer = started(site)
     site.share.inbox.rename(site.share.root / "outside" / "yesterday")
     site.share.inbox.mkdir()

@@ -1,4 +1,4 @@
-"""A sleeping loop is woken by threads and by signals, and never by a ring that was already answered."""
+"""A sleeping loop is woken by threads and by signals, never by a call that was already answered; a stop is final."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from producer.wake import Wake
+from producer.wake import StopSignal, Wake
 
 LONG_S = 30.0
 
@@ -21,13 +21,13 @@ def seconds_of_waiting(wake: Wake, timeout_s: float) -> float:
     return time.monotonic() - begun_s
 
 
-def test_a_ring_before_the_wait_is_not_lost() -> None:
+def test_a_call_before_the_wait_is_not_lost() -> None:
     wake = Wake()
     wake.set()
     assert seconds_of_waiting(wake, LONG_S) < 1
 
 
-def test_many_rings_wake_once() -> None:
+def test_many_calls_wake_once() -> None:
     wake = Wake()
     for _ in range(1000):
         wake.set()
@@ -43,7 +43,7 @@ def test_another_thread_ends_the_wait() -> None:
 
 @pytest.fixture
 def alarm() -> Iterator[Wake]:
-    """Rung by SIGALRM, in this thread."""
+    """Set by SIGALRM, in this thread."""
     wake = Wake()
     before = signal.signal(signal.SIGALRM, lambda *_: wake.set())
     yield wake
@@ -67,3 +67,23 @@ def test_a_signal_in_the_midst_of_any_call_does_not_deadlock(alarm: Wake) -> Non
         alarm.wait(0.001)
         rounds += 1
     assert rounds > 100
+
+
+def test_a_stop_is_forwarded_whenever_it_was_requested() -> None:
+    stop, stopped = StopSignal(), list[str]()
+    stop.forward_to(lambda: stopped.append("at the request"))
+    assert not stop.is_requested
+    stop.request()
+    assert stopped == ["at the request"]
+    stop.forward_to(lambda: stopped.append("at once"))
+    assert stopped == ["at the request", "at once"]
+
+
+def test_nothing_waits_after_a_stop() -> None:
+    stop = StopSignal()
+    begun_s = time.monotonic()
+    threading.Timer(0.05, stop.request).start()
+    stop.wait(LONG_S)
+    stop.wait(LONG_S)
+    assert stop.is_requested
+    assert time.monotonic() - begun_s < 5

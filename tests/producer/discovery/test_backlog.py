@@ -8,7 +8,7 @@ import pytest
 from watchdog.observers import inotify_c
 
 from producer.service import Producer
-from tests.producer.doubles import MANNER, SETTLE_S, Share, Site
+from tests.producer.doubles import DISCOVERY, SETTLE_S, Share, Site
 from tests.producer.stepping import known_to, started, step_until
 from tests.support.waiting import eventually
 
@@ -52,7 +52,7 @@ def numbered(first: int, letters: int) -> list[str]:
 @pytest.fixture
 def quiet_site(site: Site) -> Site:
     """No scan begins by the clock."""
-    site.manner = dataclasses.replace(MANNER, scan_s=3600.0, max_scan_s=3600.0)
+    site.discovery = dataclasses.replace(DISCOVERY, scan_s=3600.0, max_scan_s=3600.0)
     return site
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from producer.discovery.discovery import DiscoverySettings
 from producer.discovery.stability import CompletionRule
-from tests.producer.doubles import MANNER, SCAN_S, SETTLE_S, Site
+from tests.producer.doubles import DISCOVERY, SCAN_S, SETTLE_S, Site
 from tests.producer.stepping import known_to, quietly, started, step_after, step_until
 from worker.contract.settings import Complete
 
@@ -46,7 +46,7 @@ def test_each_mode_has_its_quiet_time() -> None:
 
 
 def moded(site: Site, mode: Complete) -> Site:
-    site.manner = replace(MANNER, complete=mode, renamed_quiet_s=60.0)
+    site.discovery = replace(DISCOVERY, complete=mode, renamed_quiet_s=60.0)
     return site
 
 
@@ -138,7 +138,7 @@ def test_a_done_file_that_cannot_be_removed_does_not_hold_up_its_letter(
 
 
 def test_in_quiet_mode_a_done_file_is_no_letter(site: Site) -> None:
-    assert site.manner == MANNER
+    assert site.discovery == DISCOVERY
     site.share.write("letter.pdf.done", "")
     producer = started(site)
     quietly(site, producer, SCAN_S)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from producer.discovery.mount_guard import NOT_MOUNTED, MountGuard, MountTable
-from tests.producer.doubles import MANNER, SCAN_S, SETTLE_S, Share, Site
+from tests.producer.doubles import DISCOVERY, SCAN_S, SETTLE_S, Share, Site
 from tests.producer.stepping import quietly, started, step_until
 from worker.adapters.share.identity import adopt
 from worker.adapters.share.mounts import Mount
@@ -115,7 +115,7 @@ def test_a_share_that_does_not_answer_is_trouble(
 
 
 def guarded(site: Site) -> Site:
-    site.manner = replace(MANNER, share_id=adopt(site.share.root, site.share.root / ".imr"))
+    site.discovery = replace(DISCOVERY, share_id=adopt(site.share.root, site.share.root / ".imr"))
     return site
 
 
@@ -177,7 +177,7 @@ def test_a_share_that_is_really_unmounted_and_mounted_again_goes_on_by_itself(mo
     aside = mounted.parent / "aside"
     aside.mkdir()
     site = guarded(Site(Share(mounted)))
-    site.manner = replace(site.manner, watch="auto")
+    site.discovery = replace(site.discovery, watch="auto")
     producer = started(site)
     try:
         assert site.dials.reports[-1].why == "tmpfs is local"
