@@ -167,7 +167,12 @@ def test_the_parser_is_pure(module: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    of("producer.policy", "producer.discovery.stability", "producer.discovery.arrival_order"),
+    of(
+        "producer.policy",
+        "producer.discovery.stability",
+        "producer.discovery.arrival_order",
+        "worker.adapters.share.completion_rule",
+    ),
 )
 def test_decisions_of_the_producer_are_pure(module: str) -> None:
     assert foreign(module) <= {"producer", "worker"}

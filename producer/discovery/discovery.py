@@ -10,10 +10,10 @@ from producer.discovery.inbox import InboxIndex
 from producer.discovery.inotify import OVERFLOW, FileEvent
 from producer.discovery.mount_guard import MountGuard, MountTable
 from producer.discovery.scanner import Scanner
-from producer.discovery.stability import CompletionRule
 from producer.discovery.watch_health import WatchSupervisor
 from producer.policy import ScanInterval
 from producer.wake import Wake
+from worker.adapters.share.completion_rule import CompletionRule
 from worker.contract.filenames import may_be_letter
 from worker.contract.settings import Complete, Watch
 
@@ -36,7 +36,7 @@ class DiscoverySettings:
     @property
     def completion(self) -> CompletionRule:
         """When a file is complete."""
-        return CompletionRule(self.complete, self.renamed_quiet_s if self.complete == "renamed" else self.settle_s)
+        return CompletionRule.choose(self.complete, settle_s=self.settle_s, renamed_quiet_s=self.renamed_quiet_s)
 
 
 class Discovery:

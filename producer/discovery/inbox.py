@@ -9,7 +9,8 @@ from typing import Final
 
 from producer.discovery.arrival_order import Rank, rank_of
 from producer.discovery.inotify import FileEvent
-from producer.discovery.stability import CompletionRule, StabilityTracker
+from producer.discovery.stability import StabilityTracker
+from worker.adapters.share.completion_rule import CompletionRule
 from worker.adapters.share.file_sample import FileSample, Looks, sample_of
 
 MAX_KNOWN: Final = 10_000
@@ -65,7 +66,7 @@ class InboxIndex:
         sample = self.sample(path)
         # One that is being linked into place has two names for a moment: it settles before it is judged. One that a
         # scan has found already settles like the older ones that it found.
-        is_complete = self._completion.is_told_by(renamed_in=notice.renamed_in) and not self._keeps_order()
+        is_complete = self._completion.is_complete_at_once(renamed_in=notice.renamed_in) and not self._keeps_order()
         if is_complete and sample is not None and sample.links == 1:
             self._completed(path, sample)
         else:

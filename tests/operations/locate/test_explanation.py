@@ -18,6 +18,7 @@ from tests.support.servers import Server
 from worker.adapters.redis.lookup import Lookup
 from worker.adapters.redis.producer_reports import ProducerReport
 from worker.adapters.redis.records import RedisRecords
+from worker.adapters.share.completion_rule import CompletionRule
 from worker.adapters.share.pause import Pause, write_pause
 from worker.adapters.share.spool import Spool
 from worker.adapters.start_problem import Problem, StartRefused
@@ -53,7 +54,7 @@ def explain(rig: Rig, client: redis.Redis) -> Explain:
 
 
 def explainer(rig: Rig, reach: Callable[[], Lookup]) -> Explainer:
-    rules = InboxRules(settle_s=2.0, max_scan_s=30.0, max_letter_bytes=1_000_000)
+    rules = InboxRules(CompletionRule("quiet", 2.0), max_scan_s=30.0, max_letter_bytes=1_000_000)
     return Explainer(spool=Spool(rig.share), reach=reach, rules=rules, zone=PACIFIC, wall_clock_s=time.time)
 
 

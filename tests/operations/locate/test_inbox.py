@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from worker.adapters.share.completion_rule import CompletionRule
 from worker.contract.filenames import junk_rule, may_be_letter
 from worker.operations.locate.inbox import InboxRules, judge
 
-RULES = InboxRules(settle_s=2.0, max_scan_s=30.0, max_letter_bytes=1000)
+RULES = InboxRules(CompletionRule("quiet", 2.0), max_scan_s=30.0, max_letter_bytes=1000)
 NOW_S = 1_000_000.0
 
 
@@ -65,11 +66,11 @@ def test_by_when_it_was_written_to(mtime: float, state: str, said: str) -> None:
 
 
 def test_by_the_way_in_which_files_are_complete() -> None:
-    rules = replace(RULES, complete="done-file")
+    rules = replace(RULES, completion=CompletionRule("done-file", 2.0))
     (waits_for,) = judge("clinic/a.pdf", looks(), NOW_S, (), rules).waits_for
     assert waits_for == "its done-file: a.pdf.done beside it (IMR_COMPLETE is done-file)"
     assert judge("clinic/a.pdf", looks(), NOW_S, (), rules, has_done_file=True).state == "waiting"
-    renamed = replace(RULES, complete="renamed", settle_s=90.0)
+    renamed = replace(RULES, completion=CompletionRule("renamed", 90.0))
     (waits_for,) = judge("a.pdf", looks(), NOW_S, (), renamed).waits_for
     assert waits_for == "90 s without a change (IMR_RENAMED_QUIET_SECONDS); it was written to 60.0 s ago"
 

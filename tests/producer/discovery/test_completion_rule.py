@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from producer.discovery.discovery import DiscoverySettings
-from producer.discovery.stability import CompletionRule
 from tests.producer.doubles import DISCOVERY, SCAN_S, SETTLE_S, Site
 from tests.producer.stepping import known_to, quietly, started, step_after, step_until
+from worker.adapters.share.completion_rule import CompletionRule
 from worker.contract.settings import Complete
 
 

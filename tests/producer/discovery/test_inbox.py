@@ -10,8 +10,8 @@ import pytest
 from producer.discovery.arrival_order import path_of
 from producer.discovery.inbox import MAX_TURN_S, InboxIndex
 from producer.discovery.inotify import FileEvent
-from producer.discovery.stability import CompletionRule
 from tests.producer.doubles import SETTLE_S, Clock, Share
+from worker.adapters.share.completion_rule import CompletionRule
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from producer.discovery.backlog import SLICE_S
 from producer.discovery.inbox import MAX_KNOWN, InboxIndex
 from producer.discovery.inotify import FileEvent
 from producer.discovery.scanner import HARVEST_LETTERS, PAUSE_S, Scanner
-from producer.discovery.stability import CompletionRule
 from producer.policy import ScanInterval
 from tests.producer.doubles import Clock, Share
+from worker.adapters.share.completion_rule import CompletionRule
 from worker.adapters.share.file_sample import FileSample
 from worker.adapters.share.walk import Met
 from worker.contract.filenames import CANARY_PREFIX

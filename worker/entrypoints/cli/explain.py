@@ -14,6 +14,7 @@ from rich.text import Text as Styled
 
 from worker.adapters.redis.lookup import Lookup
 from worker.adapters.redis.server import redis_url
+from worker.adapters.share.completion_rule import CompletionRule
 from worker.adapters.share.folders import share_reached
 from worker.adapters.share.spool import Spool
 from worker.contract.names import Keys
@@ -69,11 +70,12 @@ def _explainer(settings: Settings) -> Explainer:
         spool=Spool(settings.share),
         reach=lambda: Lookup(connect(redis_url(settings)), Keys(settings.prefix)),
         rules=InboxRules(
-            settle_s=settings.renamed_quiet_seconds if settings.complete == "renamed" else settings.settle_seconds,
+            completion=CompletionRule.choose(
+                settings.complete, settle_s=settings.settle_seconds, renamed_quiet_s=settings.renamed_quiet_seconds
+            ),
             max_scan_s=settings.max_scan_seconds,
             max_letter_bytes=settings.max_letter_bytes,
             incomplete_s=settings.incomplete_seconds,
-            complete=settings.complete,
         ),
         zone=settings.zone,
         wall_clock_s=time.time,

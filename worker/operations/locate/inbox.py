@@ -7,8 +7,8 @@ import stat
 from dataclasses import dataclass, field
 from typing import Literal
 
-from worker.contract.filenames import DONE_SUFFIX, MAX_DEPTH, junk_rule
-from worker.contract.settings import Complete
+from worker.adapters.share.completion_rule import CompletionRule
+from worker.contract.filenames import MAX_DEPTH, junk_rule
 from worker.processing.dead_letters import READING
 
 State = Literal["ignored", "too deep", "settling", "held", "waiting"]
@@ -16,14 +16,12 @@ State = Literal["ignored", "too deep", "settling", "held", "waiting"]
 
 @dataclass(frozen=True, slots=True)
 class InboxRules:
-    """What decides about files in the inbox; see the settings of the same names."""
+    """What decides about files in the inbox; `completion` aside, see the settings of the same names."""
 
-    settle_s: float
-    """How long a file must stay unchanged that is not known to be complete: the setting that `complete` chooses."""
+    completion: CompletionRule
     max_scan_s: float
     max_letter_bytes: int
     incomplete_s: float = 60.0
-    complete: Complete = "quiet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +49,14 @@ def judge(
         return Waiting("ignored", (f"a name of its own: {rule} means that it is no letter; rename it to have it read",))
     if path.count("/") > MAX_DEPTH:
         return Waiting("too deep", (f"a place less deep: folders below the {MAX_DEPTH}th are not looked into",))
-    settling, warnings = _settling(status, now_s, rules), _warnings(status, rules)
-    if rules.complete == "done-file" and not has_done_file:
-        settling = f"its done-file: {os.path.basename(path)}{DONE_SUFFIX} beside it (IMR_COMPLETE is done-file)"
-    if settling:
-        return Waiting("settling", (settling, *holds), warnings)
+    warnings = _warnings(status, rules)
+    done_file = rules.completion.done_file_of(os.path.basename(path))
+    if done_file is not None and not has_done_file:
+        missing = f"its done-file: {done_file} beside it (IMR_COMPLETE is done-file)"
+        return Waiting("settling", (missing, *holds), warnings)
+    change = _last_change(status, now_s, rules.completion)
+    if change is not None:
+        return Waiting("settling", (change, *holds), warnings)
     if holds:
         return Waiting("held", holds, warnings)
     soon = f"a producer to claim it: now, or at its next scan, in {rules.max_scan_s:g} s at most (IMR_MAX_SCAN_SECONDS)"
@@ -67,16 +68,19 @@ def written_s(status: os.stat_result) -> float:
     return max(status.st_mtime, status.st_ctime)
 
 
-def _settling(status: os.stat_result, now_s: float, rules: InboxRules) -> str:
-    """That it is written to, or was until a moment ago; empty if it was not. A file renamed in need not wait."""
+def _last_change(status: os.stat_result, now_s: float, completion: CompletionRule) -> str | None:
+    """The quiet time that the file is still in, and when it was written to; None if that time is over.
+
+    Only an estimate, from the file's own time: the producer compares samples on its own clock, and knows whether the
+    file was renamed in and so need not wait.
+    """
     age_s = now_s - status.st_mtime
-    if age_s >= rules.settle_s:
-        return ""
+    if age_s >= completion.quiet_s:
+        return None
     when = f"it was written to {max(age_s, 0):.1f} s ago"
     if age_s < -1:
         when = f"its time is {-age_s:.0f} s ahead of ours, which changes nothing"
-    setting = "IMR_RENAMED_QUIET_SECONDS" if rules.complete == "renamed" else "IMR_SETTLE_SECONDS"
-    return f"{rules.settle_s:g} s without a change ({setting}); {when}"
+    return f"{completion.quiet_s:g} s without a change ({completion.quiet_setting}); {when}"
 
 
 def _warnings(status: os.stat_result, rules: InboxRules) -> tuple[str, ...]:
