@@ -54,7 +54,7 @@ class Discovery:
         self._now_s = monotonic_s
         self._table = table
         self.inbox = InboxIndex(folder, manner.completion, monotonic_s)
-        self._lookout = WatchSupervisor(folder, wake, manner.watch, table, monotonic_s, with_canary=manner.with_canary)
+        self._watch = WatchSupervisor(folder, wake, manner.watch, table, monotonic_s, with_canary=manner.with_canary)
         pace = ScanInterval(manner.scan_s, manner.max_scan_s)
         self._scanner = Scanner(folder, self.inbox, pace, monotonic_s, self._blind_s)
         self._guard = MountGuard(share, manner.share_id, table)
@@ -66,19 +66,19 @@ class Discovery:
 
     def look(self) -> None:
         """Look at the signs: whether the share is there, and whether its events are heard."""
-        self._table.look()
-        is_back = self._guard.look()
+        self._table.refresh()
+        is_back = self._guard.check()
         if self.absence is not None:
-            self._lookout.close()
+            self._watch.close()
         # First the watch, then the scan: what arrives in between is noticed by one of them.
-        elif self._lookout.look(self.inbox.unannounced) or is_back:
+        elif self._watch.check(self.inbox.unannounced) or is_back:
             self._fall_behind()
 
     def work(self) -> None:
         """Take in what events told, scan on, and see what has settled; nothing while the share is not there."""
         if self.absence is not None:
             return
-        for notice in self._lookout.take():
+        for notice in self._watch.take_events():
             self._take_in(notice)
         self._scanner.work()
         self.inbox.look_again()
@@ -98,12 +98,12 @@ class Discovery:
             "waiting": len(self.inbox) + self._scanner.waiting,
             "ignored": tally.ignored,
             "trouble": self.absence or self._scanner.trouble,
-            "watching": "events and scan" if self._lookout.is_watching() else "scan",
-            "why": self._lookout.why,
-            "repairs": dict(self._lookout.repairs),
+            "watching": "events and scan" if self._watch.is_watching() else "scan",
+            "why": self._watch.why,
+            "repairs": dict(self._watch.repairs),
             "too_deep": tally.too_deep,
             "unreadable": tally.unreadable,
-            "unwatched": self._lookout.unwatched,
+            "unwatched": self._watch.unwatched,
             "scan_entries": tally.entries,
             "scan_busy_s": round(tally.busy_s, 3),
             "scan_every_s": round(self._scanner.interval_s, 3),
@@ -111,13 +111,13 @@ class Discovery:
 
     def close(self) -> None:
         """Stop watching, and leave every folder."""
-        self._lookout.close()
+        self._watch.close()
         self._scanner.close()
         self._table.close()
 
     def _blind_s(self) -> float:
         """When an event may last have failed to tell of a file, or may have been passed over."""
-        return max(self._lookout.blind_s(), self.inbox.gave_up_s)
+        return max(self._watch.blind_s(), self.inbox.gave_up_s)
 
     def _take_in(self, notice: FileEvent) -> None:
         if notice == OVERFLOW:

@@ -39,7 +39,7 @@ def test_without_a_watch_the_scan_alone_works(site: Site, monkeypatch: pytest.Mo
 def test_a_watch_that_dies_is_made_again_and_what_it_missed_is_found(site: Site) -> None:
     producer = started(site)
     step_after(site, producer, SCAN_S)
-    watcher = producer._discovery._lookout._watcher
+    watcher = producer._discovery._watch._watcher
     assert watcher is not None
     watcher.close()
     site.share.drop("missed.pdf")
@@ -53,14 +53,14 @@ def test_a_watch_that_dies_is_made_again_and_what_it_missed_is_found(site: Site)
 
 def test_after_a_loss_of_events_younger_letters_wait_for_the_scan_that_finds_the_older(site: Site) -> None:
     producer = started(site)
-    watcher = producer._discovery._lookout._watcher
+    watcher = producer._discovery._watch._watcher
     assert watcher is not None
     watcher.close()
     site.share.write("missed.pdf")
     site.clock.advance(SIGNS_S)
     producer._discovery.look()
     site.share.drop("younger.pdf")
-    eventually(lambda: producer._discovery._lookout._watcher.notices.events, "the younger one's event")  # type: ignore[union-attr]
+    eventually(lambda: producer._discovery._watch._watcher.buffer.received, "the younger one's event")  # type: ignore[union-attr]
     quietly(site, producer, SETTLE_S + 1)
     assert [site.share.claimed()[claim_id] for claim_id in site.queue.hinted] == ["missed.pdf", "younger.pdf"]
 

@@ -17,14 +17,14 @@ OVERFLOW = inotify_c.InotifyEvent(inotify_c.WatchDescriptor(-1), inotify_c.Inoti
 
 def lose(producer: Producer, site: Site, names: list[str]) -> None:
     """Drop letters of which no event tells, as after an overflow of the kernel's queue."""
-    watcher = producer._discovery._lookout._watcher
+    watcher = producer._discovery._watch._watcher
     assert watcher is not None
     swallowed = list[inotify_c.InotifyEvent]()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(watcher.reader, "handle_event", swallowed.append)
+        patch.setattr(watcher.thread, "handle_event", swallowed.append)
         drop_all(site.share, names)
         eventually(lambda: len(swallowed) >= len(names), f"{len(names)} events")
-    watcher.reader.handle_event(OVERFLOW)
+    watcher.thread.handle_event(OVERFLOW)
 
 
 def drop_all(share: Share, names: list[str]) -> None:
@@ -77,7 +77,7 @@ def test_what_is_told_after_a_loss_waits_for_what_was_lost(quiet_site: Site) -> 
 def test_what_was_told_before_a_loss_does_not_wait(quiet_site: Site) -> None:
     producer = started(quiet_site)
     quiet_site.share.drop("before.pdf")
-    eventually(lambda: producer._discovery._lookout._watcher.notices._waiting, "a notice")  # type: ignore[union-attr]
+    eventually(lambda: producer._discovery._watch._watcher.buffer._events, "a notice")  # type: ignore[union-attr]
     lose(producer, quiet_site, ["lost.pdf"])
     step_until(producer, lambda: quiet_site.share.claimed_paths() == ["before.pdf"], "the claim, without any wait")
 

@@ -1,4 +1,4 @@
-"""Events, on a real file system: which notices come, which do not, and how a broken watch is noticed."""
+"""File events on a real file system: which come, which do not, and how the buffer is bounded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 from watchdog.observers import inotify_c
 
-from producer.discovery.inotify import MAX_NOTICES, OVERFLOW, EventBuffer, FileEvent, Watcher
+from producer.discovery.inotify import MAX_BUFFERED, OVERFLOW, EventBuffer, FileEvent, Watcher
 from producer.wake import Wake
 from tests.producer.doubles import Share
 from tests.support.waiting import eventually
@@ -23,15 +23,15 @@ QUEUE_OVERFLOW = inotify_c.InotifyEvent(inotify_c.WatchDescriptor(-1), inotify_c
 
 @contextmanager
 def watched(share: Share) -> Iterator[See]:
-    """Everything noticed so far, once a notice of the named path is among it."""
-    watcher, noticed = Watcher(str(share.inbox), Wake()), list[FileEvent]()
+    """All events so far, once there is one of the named path."""
+    watcher, events = Watcher(str(share.inbox), Wake()), list[FileEvent]()
 
     def see(path: str) -> list[FileEvent]:
         def look() -> list[FileEvent]:
-            noticed.extend(watcher.take())
-            return noticed if any(one.path == path for one in noticed) else []
+            events.extend(watcher.buffer.take())
+            return events if any(event.path == path for event in events) else []
 
-        return eventually(look, f"a notice of {path!r}; noticed {noticed}")
+        return eventually(look, f"an event of {path!r}; so far {events}")
 
     try:
         yield see
@@ -39,9 +39,9 @@ def watched(share: Share) -> Iterator[See]:
         watcher.close()
 
 
-def of(notices: list[FileEvent], path: str) -> set[tuple[bool, bool]]:
-    """(renamed in, is a folder) of each notice of that path."""
-    return {(one.renamed_in, one.is_folder) for one in notices if one.path == path}
+def of(events: list[FileEvent], path: str) -> set[tuple[bool, bool]]:
+    """(renamed in, is a folder) of each event of that path."""
+    return {(event.renamed_in, event.is_folder) for event in events if event.path == path}
 
 
 RENAMED_IN, WRITTEN, FOLDER = {(True, False)}, {(False, False)}, {(False, True)}
@@ -56,9 +56,9 @@ def test_a_file_renamed_in_from_outside(share: Share) -> None:
 def test_a_file_renamed_from_a_temporary_name_in_the_inbox(share: Share) -> None:
     with watched(share) as see:
         share.write(".letter.tmp").rename(share.inbox / "letter.pdf")
-        noticed = see("letter.pdf")
-        assert of(noticed, "letter.pdf") == RENAMED_IN
-        assert of(noticed, ".letter.tmp") <= WRITTEN
+        events = see("letter.pdf")
+        assert of(events, "letter.pdf") == RENAMED_IN
+        assert of(events, ".letter.tmp") <= WRITTEN
 
 
 def test_a_file_renamed_over_another(share: Share) -> None:
@@ -89,7 +89,7 @@ def test_a_file_moved_out_or_claimed_gives_no_notice(share: Share) -> None:
         (share.inbox / "claimed.pdf").rename(share.root / "claimed" / "claimed.pdf")
         (share.inbox / "taken-back.pdf").rename(share.root / "outside" / "taken-back.pdf")
         share.drop("last.pdf")
-        assert {one.path for one in see("last.pdf")} == {"last.pdf"}
+        assert {event.path for event in see("last.pdf")} == {"last.pdf"}
 
 
 def test_claims_do_not_hold_up_the_notices_of_what_comes_after(share: Share) -> None:
@@ -116,9 +116,9 @@ def test_a_folder_moved_in_is_one_notice_whatever_lies_in_it(share: Share) -> No
     with watched(share) as see:
         batch.rename(share.inbox / "batch")
         share.drop("last.pdf")
-        noticed = see("last.pdf")
-        assert of(noticed, "batch") == FOLDER
-        assert {one.path for one in noticed} == {"batch", "last.pdf"}
+        events = see("last.pdf")
+        assert of(events, "batch") == FOLDER
+        assert {event.path for event in events} == {"batch", "last.pdf"}
 
 
 def test_a_folder_that_is_renamed_within_the_inbox_is_one_notice(share: Share) -> None:
@@ -127,9 +127,9 @@ def test_a_folder_that_is_renamed_within_the_inbox_is_one_notice(share: Share) -
         (share.inbox / "New Folder").rename(share.inbox / "clinic")
         assert of(see("clinic"), "clinic") == FOLDER
         share.drop("clinic/after.pdf")
-        noticed = see("clinic/after.pdf")
-        assert of(noticed, "clinic/after.pdf") == RENAMED_IN
-        assert of(noticed, "clinic/letter.pdf") == set()
+        events = see("clinic/after.pdf")
+        assert of(events, "clinic/after.pdf") == RENAMED_IN
+        assert of(events, "clinic/letter.pdf") == set()
 
 
 def test_files_in_the_folders_of_a_folder_that_was_moved_in_are_noticed(share: Share) -> None:
@@ -155,7 +155,7 @@ def test_folders_in_which_nothing_is_a_letter_are_not_watched(share: Share, fold
     with watched(share) as see:
         share.write(f"{folder}/letter.pdf")
         share.drop("last.pdf")
-        assert {one.path for one in see("last.pdf")} == {"last.pdf"}
+        assert {event.path for event in see("last.pdf")} == {"last.pdf"}
 
 
 @pytest.mark.parametrize("folder", [b"\xff\xfe", b"line\nbreak", b"d" * 255], ids=repr)
@@ -175,7 +175,7 @@ def test_links_are_not_followed(share: Share) -> None:
         see("link")
         (outside / "foreign.pdf").write_text("not for us")
         share.drop("last.pdf")
-        assert not [one for one in see("last.pdf") if "foreign" in one.path]
+        assert not [event for event in see("last.pdf") if "foreign" in event.path]
 
 
 def test_neither_logs_nor_warnings_show_names(
@@ -193,58 +193,58 @@ def test_neither_logs_nor_warnings_show_names(
     assert "Canary" not in "".join(capfd.readouterr())
 
 
-# --- The queue of notices ---------------------------------------------------------------------------------------------
+# --- The event buffer -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", [b"/s/inbox", b"/s/inbox-of-others/x", b"/elsewhere/\xff", b""], ids=repr)
 def test_an_event_that_concerns_nothing_in_the_inbox_gives_no_notice(path: bytes) -> None:
-    notices = EventBuffer("/s/inbox", Wake())
-    notices.came(path, by_rename=True, is_folder=False)
-    assert notices.take() == []
+    buffer = EventBuffer("/s/inbox", Wake())
+    buffer.add(path, by_rename=True, is_folder=False)
+    assert buffer.take() == []
 
 
 def test_names_of_bytes_are_understood() -> None:
-    notices = EventBuffer("/s/inbox", Wake())
-    notices.came(b"/s/inbox/\xff/x", by_rename=True, is_folder=False)
-    assert notices.take() == [FileEvent("\udcff/x", renamed_in=True, is_folder=False)]
+    buffer = EventBuffer("/s/inbox", Wake())
+    buffer.add(b"/s/inbox/\xff/x", by_rename=True, is_folder=False)
+    assert buffer.take() == [FileEvent("\udcff/x", renamed_in=True, is_folder=False)]
 
 
 def test_a_folder_that_was_renamed_is_not_taken_for_complete() -> None:
-    notices = EventBuffer("/s/inbox", Wake())
-    notices.came(b"/s/inbox/folder", by_rename=True, is_folder=True)
-    assert notices.take() == [FileEvent("folder", renamed_in=False, is_folder=True)]
+    buffer = EventBuffer("/s/inbox", Wake())
+    buffer.add(b"/s/inbox/folder", by_rename=True, is_folder=True)
+    assert buffer.take() == [FileEvent("folder", renamed_in=False, is_folder=True)]
 
 
 def test_with_as_many_as_may_wait_no_more_are_read_and_none_is_lost(share: Share) -> None:
     """The kernel keeps them in the meantime."""
-    files = MAX_NOTICES + 3_000  # one read brings at most 2,560
+    files = MAX_BUFFERED + 3_000  # one read brings at most 2,560
     watcher = Watcher(str(share.inbox), Wake())
     try:
         for number in range(files):
             (share.root / "outside" / f"{number}").touch()
         for number in range(files):
             (share.root / "outside" / f"{number}").rename(share.inbox / f"{number}")
-        eventually(lambda: watcher.notices.is_full, "the queue to be full")
-        noticed = watcher.take()
-        assert len(noticed) < files, "not all are read"
+        eventually(lambda: watcher.buffer.is_full, "the buffer to be full")
+        events = watcher.buffer.take()
+        assert len(events) < files, "not all are read"
 
         def all_noticed() -> bool:
-            noticed.extend(watcher.take())
-            return len(noticed) == files
+            events.extend(watcher.buffer.take())
+            return len(events) == files
 
-        eventually(all_noticed, f"notices of {files}")
-        assert [one.path for one in noticed] == [f"{number}" for number in range(files)]
+        eventually(all_noticed, f"events of {files}")
+        assert [event.path for event in events] == [f"{number}" for number in range(files)]
     finally:
         watcher.close()
 
 
 def test_a_watch_whose_notices_nobody_takes_can_be_closed(share: Share) -> None:
     watcher = Watcher(str(share.inbox), Wake())
-    for number in range(MAX_NOTICES):
+    for number in range(MAX_BUFFERED):
         share.drop(f"{number}")
-    eventually(lambda: watcher.notices.is_full, "the queue to be full")
+    eventually(lambda: watcher.buffer.is_full, "the buffer to be full")
     watcher.close()
-    assert not watcher.has_thread()
+    assert not watcher.is_thread_alive()
 
 
 def test_what_is_lost_is_told_in_its_place_and_behind_the_new_watch(share: Share) -> None:
@@ -252,16 +252,16 @@ def test_what_is_lost_is_told_in_its_place_and_behind_the_new_watch(share: Share
     watcher = Watcher(str(share.inbox), Wake())
     try:
         share.drop("before.pdf")
-        noticed = list[FileEvent]()
+        events = list[FileEvent]()
 
-        def told(path: str) -> bool:
-            noticed.extend(watcher.take())
-            return path in [one.path for one in noticed]
+        def is_announced(path: str) -> bool:
+            events.extend(watcher.buffer.take())
+            return path in [event.path for event in events]
 
-        eventually(lambda: told("before.pdf"), "a notice of before.pdf")
-        watcher.reader.handle_event(QUEUE_OVERFLOW)
+        eventually(lambda: is_announced("before.pdf"), "an event of before.pdf")
+        watcher.thread.handle_event(QUEUE_OVERFLOW)
         share.drop("made-unheard/after.pdf")
-        eventually(lambda: told("made-unheard/after.pdf"), "a notice of after.pdf")
-        assert [one.path for one in noticed] == ["before.pdf", OVERFLOW.path, "made-unheard/after.pdf"]
+        eventually(lambda: is_announced("made-unheard/after.pdf"), "an event of after.pdf")
+        assert [event.path for event in events] == ["before.pdf", OVERFLOW.path, "made-unheard/after.pdf"]
     finally:
         watcher.close()

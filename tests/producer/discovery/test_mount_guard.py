@@ -1,4 +1,4 @@
-"""An empty mount point is not an empty inbox."""
+"""Detecting an unmounted share: an empty mount point must not be taken for an empty inbox."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def table() -> MountTable:
 @pytest.fixture
 def guard(share: Share, table: MountTable) -> MountGuard:
     guard = MountGuard(str(share.root), adopt(share.root, share.root / ".imr"), table)
-    assert not guard.look()
+    assert not guard.check()
     return guard
 
 
 def test_a_share_that_is_there_is_no_trouble(guard: MountGuard) -> None:
-    assert not any(guard.look() for _ in range(5))
+    assert not any(guard.check() for _ in range(5))
     assert guard.trouble is None
 
 
@@ -44,14 +44,14 @@ def test_an_empty_folder_in_its_place_is_trouble_until_it_is_back(
     for below in (None, share.root, share.inbox):
         if below is not None:
             below.mkdir()
-        assert not guard.look()
+        assert not guard.check()
         assert guard.trouble == NOT_MOUNTED
     share.inbox.rmdir()
     share.root.rmdir()
     away.rename(share.root)
-    assert guard.look(), "it is back"
+    assert guard.check(), "it is back"
     assert guard.trouble is None
-    assert not guard.look()
+    assert not guard.check()
     said = [record.getMessage() for record in caplog.records]
     assert said == [f"{NOT_MOUNTED}: nothing is claimed until it is back", "the share is back"], "once each"
 
@@ -59,13 +59,13 @@ def test_an_empty_folder_in_its_place_is_trouble_until_it_is_back(
 def test_another_share_in_its_place_is_trouble(share: Share, guard: MountGuard) -> None:
     share.root.rename(share.root.parent / "away")
     adopt(Share(share.root).root, share.root / ".imr")
-    assert not guard.look()
+    assert not guard.check()
     assert guard.trouble == "another share is mounted in its place"
 
 
 def test_the_same_share_mounted_again_is_no_trouble(share: Share, guard: MountGuard, table: MountTable) -> None:
     table.mounts = (Mount(2, 0, "/", "ext4"),)
-    assert not guard.look()
+    assert not guard.check()
     assert guard.trouble is None
 
 
@@ -73,18 +73,18 @@ def test_a_marker_that_somebody_removed_is_no_trouble_while_the_folder_is_the_sa
     share: Share, guard: MountGuard
 ) -> None:
     (share.root / ".imr" / "share-id").unlink()
-    assert not guard.look()
+    assert not guard.check()
     assert guard.trouble is None
 
 
 def test_a_share_without_an_id_is_trouble_when_it_is_gone(share: Share, table: MountTable) -> None:
     guard = MountGuard(str(share.root), None, table)
-    assert not guard.look()
+    assert not guard.check()
     away = share.root.rename(share.root.parent / "away")
-    assert not guard.look()
+    assert not guard.check()
     assert guard.trouble == NOT_MOUNTED
     away.rename(share.root)
-    assert guard.look()
+    assert guard.check()
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_a_share_that_does_not_answer_is_trouble(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", refuse)
-        assert not guard.look()
+        assert not guard.check()
         assert guard.trouble == trouble
-    assert guard.look()
+    assert guard.check()
 
 
 # --- The producer -----------------------------------------------------------------------------------------------------
