@@ -168,12 +168,12 @@ class ClaimGate:
         self.refresh()
         claimed: dict[str, int] = {}
         failed = Counter[int | None]()
-        for path in self._inbox.take(min(self._admission.letters, STEP_LETTERS)):
+        for path in self._inbox.take_complete(min(self._admission.letters, STEP_LETTERS)):
             try:
                 claim_id = self._claimer.claim(path)
             except OSError as error:
                 failed[error.errno] += 1
-                self._inbox.give_up()
+                self._inbox.claim_failed()
             else:
                 claimed |= {claim_id: work_of(path)} if claim_id is not None else {}
         self._count(len(claimed))

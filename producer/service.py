@@ -136,7 +136,7 @@ class Producer:
     def step(self) -> None:
         """Everything that is due now, and one message with what waits for a hint."""
         if self._schedule.is_due("signs"):
-            self._discovery.look()
+            self._discovery.check_signs()
             self._gate.absence = self._discovery.absence
         self._discovery.work()
         if self._schedule.is_due("reap") and self._discovery.absence is None:

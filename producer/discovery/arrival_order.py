@@ -1,8 +1,8 @@
-"""Of a stream of files the ones that have waited longest: as many as there is room for, in memory for little more.
+"""The order of arrival: ranks by which files are compared, and the oldest files of a scan in bounded memory.
 
 Files are ordered by their time of change, which a rename or a write sets: the order of arrival as far as the file
-system tells, on its own clock, and by name within one tick of that clock. The clock's offset does not matter, because
-files are only compared with each other.
+system shows it, on its own clock, and by name within one tick of that clock. The clock's offset does not matter,
+because files are only compared with each other.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import struct
 from typing import Final, TypeAlias
 
 Rank: TypeAlias = bytes
-"""Time of change and path in one: the smaller, the earlier it is a file's turn. Takes a third of the room of a pair."""
+"""Time of change and path in one value: smaller means earlier. Takes a third of the memory of a pair."""
 
 _TIME: Final = struct.Struct(">Q")
 _MIDDLE: Final = 1 << 63
@@ -21,7 +21,7 @@ _LAST: Final = (1 << 64) - 1
 
 
 def rank_of(path: str, ctime_ns: int) -> Rank:
-    """The rank of a file; times that no clock shows (before 1677, after 2262) are taken for the last one that does."""
+    """The rank of a file. A time that no clock shows (before 1677, after 2262) counts as the nearest that one does."""
     return _TIME.pack(min(max(ctime_ns + _MIDDLE, 0), _LAST)) + os.fsencode(path)
 
 
@@ -37,37 +37,37 @@ def time_of(rank: Rank) -> int:
 
 
 class OldestFiles:
-    """The oldest files of those added."""
+    """The oldest of the files added: at most `room`, in memory for little more."""
 
-    def __init__(self, room: int, behind: Rank | None = None) -> None:
+    def __init__(self, room: int, after: Rank | None = None) -> None:
         self._room = room
-        self.behind = behind
-        """Only files whose turn comes after this one are picked; None for all."""
+        self.after = after
+        """Only files that rank after this one are kept; None for all."""
         self.left_out = 0
         """Files for which there was no room."""
         self._ranks: list[Rank] = []
-        """The oldest so far, and some that may be."""
+        """The oldest so far, and some more that are not sorted out yet."""
         self._youngest_ns: float = math.inf
-        """The time of the youngest of them that has a chance, once there are more than have room."""
+        """Once the room is full: the time of the youngest file that is kept."""
         self._most = room + room // 8 + 64
 
     def add(self, path: str, ctime_ns: int) -> None:
-        """Pick this file, in place of a younger one if need be."""
+        """Keep this file, in place of a younger one if there is no room."""
         if ctime_ns > self._youngest_ns:  # most of a flood
             self.left_out += 1
             return
         rank = rank_of(path, ctime_ns)
-        if self.behind is not None and rank <= self.behind:
+        if self.after is not None and rank <= self.after:
             return
         self._ranks.append(rank)
         if len(self._ranks) >= self._most:
             self._sort_out()
 
     def take(self, most: int | None = None) -> list[Rank]:
-        """The files picked, oldest first, or so many of them; they are not kept, and leave room for others."""
+        """The files kept, oldest first, or the first `most` of them; they leave room for others."""
         self._sort_out()
-        picked, self._ranks = self._ranks[:most], self._ranks[len(self._ranks) if most is None else most :]
-        return picked
+        taken, self._ranks = self._ranks[:most], self._ranks[len(self._ranks) if most is None else most :]
+        return taken
 
     def _sort_out(self) -> None:
         self._ranks.sort()
@@ -75,3 +75,34 @@ class OldestFiles:
             self.left_out += len(self._ranks) - self._room
             del self._ranks[self._room :]
             self._youngest_ns = time_of(self._ranks[-1]) if self._ranks else -math.inf
+
+
+class PickedFiles:
+    """What the last full scan picked and what is left of it."""
+
+    def __init__(self) -> None:
+        self._ranks: list[Rank] = []
+        """Oldest last."""
+        self.left_out = 0
+        """Letters that the scan met and did not pick."""
+        self.resume_after: Rank | None = None
+        """The last letter that was taken, if others were left out: the next full scan picks only later ones. Else files
+        that cannot be claimed would be picked each time, and the others never."""
+
+    def __len__(self) -> int:
+        return len(self._ranks)
+
+    def replace(self, ranks: list[Rank], left_out: int) -> None:
+        """Another full scan has ended: it picked these, oldest first."""
+        self._ranks, self.left_out = ranks[::-1], left_out
+
+    def take(self, most: int) -> list[Rank]:
+        """Up to `most` letters (at least 1), oldest first."""
+        ranks = self._ranks[: -most - 1 : -1]
+        del self._ranks[-most:]
+        self.resume_after = ranks[-1]
+        return ranks
+
+    def start_over(self) -> None:
+        """Nothing was left out: the next full scan picks from the oldest letter on."""
+        self.resume_after = None

@@ -1,4 +1,4 @@
-"""Discovery of letters: the inbox, the watch over it, the scan, and the guard that says whether the share is there."""
+"""Discovery of letters in one inbox: the mount guard, the watch, the scan and the index put together."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from producer.discovery.backlog import ScanBacklog
 from producer.discovery.inbox import InboxIndex
 from producer.discovery.inotify import OVERFLOW, FileEvent
 from producer.discovery.mount_guard import MountGuard, MountTable
@@ -20,7 +21,7 @@ from worker.contract.settings import Complete, Watch
 
 @dataclass(frozen=True, slots=True)
 class DiscoverySettings:
-    """How letters are noticed; see the settings of the same names."""
+    """How letters are discovered; see the settings of the same names."""
 
     watch: Watch = "auto"
     complete: Complete = "quiet"
@@ -29,9 +30,9 @@ class DiscoverySettings:
     scan_s: float = 5.0
     max_scan_s: float = 30.0
     share_id: str | None = None
-    """What the share is known by; None if it has no id."""
+    """The id of the share, by which it is recognized; None if it has none."""
     with_canary: bool = True
-    """Whether the watch is tried with canaries; a clock that does not go by itself has none."""
+    """Whether canary files probe the watch. False where a test moves the clock: they count turns, not seconds."""
 
     @property
     def completion(self) -> CompletionRule:
@@ -40,62 +41,66 @@ class DiscoverySettings:
 
 
 class Discovery:
-    """Everything that tells of letters in one inbox."""
+    """Finds the letters of one inbox."""
 
     def __init__(
         self,
         share: str,
         folder: str,
-        manner: DiscoverySettings,
+        settings: DiscoverySettings,
         wake: Wake,
         monotonic_s: Callable[[], float],
-        table: MountTable,
+        mounts: MountTable,
     ) -> None:
+        """`folder` is the inbox of `share`, `mounts` is closed with the discovery."""
         self._now_s = monotonic_s
-        self._table = table
-        self.inbox = InboxIndex(folder, manner.completion, monotonic_s)
-        self._watch = WatchSupervisor(folder, wake, manner.watch, table, monotonic_s, with_canary=manner.with_canary)
-        pace = ScanInterval(manner.scan_s, manner.max_scan_s)
-        self._scanner = Scanner(folder, self.inbox, pace, monotonic_s, self._blind_s)
-        self._guard = MountGuard(share, manner.share_id, table)
+        self._mounts = mounts
+        self._guard = MountGuard(share, settings.share_id, mounts)
+        self._watch = WatchSupervisor(
+            folder, wake, settings.watch, mounts, monotonic_s, with_canary=settings.with_canary
+        )
+        self.inbox = InboxIndex(folder, settings.completion, monotonic_s)
+        self._backlog = ScanBacklog(self.inbox, monotonic_s, self._watch.blind_s)
+        interval = ScanInterval(settings.scan_s, settings.max_scan_s)
+        self._scanner = Scanner(folder, self.inbox, self._backlog, interval, monotonic_s)
 
     @property
     def absence(self) -> str | None:
         """Why the share cannot be used; None if it is there."""
         return self._guard.trouble
 
-    def look(self) -> None:
-        """Look at the signs: whether the share is there, and whether its events are heard."""
-        self._table.refresh()
+    def check_signs(self) -> None:
+        """Check whether the share is there, and whether its events come in; repair the watch if they do not."""
+        self._mounts.refresh()
         is_back = self._guard.check()
         if self.absence is not None:
             self._watch.close()
-        # First the watch, then the scan: what arrives in between is noticed by one of them.
+        # First the watch, then the scan: what arrives in between is found by one of them.
         elif self._watch.check(self.inbox.unannounced) or is_back:
-            self._fall_behind()
+            self._backlog.fall_behind()
 
     def work(self) -> None:
-        """Take in what events told, scan on, and see what has settled; nothing while the share is not there."""
+        """Take in events, scan on, and see which files have settled; nothing while the share is away."""
         if self.absence is not None:
             return
-        for notice in self._watch.take_events():
-            self._take_in(notice)
+        for event in self._watch.take_events():
+            self._handle(event)
         self._scanner.work()
-        self.inbox.look_again()
+        self.inbox.recheck()
 
     def idle_s(self) -> float:
-        """How long nothing is to be done, if no event comes and no sign changes."""
+        """How long there is nothing to do, in seconds, if no event comes and no sign changes."""
         if self.absence is not None:
             return float("inf")
-        settled_s = self.inbox.next_due_s()
-        settling_s = max(0.0, settled_s - self._now_s()) if settled_s is not None else float("inf")
+        due_s = self.inbox.next_due_s()
+        settling_s = max(0.0, due_s - self._now_s()) if due_s is not None else float("inf")
         return min(self._scanner.idle_s(), settling_s)
 
     def report(self) -> dict[str, Any]:
-        """Its part of a `ProducerReport`."""
+        """Its fields of a `ProducerReport`."""
         tally = self._scanner.tally
         return {
-            "waiting": len(self.inbox) + self._scanner.waiting,
+            "waiting": len(self.inbox) + self._backlog.waiting,
             "ignored": tally.ignored,
             "trouble": self.absence or self._scanner.trouble,
             "watching": "events and scan" if self._watch.is_watching() else "scan",
@@ -110,25 +115,15 @@ class Discovery:
         }
 
     def close(self) -> None:
-        """Stop watching, and leave every folder."""
+        """Stop watching, and close every folder."""
         self._watch.close()
         self._scanner.close()
-        self._table.close()
+        self._mounts.close()
 
-    def _blind_s(self) -> float:
-        """When an event may last have failed to tell of a file, or may have been passed over."""
-        return max(self._watch.blind_s(), self.inbox.gave_up_s)
-
-    def _take_in(self, notice: FileEvent) -> None:
-        if notice == OVERFLOW:
-            self._fall_behind()
-            self.inbox.give_up()  # of whatever file
-        elif not notice.is_folder:
-            self.inbox.notice(notice)
-        elif may_be_letter(notice.path):
-            self._scanner.look_into(notice.path)
-
-    def _fall_behind(self) -> None:
-        """Letters may be there of which nothing told: they are older than what comes from now on."""
-        self.inbox.fall_behind()
-        self._scanner.request()
+    def _handle(self, event: FileEvent) -> None:
+        if event == OVERFLOW:
+            self._backlog.fall_behind()
+        elif not event.is_folder:
+            self._backlog.handle_event(event)
+        elif may_be_letter(event.path):
+            self._scanner.scan_folder(event.path)

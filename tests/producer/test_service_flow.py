@@ -181,7 +181,7 @@ def test_a_letter_that_cannot_be_claimed_for_minutes_is_not_taken_for_a_loss_of_
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "rename", refuse)
-        step_until(producer, lambda: producer._inbox.gave_up_s > 0, "a claim to be refused")
+        step_until(producer, lambda: producer._inbox.claim_failed_s > 0, "a claim to be refused")
         quietly(site, producer, 120)
     assert site.share.waiting_paths() == ["stuck.pdf"]
     assert site.dials.reports[-1].repairs == {}

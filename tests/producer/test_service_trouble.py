@@ -58,7 +58,7 @@ def test_after_a_loss_of_events_younger_letters_wait_for_the_scan_that_finds_the
     watcher.close()
     site.share.write("missed.pdf")
     site.clock.advance(SIGNS_S)
-    producer._discovery.look()
+    producer._discovery.check_signs()
     site.share.drop("younger.pdf")
     eventually(lambda: producer._discovery._watch._watcher.buffer.received, "the younger one's event")  # type: ignore[union-attr]
     quietly(site, producer, SETTLE_S + 1)

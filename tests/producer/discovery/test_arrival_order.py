@@ -1,4 +1,4 @@
-"""Of a stream of files the oldest, in memory for no more: against sorting them all."""
+"""The oldest of a stream of files, in bounded memory: compared with sorting all of them."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def test_the_oldest_are_picked_in_order_and_the_others_counted(times: dict[str, 
 def test_going_on_behind_the_last_one_picks_each_file_once_in_turn(times: dict[str, int], room: int) -> None:
     """Also when none of them is ever claimed, and many have the same time."""
     seen: list[str] = []
-    behind = None
+    after = None
     for _ in range(len(times) + 1):
-        oldest = OldestFiles(room, behind)
+        oldest = OldestFiles(room, after)
         for path, ctime_ns in times.items():
             oldest.add(path, ctime_ns)
         picked = oldest.take()
         seen += map(path_of, picked)
         if not oldest.left_out:
             break
-        behind = picked[-1]
+        after = picked[-1]
     assert seen == in_turn(times)
 
 

@@ -7,10 +7,15 @@ import dataclasses
 import pytest
 from watchdog.observers import inotify_c
 
+from producer.discovery.arrival_order import OldestFiles, path_of, rank_of
+from producer.discovery.backlog import MAX_ORDER_WAIT_S, Order, ScanBacklog
+from producer.discovery.inbox import InboxIndex
+from producer.discovery.inotify import FileEvent
 from producer.service import Producer
-from tests.producer.doubles import DISCOVERY, SETTLE_S, Share, Site
+from tests.producer.doubles import DISCOVERY, SETTLE_S, Clock, Share, Site
 from tests.producer.stepping import known_to, started, step_until
 from tests.support.waiting import eventually
+from worker.adapters.share.completion_rule import CompletionRule
 
 OVERFLOW = inotify_c.InotifyEvent(inotify_c.WatchDescriptor(-1), inotify_c.InotifyConstants.IN_Q_OVERFLOW, 0, b"")
 
@@ -59,8 +64,8 @@ def quiet_site(site: Site) -> Site:
 @pytest.fixture
 def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.discovery.inbox.MAX_KNOWN", 50)
-    monkeypatch.setattr("producer.discovery.inbox.MAX_HELD", 40)
-    monkeypatch.setattr("producer.discovery.scanner.MAX_PICKED", 100)
+    monkeypatch.setattr("producer.discovery.backlog.MAX_HELD", 40)
+    monkeypatch.setattr("producer.discovery.backlog.MAX_PICKED", 100)
 
 
 def test_what_is_told_after_a_loss_waits_for_what_was_lost(quiet_site: Site) -> None:
@@ -124,3 +129,154 @@ def test_what_waited_before_the_start_comes_before_what_comes_after_it(quiet_sit
     producer = started(quiet_site)
     drop_all(quiet_site.share, names[300:])
     assert claimed_in_order(quiet_site, producer, len(names)) == names
+
+
+# --- The order of one backlog -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def inbox(share: Share, clock: Clock) -> InboxIndex:
+    return InboxIndex(str(share.inbox), CompletionRule("quiet", SETTLE_S), clock)
+
+
+@pytest.fixture
+def backlog(inbox: InboxIndex, clock: Clock) -> ScanBacklog:
+    return ScanBacklog(inbox, clock, lambda: float("-inf"))
+
+
+def renamed_in(path: str) -> FileEvent:
+    return FileEvent(path, renamed_in=True, is_folder=False)
+
+
+def end_scan(backlog: ScanBacklog, oldest: OldestFiles, *paths: str, left_out: int = 0) -> None:
+    """The scan met these files, in order, and left out as many younger ones."""
+    for number, path in enumerate(paths):
+        oldest.add(path, number)
+    oldest.left_out += left_out
+    backlog.end_scan(oldest)
+
+
+def test_what_is_noticed_while_a_scan_catches_up_has_its_turn_behind_what_that_finds(
+    share: Share, inbox: InboxIndex, backlog: ScanBacklog, clock: Clock
+) -> None:
+    backlog.fall_behind()
+    oldest = backlog.begin_scan()
+    for path in ("old", "young"):
+        share.write(path)
+    backlog.handle_event(renamed_in("young"))
+    end_scan(backlog, oldest, "old")
+    backlog.work()
+    assert backlog.order is Order.CATCHING_UP, "the old one has not settled"
+    clock.advance(SETTLE_S)
+    backlog.work()
+    assert (backlog.order, backlog.dropped) == (Order.IN_ORDER, 0)
+    assert list(inbox.take_complete(2)) == ["old", "young"]
+
+
+def test_what_a_scan_found_settles_in_its_turn_although_an_event_tells_that_it_is_complete(
+    share: Share, inbox: InboxIndex, backlog: ScanBacklog, clock: Clock
+) -> None:
+    backlog.fall_behind()
+    for path in ("old", "young"):
+        share.write(path)
+    backlog.add_found([rank_of("old", 1), rank_of("young", 2)], by_full_scan=True)
+    backlog.handle_event(renamed_in("young"))
+    assert not inbox.has_complete()
+    clock.advance(SETTLE_S)
+    inbox.recheck()
+    assert list(inbox.take_complete(2)) == ["old", "young"]
+
+
+def test_what_is_held_is_dropped_when_the_scan_left_others_out(
+    share: Share, inbox: InboxIndex, backlog: ScanBacklog
+) -> None:
+    backlog.fall_behind()
+    oldest = backlog.begin_scan()
+    share.write("young")
+    backlog.handle_event(renamed_in("young"))
+    assert backlog.dropped == 0
+    end_scan(backlog, oldest, left_out=1)
+    assert (backlog.order, backlog.dropped, len(inbox)) == (Order.BEHIND, 1, 0)
+
+
+def test_more_than_may_be_held_are_left_to_another_scan(
+    share: Share, backlog: ScanBacklog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.discovery.backlog.MAX_HELD", 2)
+    backlog.fall_behind()
+    oldest = backlog.begin_scan()
+    for path in ("a", "b", "c"):
+        share.write(path)
+        backlog.handle_event(renamed_in(path))
+    assert (backlog.order, backlog.dropped) == (Order.BEHIND, 3)
+    end_scan(backlog, oldest)
+    assert backlog.order is Order.BEHIND
+    assert backlog.wants_scan(), "without any wait for what has not settled"
+
+
+def test_a_loss_while_a_scan_catches_up_is_left_to_another_scan(backlog: ScanBacklog) -> None:
+    backlog.fall_behind()
+    oldest = backlog.begin_scan()
+    backlog.fall_behind()
+    end_scan(backlog, oldest)
+    assert backlog.order is Order.BEHIND
+    assert backlog.wants_scan()
+
+
+def test_an_inbox_that_cannot_be_listed_drops_what_is_held(
+    share: Share, inbox: InboxIndex, backlog: ScanBacklog
+) -> None:
+    """The next scan that succeeds finds it; until then nothing is known to be older."""
+    backlog.fall_behind()
+    backlog.begin_scan()
+    for path in ("held", "after"):
+        share.write(path)
+    backlog.handle_event(renamed_in("held"))
+    backlog.abandon_scan()
+    assert (backlog.order, backlog.dropped) == (Order.IN_ORDER, 1)
+    backlog.handle_event(renamed_in("after"))
+    assert list(inbox.take_complete(2)) == ["after"]
+
+
+def test_letters_do_not_wait_for_a_quiet_time_that_is_long(share: Share, clock: Clock) -> None:
+    inbox = InboxIndex(str(share.inbox), CompletionRule("renamed", MAX_ORDER_WAIT_S + 1), clock)
+    backlog = ScanBacklog(inbox, clock, lambda: float("-inf"))
+    backlog.fall_behind()
+    oldest = backlog.begin_scan()
+    for path in ("old", "young"):
+        share.write(path)
+    backlog.handle_event(renamed_in("young"))
+    backlog.add_found([rank_of("old", 1)], by_full_scan=True)
+    backlog.handle_event(renamed_in("old"))
+    assert list(inbox.take_complete(1)) == ["old"]
+    end_scan(backlog, oldest)
+    assert backlog.order is Order.IN_ORDER
+    assert list(inbox.take_complete(1)) == ["young"]
+
+
+def test_the_first_file_that_was_passed_over_since_a_scan_began_is_kept(
+    share: Share, inbox: InboxIndex, backlog: ScanBacklog
+) -> None:
+    """What came after it, the scan may not have met in full: only the file itself and older ones are certain."""
+    backlog.fall_behind()
+    for path in ("before", "written", "first", "second"):
+        share.write(path)
+    backlog.handle_event(renamed_in("before"))
+    oldest = backlog.begin_scan()
+    # Its time of change need not be that of the event.
+    backlog.handle_event(FileEvent("written", renamed_in=False, is_folder=False))
+    for path in ("gone", "first", "second"):
+        backlog.handle_event(renamed_in(path))
+    assert path_of(backlog._first_missed or b"") == "first"
+    backlog.fall_behind()
+    first_ns = (share.inbox / "first").stat().st_ctime_ns
+    oldest.add("first", first_ns)
+    oldest.add("second", first_ns + 1)
+    backlog.end_scan(oldest)
+    assert inbox.paths() == {"first"}
+    assert backlog.waiting == 1

@@ -1,4 +1,4 @@
-"""The scan of an inbox: by and by, oldest files first, in memory for as many as may be known."""
+"""The scan of an inbox: slice by slice, oldest files first, in memory for as many as may be known."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from typing import cast
 import pytest
 
 from producer.discovery import scanner
-from producer.discovery.arrival_order import rank_of
-from producer.discovery.backlog import SLICE_S
+from producer.discovery.backlog import SLICE_S, Order, ScanBacklog
 from producer.discovery.inbox import MAX_KNOWN, InboxIndex
 from producer.discovery.inotify import FileEvent
 from producer.discovery.scanner import HARVEST_LETTERS, PAUSE_S, Scanner
@@ -27,7 +26,7 @@ from worker.adapters.share.walk import Met
 from worker.contract.filenames import CANARY_PREFIX
 
 PACE = ScanInterval(shortest_s=5.0, longest_s=30.0)
-TOLD, BLIND = float("-inf"), float("inf")
+NEVER_BLIND, BLIND = float("-inf"), float("inf")
 
 
 @dataclass
@@ -51,29 +50,30 @@ class Site:
 
     def __post_init__(self) -> None:
         self.inbox = InboxIndex(str(self.share.inbox), CompletionRule("quiet", 2.0), self.clock)
-        self.scanner = Scanner(str(self.share.inbox), self.inbox, PACE, self.clock, lambda: self.blind_s)
+        self.backlog = ScanBacklog(self.inbox, self.clock, lambda: self.blind_s)
+        self.scanner = Scanner(str(self.share.inbox), self.inbox, self.backlog, PACE, self.clock)
 
     def scan(self) -> int:
         """Scan the whole inbox; the slices that took."""
-        self.scanner.request()
+        self.backlog.request_scan()
         return self.finish()
 
     def finish(self) -> int:
         for slices in range(1, 10_000):
             self.scanner.work()
-            if self.scanner._round is None:
-                while self.scanner._handing_over.has_work():
-                    self.scanner._handing_over.work()
+            if self.scanner._scan is None:
+                while self.backlog.has_work():
+                    self.backlog.work()
                 return slices
         raise AssertionError("the scan does not end")
 
     def settle(self) -> None:
         self.clock.advance(2.0)
-        self.inbox.look_again()
+        self.inbox.recheck()
 
     def claim_all(self) -> list[str]:
         """Take what is complete out of the inbox, as a claim does; the paths in order."""
-        taken = list(self.inbox.take(10**9))
+        taken = list(self.inbox.take_complete(10**9))
         for path in taken:
             (self.share.inbox / path).rename(self.share.root / "outside" / path.replace("/", "~"))
         return taken
@@ -123,8 +123,8 @@ def test_a_request_during_a_scan_is_another_scan(site: Site) -> None:
         site.share.write(f"{number}.pdf")
     site.clock.tick_s = SLICE_S
     site.scanner.work()
-    assert site.scanner._round is not None
-    site.scanner.request()
+    assert site.scanner._scan is not None
+    site.backlog.request_scan()
     site.finish()
     assert site.scanner.idle_s() == 0.0
 
@@ -134,7 +134,7 @@ def test_it_works_in_slices_between_which_the_loop_lives(site: Site) -> None:
         site.share.write(f"{number % 4}/{number}.pdf")
     site.clock.tick_s = SLICE_S / 4
     site.scanner.work()
-    assert 0 < site.scanner._round.walk.entries < 200, "it gave way"  # type: ignore[union-attr]
+    assert 0 < site.scanner._scan.walk.entries < 200, "it gave way"  # type: ignore[union-attr]
     assert site.scanner.idle_s() == PAUSE_S
     assert site.finish() > 2
     assert len(site.inbox) == 400
@@ -152,7 +152,7 @@ def test_what_a_slow_scan_has_found_so_far_is_used_before_it_ends(site: Site) ->
         site.share.write(f"{number}.pdf")
     site.clock.tick_s = scanner.HARVEST_S
     site.scanner.work()
-    assert site.scanner._round is not None, "it is under way"
+    assert site.scanner._scan is not None, "it is under way"
     assert 0 < len(site.inbox) < 200
     site.finish()
     assert len(site.inbox) == 200
@@ -167,10 +167,10 @@ def test_what_was_found_so_far_waits_for_the_end_of_the_scan_while_there_are_let
     for number in range(200):
         site.share.write(f"{number}.pdf")
     site.clock.tick_s = scanner.HARVEST_S
-    site.scanner.request()
+    site.backlog.request_scan()
     for _ in range(3):
         site.scanner.work()
-        assert site.scanner._round is not None, "it is under way"
+        assert site.scanner._scan is not None, "it is under way"
         assert len(site.inbox) == 1
 
 
@@ -179,7 +179,7 @@ def test_of_what_was_found_so_far_the_oldest_are_used(site: Site, monkeypatch: p
     monkeypatch.setattr(site.inbox, "sample", sample_in_crowd)
     site.clock.tick_s = scanner.HARVEST_S
     site.scanner.work()
-    met = site.scanner._round.walk.entries  # type: ignore[union-attr]
+    met = site.scanner._scan.walk.entries  # type: ignore[union-attr]
     youngest = Crowd.files - met + 1
     assert site.inbox.paths() == {f"{number}.pdf" for number in range(youngest, youngest + min(met, HARVEST_LETTERS))}
 
@@ -188,7 +188,7 @@ def test_a_folder_is_looked_into_before_the_next_scan_and_nothing_else_is(site: 
     site.finish()
     for path in ("clinic/2014/a.pdf", "elsewhere/b.pdf"):
         site.share.write(path)
-    site.scanner.look_into("clinic")
+    site.scanner.scan_folder("clinic")
     assert site.scanner.idle_s() == 0.0
     site.finish()
     assert site.inbox.paths() == {"clinic/2014/a.pdf"}
@@ -200,7 +200,7 @@ def test_a_folder_that_is_gone_or_is_none_by_now_means_nothing(site: Site, folde
     (site.share.root / "outside" / "foreign.pdf").write_text("not for us")
     (site.share.inbox / "link").symlink_to(site.share.root / "outside")
     site.share.write("file.pdf")
-    site.scanner.look_into(folder)
+    site.scanner.scan_folder(folder)
     site.finish()
     assert len(site.inbox) == 0
     assert site.scanner.trouble is None
@@ -210,7 +210,7 @@ def test_more_folders_than_are_kept_are_one_scan_of_all(site: Site) -> None:
     site.finish()
     site.share.write("a/letter.pdf")
     for number in range(scanner.MAX_FOLDERS + 1):
-        site.scanner.look_into(f"{number}")
+        site.scanner.scan_folder(f"{number}")
     site.finish()
     assert site.inbox.paths() == {"a/letter.pdf"}
 
@@ -224,7 +224,7 @@ def test_an_inbox_that_cannot_be_listed_is_trouble_until_it_can(site: Site, capl
     assert site.scanner.trouble == "the inbox cannot be listed (errno=2)"
     assert [record.getMessage() for record in caplog.records] == [f"{site.scanner.trouble}; letters wait in it"]
     assert len(site.inbox) == 1, "it may be back in a moment"
-    site.inbox.has_backlog = True
+    site.backlog.fall_behind()
     site.scan()
     assert site.scanner.idle_s() == 5.0, "it is not tried without a pause"
     (site.share.root / "away").rename(letter.parent)
@@ -264,7 +264,7 @@ def settles_unannounced(site: Site) -> int:
 
 
 def test_what_a_scan_finds_after_one_that_knew_all_should_have_been_told(site: Site) -> None:
-    site.blind_s = TOLD
+    site.blind_s = NEVER_BLIND
     site.share.write("there before.pdf")
     assert settles_unannounced(site) == 1
 
@@ -285,7 +285,7 @@ def test_nothing_should_have_been_told_by_a_watch_that_is_younger_than_the_last_
 
 
 def test_what_was_left_out_before_need_not_have_been_told_again(site: Site, small: int) -> None:
-    site.blind_s = TOLD
+    site.blind_s = NEVER_BLIND
     for number in range(3 * small):
         site.share.write(f"{number:03}.pdf")
     for _ in range(9):
@@ -304,7 +304,7 @@ def test_what_was_left_out_before_need_not_have_been_told_again(site: Site, smal
 def small(monkeypatch: pytest.MonkeyPatch) -> int:
     """No more than so many files are known at a time."""
     monkeypatch.setattr("producer.discovery.inbox.MAX_KNOWN", 10)
-    monkeypatch.setattr(scanner, "MAX_PICKED", 10)
+    monkeypatch.setattr("producer.discovery.backlog.MAX_PICKED", 10)
     return 10
 
 
@@ -317,7 +317,7 @@ def test_a_flood_is_taken_in_order_of_arrival_and_little_of_it_is_known_at_a_tim
     while len(taken) < 100:
         site.finish()
         assert len(site.inbox) <= small
-        assert site.scanner.waiting == max(0, 100 - len(taken) - small)
+        assert site.backlog.waiting == max(0, 100 - len(taken) - small)
         site.settle()
         taken += site.claim_all()
     times = [arrived_ns[name] for name in taken]
@@ -332,7 +332,7 @@ def test_what_was_left_out_is_looked_for_when_half_of_what_is_known_has_gone(sit
     site.finish()
     assert site.scanner.idle_s() > 0.0
     site.settle()
-    list(site.inbox.take(small // 2))
+    list(site.inbox.take_complete(small // 2))
     assert site.scanner.idle_s() == 0.0
 
 
@@ -340,16 +340,17 @@ def test_of_files_that_come_while_it_scans_the_next_scan_picks_those_that_may_no
     """One that came later than another may be met, and the other not."""
     for name in ("before.pdf", "met.pdf", "unmet.pdf"):
         site.share.drop(name)
-    site.inbox.fall_behind()
-    site.scanner._handing_over.begin()
-    site.inbox.notice(FileEvent("met.pdf", renamed_in=True, is_folder=False))
-    site.inbox.fall_behind()
-    ranks = [rank_of(name, (site.share.inbox / name).stat().st_ctime_ns) for name in ("before.pdf", "met.pdf")]
-    later = rank_of("later.pdf", 2**62)
-    site.scanner._handing_over.put([*ranks, later], 0, unannounced=False)
+    site.backlog.fall_behind()
+    oldest = site.backlog.begin_scan()
+    site.backlog.handle_event(FileEvent("met.pdf", renamed_in=True, is_folder=False))
+    site.backlog.fall_behind()
+    for name in ("before.pdf", "met.pdf"):
+        oldest.add(name, (site.share.inbox / name).stat().st_ctime_ns)
+    oldest.add("later.pdf", 2**62)
+    assert site.backlog.end_scan(oldest) == 3
     assert site.inbox.paths() == {"before.pdf", "met.pdf"}
-    assert site.scanner.waiting == 1
-    assert site.inbox.has_backlog
+    assert site.backlog.waiting == 1
+    assert site.backlog.order is Order.BEHIND
     site.finish()
     assert site.inbox.paths() == {"before.pdf", "met.pdf", "unmet.pdf"}
 
@@ -364,8 +365,8 @@ def test_files_that_cannot_be_claimed_do_not_keep_out_the_others(site: Site, sma
     for _ in range(4):
         site.finish()
         site.settle()
-        seen.update(site.inbox.take(small))
-        site.inbox.give_up()
+        seen.update(site.inbox.take_complete(small))
+        site.inbox.claim_failed()
         site.clock.advance(PACE.longest_s)
     assert len(seen) == 30, sorted(seen)
 
@@ -375,7 +376,7 @@ def test_events_that_were_lost_during_a_scan_are_another_scan(site: Site) -> Non
     for number in range(100):
         site.share.write(f"{number}.pdf")
     site.scanner.work()
-    site.inbox.fall_behind()
+    site.backlog.fall_behind()
     site.finish()
     assert site.scanner.idle_s() == 0.0
 
@@ -422,7 +423,7 @@ def test_as_many_files_as_there_may_be_take_no_more_room_than_may_be_picked(
     monkeypatch.setattr(site.inbox, "sample", sample_in_crowd)
     site.clock.tick_s = SLICE_S / 1000  # a slice is some 32,000 files
     assert site.scan() > 3
-    assert site.scanner.waiting == Crowd.files - MAX_KNOWN
+    assert site.backlog.waiting == Crowd.files - MAX_KNOWN
     assert site.inbox.paths() == {f"{number}.pdf" for number in range(1, MAX_KNOWN + 1)}, "the oldest"
     tracemalloc.start()
     site.scan()
@@ -451,7 +452,7 @@ def test_twenty_five_thousand_real_files_are_all_found(request: pytest.FixtureRe
         site.finish()
         assert len(site.inbox) <= MAX_KNOWN
         site.settle()
-        taken = list(site.inbox.take(MAX_KNOWN))
+        taken = list(site.inbox.take_complete(MAX_KNOWN))
         assert taken, f"{len(found)} found"
         for path in taken:
             os.unlink(site.share.inbox / path)
