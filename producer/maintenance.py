@@ -93,7 +93,7 @@ class ServerHeartbeat:
         No check is wanted before a lease has passed since it was found to be necessary: a worker that had its reply
         from the server that was lost may still be filing its letters away, and the check would miss them.
         """
-        pending = self._continuity.beat(self._is_empty, self._share_id or "")
+        pending = self._continuity.heartbeat(self._is_empty, self._share_id or "")
         self._log_new_server(pending)
         return pending is not None and pending.now_ms - pending.noticed_ms >= self._lease_ms
 

@@ -20,7 +20,7 @@ HARMLESS: dict[str, str] = {
     "worker.adapters.redis.embedded.": "the embedded server's own folder and socket, before any letter",
     "worker.adapters.share.pause.": "a note of the operator's; letters wait in the inbox whether it is whole or not",
     "worker.contract.reader.": "for programs that read the streams: their own places in them, and no letter's",
-    "worker.adapters.redis.server_continuity.ServerContinuity.forget_loss": (
+    "worker.adapters.redis.server_continuity.ServerContinuity.acknowledge_loss": (
         "a figure that `imr status` shows until a person has seen to it"
     ),
     "worker.adapters.share.spool._rename_no_replace: os.rename": "where kernel or file system know no renameat2",

@@ -72,7 +72,7 @@ class Installation:
 
     def beat(self) -> bool:
         """Whether the server is trusted."""
-        return self.trust.beat(lambda: False) is None
+        return self.trust.heartbeat(lambda: False) is None
 
     def reconciler(self, *, dry_run: bool = False) -> Reconciler:
         spool = Spool(self.rig.share)
@@ -122,7 +122,7 @@ class Installation:
 def one(tmp_path: Path) -> Iterator[Installation]:
     """Two letters published and one in review before the last beat; the same after it; one of each is claimed."""
     made = Installation(tmp_path)
-    made.trust.beat(lambda: True)
+    made.trust.heartbeat(lambda: True)
     made.drop(b"first", b"%PDF second", b"broken first")
     made.work()
     assert made.beat()
@@ -215,7 +215,7 @@ def test_a_loss_raises_an_alarm_until_it_is_seen_to(one: Installation, caplog: p
     assert loss is not None
     assert loss.letters == 3
     assert "Redis lost the records of 3 letters (3 checked)" in caplog.text
-    one.trust.forget_loss()
+    one.trust.acknowledge_loss()
     assert one.trust.loss() is None
     assert one.beat(), "the alarm is no part of the trust"
 
@@ -223,10 +223,10 @@ def test_a_loss_raises_an_alarm_until_it_is_seen_to(one: Installation, caplog: p
 def test_an_empty_share_has_nothing_to_check(tmp_path: Path) -> None:
     made = Installation(tmp_path)
     try:
-        assert made.trust.beat(lambda: True) is None
-        assert made.trust.doubt() is None
+        assert made.trust.heartbeat(lambda: True) is None
+        assert made.trust.pending_check() is None
         flushed(made)
-        assert made.trust.beat(lambda: True) is None
+        assert made.trust.heartbeat(lambda: True) is None
     finally:
         made.close()
 
@@ -312,15 +312,15 @@ def test_two_checks_at_once_are_harmless(one: Installation) -> None:
 def test_a_check_that_another_one_overtook_stops(one: Installation) -> None:
     flushed(one)
     assert not one.beat()
-    doubt = one.trust.doubt()
+    doubt = one.trust.pending_check()
     assert doubt is not None
-    ahead = one.trust.proceed(doubt, "archive/2024/06/09/x", 2, 1)
+    ahead = one.trust.save_progress(doubt, "archive/2024/06/09/x", 2, 1)
     assert ahead is not None
-    assert one.trust.proceed(doubt, "archive/2024/06/08/x", 1, 1) is None
-    assert not one.trust.settle(doubt)
+    assert one.trust.save_progress(doubt, "archive/2024/06/08/x", 1, 1) is None
+    assert not one.trust.complete(doubt)
     flushed(one)
-    assert one.trust.proceed(ahead, "archive/2024/06/10/x", 1, 1) is None, "and one of a server lost since"
-    assert one.trust.doubt() is None, "which the producer has yet to notice"
+    assert one.trust.save_progress(ahead, "archive/2024/06/10/x", 1, 1) is None, "and one of a server lost since"
+    assert one.trust.pending_check() is None, "which the producer has yet to notice"
 
 
 def test_a_dry_run_moves_nothing(one: Installation) -> None:
@@ -338,10 +338,10 @@ def test_no_name_is_in_what_redis_keeps_of_a_check(one: Installation) -> None:
     one.work()
     flushed(one)
     assert not one.beat()
-    doubt = one.trust.doubt()
+    doubt = one.trust.pending_check()
     assert doubt is not None
     (*_, last) = [file for file in one.reconciler().filed(EVERYTHING) if file.item is None]
-    one.trust.proceed(doubt, last.place, 1, 1)
+    one.trust.save_progress(doubt, last.place, 1, 1)
     assert "Quackenbush" not in repr(one.client.hgetall(KEYS.server))
     assert "clinic" not in repr(one.client.hgetall(KEYS.server))
 
@@ -393,7 +393,7 @@ def test_a_bare_mount_point_is_not_checked_in_place_of_the_share(one: Installati
     share_id = adopt(one.rig.share, one.rig.share / ".imr")
     assert share_id is not None
     flushed(one)
-    assert one.trust.beat(lambda: False, share_id) is not None
+    assert one.trust.heartbeat(lambda: False, share_id) is not None
     (one.rig.share / ".imr" / "share-id").unlink()
     with pytest.raises(FileNotFoundError):
         one.check()

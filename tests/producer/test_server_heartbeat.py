@@ -59,7 +59,7 @@ def test_a_check_is_wanted_and_the_heartbeat_stops(
     heartbeat = heartbeat_of(client, share)
     assert heartbeat.is_check_wanted()
     assert heartbeat.is_check_wanted()
-    pending = ServerContinuity(client, KEYS).doubt()
+    pending = ServerContinuity(client, KEYS).pending_check()
     assert pending is not None
     assert pending.beat_ms == (17 if known else None)
     (said,) = [record for record in caplog.records if "answers as Redis" in record.getMessage()]
@@ -80,7 +80,7 @@ def test_a_bare_mount_point_is_not_taken_for_an_empty_share(client: redis.Redis,
     heartbeat = ServerHeartbeat(ServerContinuity(client, KEYS), str(share.root), 0.0, share_id)
     (share.root / ".imr" / "share-id").rename(share.root / ".imr" / "away")
     assert heartbeat.is_check_wanted()
-    pending = ServerContinuity(client, KEYS).doubt()
+    pending = ServerContinuity(client, KEYS).pending_check()
     assert pending is not None
     assert pending.share == share_id
     (share.root / ".imr" / "away").rename(share.root / ".imr" / "share-id")

@@ -217,7 +217,7 @@ class Supervisor:
 
     def _is_drained(self, account: Balance, client: redis.Redis) -> bool:
         """Whether nothing waits; letters that a lost Redis has forgotten wait too, until they were looked for."""
-        doubt = ServerContinuity(client, self._keys).doubt()
+        doubt = ServerContinuity(client, self._keys).pending_check()
         is_lost = doubt is not None and doubt.beat_ms is None
         return bool(account.producers) and not account.in_flight and not is_lost
 

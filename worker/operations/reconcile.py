@@ -243,7 +243,7 @@ def reconcile(
 
     Raises `RecordsUnavailable`, redis.RedisError, OSError: the next task goes on from the place that was noted.
     """
-    doubt = trust.doubt()
+    doubt = trust.pending_check()
     end_s = monotonic_s() + BUDGET_S
     if doubt is None:
         return
@@ -251,10 +251,10 @@ def reconcile(
     for batch in batches(reconciler.filed(since_of(doubt, days, zone), doubt.place)):
         found = Checked()
         reconciler.check(batch, found)
-        doubt = trust.proceed(doubt, batch[-1].place, found.letters, found.lost)
+        doubt = trust.save_progress(doubt, batch[-1].place, found.letters, found.lost)
         if doubt is None or monotonic_s() > end_s:
             return
-    if trust.settle(doubt):
+    if trust.complete(doubt):
         _tell(doubt)
 
 

@@ -45,7 +45,7 @@ def reconcile(
         err.print(f"{found.letters} checked, {found.lost} without a record", end="\r")
     err.print(_told(found, dry_run=dry_run))
     if since is None and not (dry_run or found.lost or found.unread):
-        ServerContinuity(client, Keys(settings.prefix)).forget_loss()
+        ServerContinuity(client, Keys(settings.prefix)).acknowledge_loss()
     raise typer.Exit(ExitCode.FAILED if found.unread else ExitCode.OK)
 
 

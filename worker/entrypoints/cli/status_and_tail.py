@@ -84,7 +84,7 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="Figures as JSON
     keys = Keys(settings.prefix)
     account = take_balance(Spool(settings.share), RedisRecords(client, keys), client, keys)
     problems = problems_of(read_states(client, keys), keys, limits_of(settings), lost={})
-    doubt, loss = ServerContinuity(client, keys).doubt(), ServerContinuity(client, keys).loss()
+    doubt, loss = ServerContinuity(client, keys).pending_check(), ServerContinuity(client, keys).loss()
     if json:
         more = {
             "unexplained": account.unexplained,
