@@ -110,7 +110,7 @@ MUTATIONS: Final = (
     Mutation(
         "files are filed before Redis has them on its disk",
         "worker/adapters/redis/durability.py",
-        "synced = each(waited, lambda reply: int(reply[0])) == 1",
+        "synced = parse_reply(waited, lambda reply: int(reply[0])) == 1",
         "synced = True",
         ("tests/adapters/redis/test_durability.py",),
     ),

@@ -1,18 +1,18 @@
-"""What of the records is on the server's disk: asked before a file leaves `claimed/`.
+"""Which recorded outcomes are on the server's disk: asked before a file leaves `claimed/`.
 
 A server may lose what it has answered: the tail of its append-only file that was not synced when it was killed. Then a
 letter's record and its stream entry are gone together, and its file must still lie in `claimed/` to be published again.
 
-| the server                              | what is waited for                                                      |
-|-----------------------------------------|-------------------------------------------------------------------------|
-| `appendfsync always`                    | nothing: it syncs before it answers                                     |
-| has WAITAOF (Redis 7.2, Valkey)         | its word that a write of this connection is synced; 0.1 to 2 s          |
-| has not (6.2, 7.0)                      | `GRACE_S`, and that it is the same process and has no sync under way    |
-| `appendfsync no`, or no append-only file| nothing helps: the letter stays in `claimed/`                           |
+| server                                   | what is waited for                                                     |
+|------------------------------------------|------------------------------------------------------------------------|
+| `appendfsync always`                     | nothing: it syncs before it answers                                    |
+| with WAITAOF (Redis 7.2, Valkey)         | its answer that a write of this connection is synced; 0.1 to 2 s       |
+| without (6.2, 7.0)                       | `GRACE_S`, and that it is the same process and has no sync under way   |
+| `appendfsync no`, or no append-only file | nothing helps: the letter stays in `claimed/`                          |
 
-Nothing is remembered of a server but that it does not sync always: each wait asks it anew, so one that is restarted,
-replaced or configured while we run is taken for what it is. Which outcomes stand is read on the connection that waits,
-before its write: an outcome that a restart took away is not there, and its file is left alone.
+The only thing remembered about a server is that it does not always sync. Each wait reads its configuration again, so a
+server that is restarted, replaced or reconfigured meanwhile is handled correctly. The recorded outcomes are read on the
+connection that waits, before its write: an outcome that a restart lost is missing there, and its file stays.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from typing import Any, Final, cast
 import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from worker.adapters.redis.records import each, reaching
+from worker.adapters.redis.replies import parse_reply, unavailable_on_error
 from worker.adapters.redis.server import syncs_always, syncs_never
 from worker.contract.names import Keys
 from worker.processing.records import RecordDamaged, RecordsUnavailable
 
 WAIT_MS: Final = 5000
-"""A sync that takes longer is a disk in trouble; Redis itself stops taking writes after two seconds of it."""
+"""A sync that takes longer means a failing disk; Redis itself stops taking writes after a sync of two seconds."""
 GRACE_S: Final = 3.0
 """With `everysec` Redis holds a write back for at most 2 s while a sync is under way, and begins the next sync within
-1 s. Whether that one has ended is asked then."""
+1 s. After that time the server is asked whether that sync has ended."""
 BARRIER_TTL_S: Final = 86_400
-"""The key goes by itself once nothing has been filed for a day."""
+"""The key expires once nothing has been filed for a day."""
 
 
 class RedisDurability:
-    """`Durability` on a Redis client of its own."""
+    """`Durability` over a Redis client that nothing else uses."""
 
     def __init__(self, client: redis.Redis, keys: Keys, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
@@ -50,31 +50,31 @@ class RedisDurability:
     def now(self, outcomes: Mapping[str, str]) -> Collection[str] | None:
         """See `Durability.now`."""
         if self._always is False:
-            return None  # `later` finds out if that changes
-        with reaching(), self._client.pipeline(transaction=False) as pipe:
+            return None  # `later` notices when that changes
+        with unavailable_on_error(), self._client.pipeline(transaction=False) as pipe:
             pipe.config_get("*append*")
             pipe.hmget(self._keys.finished, list(outcomes))
-            config, found = pipe.execute(raise_on_error=False)
+            config, stored = pipe.execute(raise_on_error=False)
         self._always = syncs_always(_config(config))
-        return _standing(outcomes, found) if self._always else None
+        return _recorded(outcomes, stored) if self._always else None
 
     def later(self, outcomes: Mapping[str, str]) -> Collection[str] | None:
         """See `Durability.later`."""
-        with reaching(), self._client.pipeline(transaction=False) as pipe:
+        with unavailable_on_error(), self._client.pipeline(transaction=False) as pipe:
             pipe.config_get("*append*")
-            self._look_and_write(pipe, outcomes)
+            self._read_and_write(pipe, outcomes)
             pipe.waitaof(1, 0, WAIT_MS)
-            config, found, *written, waited = pipe.execute(raise_on_error=False)
-        told = _config(config)
-        self._always = syncs_always(told)
+            config_reply, stored, *written, waited = pipe.execute(raise_on_error=False)
+        config = _config(config_reply)
+        self._always = syncs_always(config)
         _require_written(written)
         if _has_no_waitaof(waited):
-            return self._after_grace(outcomes, told)
-        synced = each(waited, lambda reply: int(reply[0])) == 1
-        return _standing(outcomes, found) if synced else None
+            return self._after_grace(outcomes, config)
+        synced = parse_reply(waited, lambda reply: int(reply[0])) == 1
+        return _recorded(outcomes, stored) if synced else None
 
-    def _look_and_write(self, pipe: Any, outcomes: Mapping[str, str]) -> None:
-        """Which outcomes stand, and a write after that; EXPIRE is one that a server out of memory still takes."""
+    def _read_and_write(self, pipe: Any, outcomes: Mapping[str, str]) -> None:
+        """Read the recorded outcomes, then write something to wait for; EXPIRE is a write that a full server takes."""
         pipe.hmget(self._keys.finished, list(outcomes))
         pipe.set(self._keys.barrier, 1)
         pipe.expire(self._keys.barrier, BARRIER_TTL_S)
@@ -82,38 +82,38 @@ class RedisDurability:
     def _after_grace(self, outcomes: Mapping[str, str], config: Mapping[str, str]) -> Collection[str] | None:
         if syncs_never(config):
             return None
-        with reaching(), self._client.pipeline(transaction=False) as pipe:
+        with unavailable_on_error(), self._client.pipeline(transaction=False) as pipe:
             pipe.info("server")
-            self._look_and_write(pipe, outcomes)
-            before, found, *written = pipe.execute(raise_on_error=False)
+            self._read_and_write(pipe, outcomes)
+            before, stored, *written = pipe.execute(raise_on_error=False)
         _require_written(written)
         self._sleep(GRACE_S)
-        with reaching():
+        with unavailable_on_error():
             after = self._client.info()
-        same = each(before, lambda info: info["run_id"]) == after["run_id"]
-        return _standing(outcomes, found) if same and _has_synced(after, config) else None
+        same = parse_reply(before, lambda info: info["run_id"]) == after["run_id"]
+        return _recorded(outcomes, stored) if same and _has_synced(after, config) else None
 
     def filed(self, claim_ids: Collection[str]) -> None:
         """See `Durability.filed`."""
         if claim_ids:
-            with reaching():
+            with unavailable_on_error():
                 self._client.hdel(self._keys.finished, *claim_ids)
 
     def finished(self) -> Collection[str]:
         """See `Durability.finished`."""
-        with reaching():
-            return [one.decode() for one in cast("list[bytes]", self._client.hkeys(self._keys.finished))]
+        with unavailable_on_error():
+            return [claim_id.decode() for claim_id in cast("list[bytes]", self._client.hkeys(self._keys.finished))]
 
 
 def _config(reply: Any) -> dict[str, str]:
-    """The configuration; empty where this user may not read it."""
+    """The configuration; empty if this user may not read it."""
     return reply if isinstance(reply, dict) else {}
 
 
 def _require_written(replies: list[Any]) -> None:
-    """Raise `RecordsUnavailable` if neither write was done: a wait would be for nothing."""
+    """Raise `RecordsUnavailable` if neither write was done: there is nothing to wait for."""
     if not any(reply is True for reply in replies):
-        each(replies[0], bool)
+        parse_reply(replies[0], bool)
 
 
 def _has_no_waitaof(reply: Any) -> bool:
@@ -122,7 +122,7 @@ def _has_no_waitaof(reply: Any) -> bool:
 
 
 def _has_synced(info: Mapping[str, Any], config: Mapping[str, str]) -> bool:
-    """Whether a server that syncs every second has no sync under way, so that the one after the write has ended."""
+    """Whether a server that syncs every second has no sync under way: then the one after the write has ended."""
     child = int(info.get("aof_rewrite_in_progress", 0)) or int(info.get("rdb_bgsave_in_progress", 0))
     if child and config.get("no-appendfsync-on-rewrite") != "no":
         return False
@@ -130,8 +130,10 @@ def _has_synced(info: Mapping[str, Any], config: Mapping[str, str]) -> bool:
     return enabled == 1 and pending == 0 and info.get("aof_last_write_status", "ok") == "ok"
 
 
-def _standing(outcomes: Mapping[str, str], reply: Any) -> Collection[str]:
-    found = each(reply, list)
-    if isinstance(found, RecordDamaged):
-        raise RecordsUnavailable(str(found))
-    return {one for (one, told), stands in zip(outcomes.items(), found, strict=True) if stands == told.encode()}
+def _recorded(outcomes: Mapping[str, str], reply: Any) -> Collection[str]:
+    """The claims whose recorded outcome is the expected one."""
+    stored = parse_reply(reply, list)
+    if isinstance(stored, RecordDamaged):
+        raise RecordsUnavailable(str(stored))
+    pairs = zip(outcomes.items(), stored, strict=True)
+    return {claim_id for (claim_id, outcome), value in pairs if value == outcome.encode()}
