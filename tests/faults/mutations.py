@@ -89,7 +89,7 @@ MUTATIONS: Final = (
     Mutation(
         "scripts without the types of their keys",
         "worker/adapters/redis/scripts/keys_and_types.lua",
-        "if found ~= 'none' and found ~= kind then",
+        "if actual ~= 'none' and actual ~= kind then",
         "if false then",
         SCRIPTS,
     ),

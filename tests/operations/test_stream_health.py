@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from worker.adapters.redis.stream_state import Consumer, GroupState, Held, StreamState
+from worker.adapters.redis.stream_state import Consumer, GroupState, PendingEntry, StreamState
 from worker.operations.stream_health import DAY_MS, MINUTE_MS, StreamLimits, StreamProblem, diagnose
 
 NOW_MS = 1_800_000_000_000
@@ -34,8 +34,8 @@ def with_desk(**changes: object) -> StreamState:
     return replace(WELL, groups=(replace(DESK, **changes),))  # type: ignore[arg-type]
 
 
-def held(days: float, consumer: str = "one", idle_ms: int = 0, deliveries: int = 1) -> Held:
-    return Held(at(days), consumer, idle_ms, deliveries)
+def held(days: float, consumer: str = "one", idle_ms: int = 0, deliveries: int = 1) -> PendingEntry:
+    return PendingEntry(at(days), consumer, idle_ms, deliveries)
 
 
 TAIL_BEHIND = replace(DESK, name="imr-tail", next_unread=at(60))

@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.servers import ServerMissing, answers, binary_of
 from tests.support.waiting import eventually
-from worker.adapters.redis.embedded import LONGEST_PAUSE_S, EmbeddedServer, ServerSupervisor, embedded_server
+from worker.adapters.redis.embedded import MAX_RESTART_DELAY_S, EmbeddedServer, ServerSupervisor, embedded_server
 from worker.adapters.redis.server import require_server
 from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.redis_client import connect
@@ -169,29 +169,29 @@ class Dying:
         self.pid = 1
 
 
-def test_a_server_that_ends_each_time_is_started_at_growing_pauses() -> None:
-    server, told, now_s = Dying(), list[str](), [0.0]
-    kept = ServerSupervisor(cast("EmbeddedServer", server), told.append, lambda: now_s[0])
-    kept.keep_running()
-    assert (server.starts, told) == (0, [])
+def test_a_server_that_ends_each_time_is_started_after_growing_delays() -> None:
+    server, reports, now_s = Dying(), list[str](), [0.0]
+    supervisor = ServerSupervisor(cast("EmbeddedServer", server), reports.append, lambda: now_s[0])
+    supervisor.keep_running()
+    assert (server.starts, reports) == (0, [])
     server.is_refused, server.pid = True, None
     starts: list[float] = []
     while now_s[0] < 200:
         before = server.starts
-        kept.keep_running()
+        supervisor.keep_running()
         starts += [now_s[0]] if server.starts > before else []
         now_s[0] += 0.5
     assert starts[:5] == [0.0, 2.0, 6.0, 14.0, 30.0]
-    assert {later - earlier for earlier, later in itertools.pairwise(starts[5:])} == {LONGEST_PAUSE_S}
-    assert "the disk is full -> make room; tried again in 2 s" in told
+    assert {later - earlier for earlier, later in itertools.pairwise(starts[5:])} == {MAX_RESTART_DELAY_S}
+    assert "the disk is full -> make room; next attempt in 2 s" in reports
     server.is_refused = False
-    now_s[0] += LONGEST_PAUSE_S
-    kept.keep_running()
-    assert told[-1] == "the embedded server runs again"
-    now_s[0] += LONGEST_PAUSE_S + 1
-    kept.keep_running()
+    now_s[0] += MAX_RESTART_DELAY_S
+    supervisor.keep_running()
+    assert reports[-1] == "the embedded server runs again"
+    now_s[0] += MAX_RESTART_DELAY_S + 1
+    supervisor.keep_running()
     server.pid = None
-    kept.keep_running()
+    supervisor.keep_running()
     assert server.pid == 1, "one that ran for long is started at once"
 
 
@@ -201,6 +201,6 @@ def test_a_killed_server_runs_again_with_its_data(server: EmbeddedServer) -> Non
     with contextlib.closing(connect(server.url)) as client:
         client.set("key", "value")
         server.kill()
-        kept = ServerSupervisor(server, lambda what: None, time.monotonic)
-        kept.keep_running()
+        supervisor = ServerSupervisor(server, lambda what: None, time.monotonic)
+        supervisor.keep_running()
         assert client.get("key") == b"value"

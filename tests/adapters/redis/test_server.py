@@ -13,8 +13,8 @@ from tests.support.servers import NAMES, Server, ServerMissing, running
 from worker.adapters.redis.server import (
     _version,
     broker_of,
+    describe_filing_delay,
     embedded_socket,
-    filing_waits,
     redis_url,
     require_server,
     server_problems,
@@ -82,7 +82,7 @@ class TestServerProblems:
     def test_what_letters_wait_for_is_said(self, trusted: Server, fsync: str) -> None:
         with contextlib.closing(trusted.client()) as client:
             client.config_set("appendfsync", fsync)
-            told = filing_waits(client)
+            told = describe_filing_delay(client)
             client.config_set("appendfsync", "always")
         late = "WAITAOF)" if trusted.name == "valkey" else "no WAITAOF"
         assert ("at once" if fsync == "always" else late) in told

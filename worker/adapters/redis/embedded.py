@@ -1,6 +1,6 @@
-"""The embedded server: a Valkey of this share's own, for one machine, with its data in the share's state folder.
+"""The embedded server: a Valkey for one share on one machine, with its data in the state folder.
 
-It listens on a unix socket that only this user may open, syncs its append-only file with every write (writes of one
+It listens on a unix socket that only this user may open, syncs its append-only file with every write (the writes of a
 pipeline share a sync), evicts nothing, and keeps its data between runs.
 """
 
@@ -24,10 +24,10 @@ from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.redis_client import connect
 
 START_TIMEOUT_S: Final = 60.0
-"""Loading a large append-only file takes a while: about a minute for ten gigabytes."""
-FIRST_PAUSE_S: Final = 1.0
-LONGEST_PAUSE_S: Final = 30.0
-"""Between two starts of a server that ends each time: a full disk may have room again at any moment."""
+"""Loading a large append-only file takes time: about a minute for ten gigabytes."""
+MIN_RESTART_DELAY_S: Final = 1.0
+MAX_RESTART_DELAY_S: Final = 30.0
+"""Time between two starts of a server that keeps ending: a full disk may have room again at any moment."""
 STOP_TIMEOUT_S: Final = 30.0
 
 _CONFIG: Final = {
@@ -46,7 +46,7 @@ _CONFIG: Final = {
 
 
 class EmbeddedServer:
-    """One server process; started and stopped by the same owner."""
+    """One server process, started and stopped by the same owner."""
 
     def __init__(self, state_folder: Path, binary: Path) -> None:
         self.folder: Final = state_folder.absolute() / "redis"
@@ -64,9 +64,9 @@ class EmbeddedServer:
         """Start it and wait until it answers. Raises `StartRefused` with the end of its log if it does not."""
         for folder in (self.folder, self.socket.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _require_ours(folder)
+            _require_private(folder)
         log = self.folder / "server.log"
-        with log.open("ab") as out, self._held_folder() as lock:
+        with log.open("ab") as out, self._folder_lock() as lock:
             self.socket.unlink(missing_ok=True)
             # A session of its own: Ctrl-C at the terminal reaches the supervisor alone, which stops things in order.
             self._process = subprocess.Popen(
@@ -81,15 +81,15 @@ class EmbeddedServer:
         self._wait_until_ready(log)
 
     @contextlib.contextmanager
-    def _held_folder(self) -> Iterator[int]:
-        """A lock that the server inherits and holds for as long as any of its processes lives.
+    def _folder_lock(self) -> Iterator[int]:
+        """A lock that the server inherits, and holds for as long as any of its processes lives.
 
-        Two servers must never write to one folder. The one that was here before, of a supervisor that was killed, is
-        told so by the kernel, and is waited for. Raises `StartRefused` if it does not end.
+        Two servers must never write to one folder. When a supervisor is killed, the kernel ends its server
+        (`die_with_parent`); that end is waited for. Raises `StartRefused` if it does not come.
         """
         with (self.folder / "lock").open("a") as lock:
             deadline_s = time.monotonic() + STOP_TIMEOUT_S
-            while not _is_locked(lock.fileno()):
+            while not _try_lock(lock.fileno()):
                 if time.monotonic() > deadline_s:
                     what = f"another server still runs on {self.folder}"
                     raise StartRefused([Problem(what, "stop the `imr up` that started it, or that server itself")])
@@ -109,10 +109,10 @@ class EmbeddedServer:
         self.kill()
         tail = log.read_text(errors="replace").strip().splitlines()[-3:]
         what = f"the embedded server did not start: {' | '.join(tail)}"
-        raise StartRefused([Problem(what, f"see {log}, or set IMR_REDIS_URL to a server of your own")])
+        raise StartRefused([Problem(what, f"see {log}, or set IMR_REDIS_URL to another server")])
 
     def stop(self) -> None:
-        """Stop it cleanly; what it was told is on disk already."""
+        """Stop it cleanly; every write that it answered is on disk already."""
         process = self._process
         if process is None or process.poll() is not None:
             return
@@ -131,8 +131,8 @@ class EmbeddedServer:
             self._process.wait()
 
 
-def _is_locked(file: int) -> bool:
-    """Whether we hold that file's lock now."""
+def _try_lock(file: int) -> bool:
+    """Take the file's lock if it is free; whether this process holds it now."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -140,12 +140,12 @@ def _is_locked(file: int) -> bool:
     return True
 
 
-def _require_ours(folder: Path) -> None:
-    """Refuse a folder that somebody else made first: below a shared `/tmp` they could answer in the server's place."""
-    found = folder.stat()
-    if found.st_uid != os.getuid() or found.st_mode & 0o022:
-        what = f"{folder} belongs to somebody else, or others may write to it"
-        raise StartRefused([Problem(what, "remove it, or set IMR_STATE_DIR to a folder of this user's own")])
+def _require_private(folder: Path) -> None:
+    """Refuse a folder that another user made first: below a shared `/tmp` they could answer in the server's place."""
+    status = folder.stat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o022:
+        what = f"{folder} belongs to another user, or others may write to it"
+        raise StartRefused([Problem(what, "remove it, or set IMR_STATE_DIR to a folder of this user alone")])
 
 
 def find_server_binary() -> Path:
@@ -162,7 +162,7 @@ def find_server_binary() -> Path:
 
 @contextlib.contextmanager
 def embedded_server(state_folder: Path) -> Iterator[EmbeddedServer]:
-    """The server of a state folder while the block runs. Raises `StartRefused`."""
+    """The server of a state folder, running while the block runs. Raises `StartRefused`."""
     server = EmbeddedServer(state_folder, find_server_binary())
     try:
         server.start()
@@ -172,31 +172,34 @@ def embedded_server(state_folder: Path) -> Iterator[EmbeddedServer]:
 
 
 class ServerSupervisor:
-    """Starts a server again when it has ended, at growing pauses if it ends again at once."""
+    """Restarts a server that has ended, after growing delays if it keeps ending."""
 
-    def __init__(self, server: EmbeddedServer, tell: Callable[[str], object], monotonic_s: Callable[[], float]) -> None:
+    def __init__(
+        self, server: EmbeddedServer, report: Callable[[str], object], monotonic_s: Callable[[], float]
+    ) -> None:
+        """`report` is given a sentence for the operator at each restart."""
         self._server = server
-        self._tell = tell
+        self._report = report
         self._now_s = monotonic_s
-        self._pause_s = FIRST_PAUSE_S
+        self._delay_s = MIN_RESTART_DELAY_S
         self._started_s = float("-inf")
 
     def keep_running(self) -> None:
-        """Start it if it does not run, unless that was tried a moment ago; never raises, and tells what it does."""
-        ran_s = self._now_s() - self._started_s
+        """Start the server if it does not run and the delay has passed. Never raises `StartRefused`."""
+        since_start_s = self._now_s() - self._started_s
         if self._server.pid is not None:
-            self._pause_s = FIRST_PAUSE_S if ran_s > LONGEST_PAUSE_S else self._pause_s
+            self._delay_s = MIN_RESTART_DELAY_S if since_start_s > MAX_RESTART_DELAY_S else self._delay_s
             return
-        if ran_s < self._pause_s:
+        if since_start_s < self._delay_s:
             return
-        self._started_s, self._pause_s = self._now_s(), min(2 * self._pause_s, LONGEST_PAUSE_S)
-        self._tell("the embedded server ended; starting it again (letters wait, nothing is lost)")
+        self._started_s, self._delay_s = self._now_s(), min(2 * self._delay_s, MAX_RESTART_DELAY_S)
+        self._report("the embedded server ended; starting it again (letters wait, nothing is lost)")
         try:
             self._server.start()
         except StartRefused as error:
-            self._tell(f"{error}; tried again in {self._pause_s:.0f} s")
+            self._report(f"{error}; next attempt in {self._delay_s:.0f} s")
         else:
-            self._tell("the embedded server runs again")
+            self._report("the embedded server runs again")
 
 
 def _answers(url: str) -> bool:

@@ -1,4 +1,4 @@
-"""Looking at the records without changing them: what `imr explain` needs besides the port of the workers."""
+"""Read-only look-ups in Redis: what `imr explain` needs besides the port of the workers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from worker.adapters.redis.records import RedisRecords
 from worker.contract.names import Keys
 from worker.processing.records import Record
 
-MOST_FOUND: Final = 10
-"""Letters whose id begins alike: a person who sees so many gives more characters."""
+MAX_MATCHES: Final = 10
+"""Most letters listed for the beginning of an id: a person who sees ten gives more characters."""
 _PAGE: Final = 1000
-_MOST_ENTRIES: Final = 100_000
-"""So many entries after a dead letter's own are searched for decisions about it."""
+_MAX_ENTRIES: Final = 100_000
+"""Most entries after a dead letter's own that are searched for decisions about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,15 @@ class OpenClaim:
     """A claim that is begun and not finished."""
 
     digest: str
-    """The letter that it is open for."""
+    """The letter that the claim is open for."""
     lease_left_ms: int | None
-    """How long its worker has it still, negative once the lease ran out; None while nobody has it and it waits."""
+    """Time until the lease ends, negative once it has; None while no worker has the letter and it waits."""
     incomplete_ms: int | None
-    """For how long its bytes are known to break off before the letter's end; None if they are not."""
+    """Time since the letter was first seen to be incomplete; None if it is not."""
 
 
 class Lookup:
-    """Reads; every method raises `RecordsUnavailable` or redis.RedisError."""
+    """Look-ups that change nothing; every method raises `RecordsUnavailable` or redis.RedisError."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._client = client
@@ -47,7 +47,7 @@ class Lookup:
         return self._records.record(digest)
 
     def open_claim(self, claim_id: str) -> OpenClaim | None:
-        """How a claim stands that is begun and not finished; None for any other."""
+        """The state of a claim that is begun and not finished; None for any other."""
         with self._client.pipeline(transaction=True) as pipe:
             pipe.hget(self._keys.open_letters, claim_id)
             pipe.zscore(self._keys.open, claim_id)
@@ -64,10 +64,10 @@ class Lookup:
         )
 
     def digests(self, start: str) -> list[str]:
-        """Letters whose id begins so, at most `MOST_FOUND`. Looks at every key of the server."""
-        top = self._keys.letter("")
-        keys = islice(self._client.scan_iter(f"{self._keys.letter(start)}*", count=_PAGE), MOST_FOUND)
-        return sorted({key.decode().removeprefix(top) for key in keys})
+        """Ids of letters that begin with `start`, at most `MAX_MATCHES`. Scans every key of the server."""
+        key_prefix = self._keys.letter("")
+        keys = islice(self._client.scan_iter(f"{self._keys.letter(start)}*", count=_PAGE), MAX_MATCHES)
+        return sorted({key.decode().removeprefix(key_prefix) for key in keys})
 
     def event(self, entry: str) -> dict[str, Any] | None:
         """The event of a published letter; None if its entry was trimmed."""
@@ -75,13 +75,15 @@ class Lookup:
         return cast("dict[str, Any]", orjson.loads(rows[0][1][b"data"])) if rows else None
 
     def decisions(self, digest: str, entry: str) -> list[dict[str, Any]]:
-        """Decisions about a letter, oldest first, as far as they stand after the entry of its dead letter."""
-        found = (orjson.loads(data) for data in self._after(entry) if digest.encode() in data)
-        return [one["data"] for one in found if "action" in one.get("data", {}) and one["id"].startswith(digest)]
+        """Decisions about a letter (`Resolution` as JSON), oldest first, from the entries after its dead letter's."""
+        events = (orjson.loads(data) for data in self._data_after(entry) if digest.encode() in data)
+        return [
+            event["data"] for event in events if "action" in event.get("data", {}) and event["id"].startswith(digest)
+        ]
 
-    def _after(self, entry: str) -> Iterator[bytes]:
+    def _data_after(self, entry: str) -> Iterator[bytes]:
         start = entry
-        for _ in range(_MOST_ENTRIES // _PAGE):
+        for _ in range(_MAX_ENTRIES // _PAGE):
             rows = cast("Any", self._client.xrange(self._keys.dead_letters, f"({start}", "+", _PAGE))
             for entry_id, fields in rows:
                 start = entry_id.decode()
@@ -90,5 +92,5 @@ class Lookup:
                 return
 
     def reports(self) -> list[ProducerReport]:
-        """What producers that run said last."""
+        """The last report of each running producer."""
         return producer_reports(self._client, self._keys)

@@ -1,7 +1,7 @@
-"""What a producer tells of itself: the values of `imr:producers`, read by `imr status` and health checks.
+"""Reports of the producers: the values of `imr:producers`, read by `imr status` and health checks.
 
-A report is one JSON object. Readers take fields that they do not know for not there, and missing ones as their
-defaults: producers and readers of different versions run side by side during an upgrade.
+A report is one JSON object. A program that reads it ignores fields that it does not know, and takes the default of
+a missing one: producers and readers of different versions run side by side during an upgrade.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from worker.contract.names import PRODUCER_REPORT_TTL_S, Keys
 
 @dataclass(frozen=True, slots=True)
 class ProducerReport:
-    """Figures and fixed words only, never a name of a file or folder: it may be shown anywhere."""
+    """Figures and fixed words only, never the name of a file or folder: a report may be shown anywhere."""
 
     at_ms: int = 0
-    """When it was told, in milliseconds since 1970."""
+    """When the report was made, in milliseconds since 1970."""
     pid: int = 0
     waiting: int = 0
     """Letters in the inbox that it knows of and has not claimed."""
     ignored: int = 0
-    """Files in the inbox that are no letters by their names."""
+    """Files in the inbox with ignored names."""
     claimed: int = 0
     """Files in `claimed/`."""
     hold: str | None = None
-    """What keeps it from claiming; None if nothing does."""
+    """Why it does not claim; None if it does."""
     trouble: str | None = None
-    """What keeps it from seeing the inbox, a reason for alarm; None if nothing does."""
+    """Why it does not see the inbox, a reason for alarm; None if it does."""
     watching: str = ""
     """`events and scan`, or `scan`."""
     why: str = ""
-    """Why it watches like that."""
+    """Why it watches in this way."""
     repairs: dict[str, int] = field(default_factory=dict)
-    """How often events were lost and the watch was put right since its start, by cause; see docs/intake.md."""
+    """How often file events were lost and the watch was repaired since the start, by cause; see docs/intake.md."""
     too_deep: int = 0
-    """Folders of the inbox that lie too deep and were not looked into by the last scan."""
+    """Folders of the inbox that the last scan skipped because they lie too deep."""
     unreadable: int = 0
     """Folders of the inbox that the last scan could not list."""
     unwatched: int = 0
     """Folders of the inbox that the kernel would not watch: files in them are found by the scan."""
     scan_entries: int = 0
-    """Files and folders that the last scan met."""
+    """Files and folders that the last scan saw."""
     scan_busy_s: float = 0.0
     """How long the last scan worked, in seconds, without its pauses."""
     scan_every_s: float = 0.0
@@ -56,18 +56,18 @@ class ProducerReport:
         return orjson.dumps(self)
 
 
-_NAMES = frozenset(one.name for one in fields(ProducerReport))
+_NAMES = frozenset(attribute.name for attribute in fields(ProducerReport))
 
 
-def decode(told: bytes) -> ProducerReport:
-    """The report of that JSON."""
-    values: dict[str, Any] = orjson.loads(told)
+def decode(data: bytes) -> ProducerReport:
+    """The report in that JSON."""
+    values: dict[str, Any] = orjson.loads(data)
     return ProducerReport(**{name: value for name, value in values.items() if name in _NAMES})
 
 
 def producer_reports(client: redis.Redis, keys: Keys) -> list[ProducerReport]:
-    """The last reports of producers that are running, by the server's clock. Raises redis.RedisError."""
+    """The last report of each running producer; running by the server's clock. Raises redis.RedisError."""
     raw = cast("dict[bytes, bytes]", client.hgetall(keys.producers))
     seconds, _ = client.time()
-    reports = [decode(one) for one in raw.values()]
-    return [one for one in reports if seconds * 1000 - one.at_ms < PRODUCER_REPORT_TTL_S * 1000]
+    reports = [decode(data) for data in raw.values()]
+    return [report for report in reports if seconds * 1000 - report.at_ms < PRODUCER_REPORT_TTL_S * 1000]

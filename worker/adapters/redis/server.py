@@ -1,4 +1,4 @@
-"""The Redis that a share's services use: where it is, and whether letters can be trusted to it."""
+"""The Redis that the services of a share use: its address, and whether it is safe for letters."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _MAX_SOCKET_PATH: Final = 100
 
 
 def embedded_socket(state_folder: Path) -> Path:
-    """Where the embedded server of that state folder listens."""
+    """Path of the socket on which the embedded server of that state folder listens."""
     path = state_folder.absolute() / "redis.sock"
     if len(str(path)) <= _MAX_SOCKET_PATH:
         return path
-    short = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"imr-{short}" / "redis.sock"
+    path_hash = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"imr-{path_hash}" / "redis.sock"
 
 
 def redis_url(settings: Settings) -> str:
-    """The Redis to use: the one that is set, or the embedded one. Raises `StartRefused` if there is neither."""
+    """URL of the Redis to use: `IMR_REDIS_URL`, or the embedded server. Raises `StartRefused` if there is neither."""
     if settings.redis_url is not None:
         return settings.redis_url.get_secret_value()
     socket = embedded_socket(settings.state_folder)
@@ -42,21 +42,21 @@ def redis_url(settings: Settings) -> str:
 
 
 def broker_of(settings: Settings, url: str) -> str:
-    """Celery's broker: the one that is set, or the same Redis."""
+    """URL of Celery's broker: `IMR_BROKER_URL`, or the Redis at `url`."""
     return settings.broker_url.get_secret_value() if settings.broker_url is not None else url
 
 
 def require_server(client: redis.Redis) -> list[Problem]:
-    """Refuse a Redis that would lose letters (`StartRefused`); the problems returned are only worth a warning."""
-    found = server_problems(client)
-    fatal = [problem for problem, is_fatal in found if is_fatal]
+    """Raise `StartRefused` for a Redis that would lose letters; return the problems that are only worth a warning."""
+    problems = server_problems(client)
+    fatal = [problem for problem, is_fatal in problems if is_fatal]
     if fatal:
         raise StartRefused(fatal)
-    return [problem for problem, _ in found]
+    return [problem for problem, _ in problems]
 
 
 def server_problems(client: redis.Redis) -> list[tuple[Problem, bool]]:
-    """(problem, whether it forbids starting) of a Redis; empty for one that can be trusted."""
+    """(problem, whether it forbids starting) for each problem of a Redis; empty if it is safe for letters."""
     try:
         info = client.info()
         config = _config(client)
@@ -67,7 +67,7 @@ def server_problems(client: redis.Redis) -> list[tuple[Problem, bool]]:
 
 
 def _config(client: redis.Redis) -> dict[str, str]:
-    """Configuration as far as this user may read it; managed servers forbid CONFIG."""
+    """The configuration; empty if this user may not read it: managed servers forbid CONFIG."""
     try:
         return cast("dict[str, str]", client.config_get("*append*")) | cast("dict[str, str]", client.config_get("save"))
     except redis.ResponseError:
@@ -113,20 +113,20 @@ def _persistence(info: dict[str, Any], config: dict[str, str]) -> list[tuple[Pro
 
 
 def syncs_always(config: Mapping[str, str]) -> bool:
-    """Whether that configuration means that whatever the server has answered is on its disk."""
-    wanted = {"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no"}
-    return all(config.get(name) == value for name, value in wanted.items())
+    """Whether a server with this configuration syncs each write to its disk before it answers."""
+    required = {"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no"}
+    return all(config.get(name) == value for name, value in required.items())
 
 
 def syncs_never(config: Mapping[str, str]) -> bool:
-    """Whether that configuration leaves it to the operating system when what was answered comes to the disk."""
+    """Whether a server with this configuration leaves it to the operating system when writes come to the disk."""
     return config.get("appendonly") == "no" or config.get("appendfsync") == "no"
 
 
-def filing_waits(client: redis.Redis) -> str:
-    """What a finished letter waits for before its file leaves `claimed/`. Raises redis.RedisError."""
+def describe_filing_delay(client: redis.Redis) -> str:
+    """What a finished letter waits for before its file leaves `claimed/`, in a sentence. Raises redis.RedisError."""
     if syncs_always(_config(client)):
         return "letters are filed away at once: Redis syncs before it answers (appendfsync always)"
     if _number(client.info("server")) >= WAITAOF_VERSION:
-        return "letters are filed away once Redis says that they are on its disk (WAITAOF): in about a second"
-    return "letters are filed away once Redis must have synced (it has no WAITAOF): after 3 to 6 seconds"
+        return "letters are filed away once Redis confirms that they are on its disk (WAITAOF): in about a second"
+    return "letters are filed away after the time that Redis needs to sync (it has no WAITAOF): 3 to 6 seconds"

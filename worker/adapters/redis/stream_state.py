@@ -1,4 +1,4 @@
-"""What Redis tells of a stream and its readers, as values. Reading it changes nothing."""
+"""The state of a stream and its readers, as values. Reading it changes nothing."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ import redis
 
 from worker.contract.names import Keys
 
-MOST_PENDING: Final = 1_000
-"""Pending entries of a group that are looked at, oldest first; a group with more than that is in trouble anyway."""
-_CHECKED_AT_ONCE: Final = 100
-"""Entries asked for in one round trip to see whether they are there: about a megabyte."""
+MAX_PENDING_READ: Final = 1_000
+"""Most pending entries read per group, oldest first; a group with more of them is in trouble anyway."""
+_EXISTENCE_BATCH: Final = 100
+"""Entries read in one round trip to see whether they exist: about a megabyte."""
 
 Item = TypeVar("Item")
 EntryId = tuple[int, int]
-"""An id as it is ordered: milliseconds, number."""
+"""An entry id in its order: milliseconds, sequence number."""
 
 
 def entry_id(text: str) -> EntryId:
-    """The id in that text."""
+    """The id in that text, comparable."""
     ms, _, number = text.partition("-")
     return int(ms), int(number or 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """An entry that was given to a consumer and not acknowledged."""
+class PendingEntry:
+    """An entry that was delivered to a consumer and not acknowledged."""
 
     id: str
     consumer: str
     idle_ms: int
-    """How long ago it was given last."""
+    """Time since its last delivery."""
     deliveries: int
 
 
@@ -45,7 +45,7 @@ class Consumer:
     name: str
     pending: int
     idle_ms: int
-    """How long it has not asked for anything."""
+    """Time since it last read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,50 +56,50 @@ class GroupState:
     last_delivered: str
     pending: int
     lag: int | None
-    """Entries that it has not been given; null where the server cannot tell, and before Redis 7."""
+    """Entries not yet delivered to it; null where the server does not know, and before Redis 7."""
     next_unread: str | None
-    """The first entry that it has not been given."""
+    """The first entry not yet delivered to it; null if there is none."""
     consumers: tuple[Consumer, ...]
-    held: tuple[Held, ...]
-    """Its pending entries that are there, oldest first, of the first 1,000."""
+    held: tuple[PendingEntry, ...]
+    """Its pending entries that still exist, oldest first, among the first 1,000 pending ones."""
     ghosts: tuple[str, ...]
-    """Pending entries that were deleted."""
+    """Ids of those pending entries that were deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """A stream; empty if it is not there."""
+    """A stream; one that does not exist has no entries and no groups. `imr stream check --json` prints these fields."""
 
     stream: str
     now_ms: int
     """The server's clock."""
     entries: int
     memory_bytes: int | None
-    """Null where the server does not tell."""
+    """Null where the server does not say."""
     first: str | None
     last_generated: str
     trimmed_below: str
-    """What is gone before this id was acknowledged by every group that there was."""
+    """First id that trimming kept; every group of that time had acknowledged the entries before it."""
     deleted_by_others: int | None
-    """Entries that are gone and were not trimmed by us; null where the server does not count, before Redis 7."""
+    """Entries that were deleted other than by trimming; null before Redis 7, which does not count them."""
     last_deleted: str | None
-    """The newest entry that was deleted one by one; null before Redis 7."""
+    """The newest entry that was deleted individually; null before Redis 7."""
     groups: tuple[GroupState, ...]
 
 
 def read_states(client: redis.Redis, keys: Keys) -> list[StreamState]:
-    """Both streams. Raises redis.RedisError."""
-    return [_Look(client, keys, stream).state() for stream in (keys.determinations, keys.dead_letters)]
+    """The state of both streams. Raises redis.RedisError."""
+    return [_Snapshot(client, keys, stream).state() for stream in (keys.determinations, keys.dead_letters)]
 
 
-class _Look:
-    """One look at one stream."""
+class _Snapshot:
+    """What the server says about one stream at one time."""
 
     def __init__(self, client: redis.Redis, keys: Keys, stream: str) -> None:
         self._client = client
         self._stream = stream
-        # First what was trimmed, then the stream: a trimming in between looks like deletions by others, of entries that
-        # no group needs, and not the other way round.
+        # First the trimming, then the stream. Entries trimmed in between look as if others had deleted them, but no group
+        # needs those. In the other order, deletions by others could pass for trimming.
         below, count = client.hmget(keys.trimmed, [f"{stream} below", f"{stream} entries"])
         self._trimmed_below = _text(below) or "0-0"
         self._trimmed = int(count or 0)
@@ -123,33 +123,33 @@ class _Look:
         )
 
     def _groups(self) -> Iterator[GroupState]:
-        for told in self._client.xinfo_groups(self._stream):
-            name, last = _text(told["name"]) or "", _text(told["last-delivered-id"]) or "0-0"
-            held = list(self._held(told["name"]))
-            gone = self._gone([one.id for one in held])
+        for group in self._client.xinfo_groups(self._stream):
+            name, last = _text(group["name"]) or "", _text(group["last-delivered-id"]) or "0-0"
+            pending = list(self._pending(group["name"]))
+            gone = self._deleted([entry.id for entry in pending])
             following = cast("list[Any]", self._client.xrange(self._stream, f"({last}", "+", 1))
             yield GroupState(
                 name=name,
                 last_delivered=last,
-                pending=told["pending"],
-                lag=told.get("lag"),
+                pending=group["pending"],
+                lag=group.get("lag"),
                 next_unread=_text(following[0][0]) if following else None,
-                consumers=tuple(self._consumers(told["name"])),
-                held=tuple(one for one in held if one.id not in gone),
-                ghosts=tuple(one.id for one in held if one.id in gone),
+                consumers=tuple(self._consumers(group["name"])),
+                held=tuple(entry for entry in pending if entry.id not in gone),
+                ghosts=tuple(entry.id for entry in pending if entry.id in gone),
             )
 
     def _consumers(self, group: bytes) -> Iterator[Consumer]:
-        for one in self._client.xinfo_consumers(self._stream, group):
-            yield Consumer(_text(one["name"]) or "", one["pending"], one["idle"])
+        for consumer in self._client.xinfo_consumers(self._stream, group):
+            yield Consumer(_text(consumer["name"]) or "", consumer["pending"], consumer["idle"])
 
-    def _held(self, group: bytes) -> Iterator[Held]:
-        for row in cast("list[Any]", self._client.xpending_range(self._stream, group, "-", "+", MOST_PENDING)):
+    def _pending(self, group: bytes) -> Iterator[PendingEntry]:
+        for row in cast("list[Any]", self._client.xpending_range(self._stream, group, "-", "+", MAX_PENDING_READ)):
             entry, consumer = _text(row["message_id"]) or "", _text(row["consumer"]) or ""
-            yield Held(entry, consumer, row["time_since_delivered"], row["times_delivered"])
+            yield PendingEntry(entry, consumer, row["time_since_delivered"], row["times_delivered"])
 
-    def _gone(self, ids: Sequence[str]) -> set[str]:
-        """Those that are no longer in the stream."""
+    def _deleted(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that are no longer in the stream."""
         return missing(self._client, self._stream, ids, self._first, _text(self._info.get("max-deleted-entry-id")))
 
 
@@ -158,17 +158,16 @@ def missing(
 ) -> set[str]:
     """Those of the ids whose entries are not in the stream. Raises redis.RedisError.
 
-    Whatever is before the `first` entry is gone, whatever is after `last_deleted` is there; for the rest the server is
-    asked entry by entry.
+    Ids before the `first` entry are gone, ids after `last_deleted` exist; the server is asked about each of the others.
     """
-    gone = {one for one in ids if first is None or entry_id(one) < entry_id(first)}
+    gone = {entry for entry in ids if first is None or entry_id(entry) < entry_id(first)}
     newest_gone = entry_id(last_deleted) if last_deleted is not None else None
-    doubtful = [one for one in ids if one not in gone and (newest_gone is None or entry_id(one) <= newest_gone)]
-    for some in in_pages(doubtful, _CHECKED_AT_ONCE):
+    unknown = [entry for entry in ids if entry not in gone and (newest_gone is None or entry_id(entry) <= newest_gone)]
+    for page in in_pages(unknown, _EXISTENCE_BATCH):
         with client.pipeline(transaction=False) as pipe:
-            for one in some:
-                pipe.xrange(stream, one, one)
-            gone.update(one for one, found in zip(some, pipe.execute(), strict=True) if not found)
+            for entry in page:
+                pipe.xrange(stream, entry, entry)
+            gone.update(entry for entry, rows in zip(page, pipe.execute(), strict=True) if not rows)
     return gone
 
 
@@ -180,7 +179,7 @@ def in_pages(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def _memory_of(client: redis.Redis, stream: str) -> int | None:
-    """Managed servers forbid MEMORY."""
+    """What MEMORY USAGE says; None where it is forbidden, as by managed servers."""
     try:
         return int(client.memory_usage(stream) or 0)
     except redis.ResponseError:
@@ -188,7 +187,7 @@ def _memory_of(client: redis.Redis, stream: str) -> int | None:
 
 
 def _info_of(client: redis.Redis, stream: str) -> dict[str, Any]:
-    """What XINFO STREAM tells; empty if the stream is not there."""
+    """What XINFO STREAM says; empty if the stream does not exist."""
     try:
         return client.xinfo_stream(stream)
     except redis.ResponseError as error:
@@ -198,7 +197,7 @@ def _info_of(client: redis.Redis, stream: str) -> dict[str, Any]:
 
 
 def _first_of(info: dict[str, Any]) -> str | None:
-    """The id of the first entry: what XINFO STREAM tells is its id with its fields, or nothing."""
+    """The id of the first entry; XINFO STREAM gives the id together with the fields, or nothing."""
     first = info.get("first-entry")
     return _text(first[0]) if first else None
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from rich.table import Table
 
 from worker.adapters.redis.producer_reports import producer_reports
-from worker.adapters.redis.server import filing_waits, redis_url, server_problems
+from worker.adapters.redis.server import describe_filing_delay, redis_url, server_problems
 from worker.adapters.share.folders import share_problems
 from worker.adapters.share.identity import absence
 from worker.adapters.share.mounts import read_mounts, ways_of
@@ -52,7 +52,7 @@ def check(
         out.print(f"     -> {problem.remedy}", markup=False)
     if not problems:
         out.print("share and Redis are fit for letters", style="green")
-        out.print(filing_waits(connect(redis_url(settings))), markup=False)
+        out.print(describe_filing_delay(connect(redis_url(settings))), markup=False)
     raise typer.Exit(ExitCode.FAILED if any(fatal for _, fatal in problems) else ExitCode.OK)
 
 

@@ -40,7 +40,7 @@ def trim(
     """Delete what every consumer group has acknowledged and is old enough; the workers do it by themselves as well."""
     settings = load_settings()
     trimmer = Trimmer(connect(redis_url(settings)), Keys(settings.prefix), settings.keep_acknowledged_days)
-    for one in trimmer.look() if dry_run else trimmer.trim():
+    for one in trimmer.preview() if dry_run else trimmer.trim():
         if json:
             write_line(orjson.dumps({**asdict(one), "dry_run": dry_run}))
         else:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Final
 
-from worker.adapters.redis.lookup import MOST_FOUND, Lookup
+from worker.adapters.redis.lookup import MAX_MATCHES, Lookup
 from worker.adapters.redis.producer_reports import ProducerReport
 from worker.adapters.share.pause import Pause, read_pause
 from worker.adapters.share.spool import Spool
@@ -80,7 +80,7 @@ class Explainer:
     def _of_id(self, start: str) -> Explanation | None:
         digests = self._redis.ask(lambda lookup: lookup.digests(start)) or []
         if len(digests) > 1:
-            more = "at least " if len(digests) >= MOST_FOUND else ""
+            more = "at least " if len(digests) >= MAX_MATCHES else ""
             raise NotUnique(f"{more}{len(digests)} letters have an id that begins with {start}", digests)
         if not digests:
             beside = self._finder.told_of(start)

@@ -144,14 +144,14 @@ class TestLooking:
     def test_looking_tells_what_trimming_does_and_changes_nothing(self, client: redis.Redis, trimmer: Trimmer) -> None:
         add(client, *OLD)
         group_that_has(client, "desk", 4)
-        looked = trimmer.look()
+        looked = trimmer.preview()
         assert ids(client) == OLD
         assert not client.exists(KEYS.trimmed)
         assert looked == trimmer.trim()
-        assert of(trimmer.look()).removed == 0
+        assert of(trimmer.preview()).removed == 0
 
     def test_a_stream_that_is_not_there_has_nothing(self, client: redis.Redis, trimmer: Trimmer) -> None:
-        assert [(one.removed, one.why) for one in trimmer.trim() + trimmer.look()] == [(0, "empty")] * 4
+        assert [(one.removed, one.why) for one in trimmer.trim() + trimmer.preview()] == [(0, "empty")] * 4
         assert not client.keys()
 
 
@@ -210,7 +210,7 @@ class TestDeadLetters:
         records.resolve(deciding("discard", "b"))
         records.resolve(deciding("redrive", "c"))
         acknowledge(client, "desk", *read(client, "desk", 9, stream=KEYS.dead_letters), stream=KEYS.dead_letters)
-        assert of(trimmer.look(), KEYS.dead_letters).removed == 5, "c, and three decisions"
+        assert of(trimmer.preview(), KEYS.dead_letters).removed == 5, "c, and three decisions"
         assert of(trimmer.trim(), KEYS.dead_letters).removed == 5
         assert ids(client, KEYS.dead_letters) == []
 
@@ -228,7 +228,7 @@ class TestDeadLetters:
         add(client, *many, stream=KEYS.dead_letters)
         group_that_has(client, "desk", len(many) - 1, stream=KEYS.dead_letters)
         trimmer = Trimmer(client, KEYS, KEEP_DAYS)
-        looked = of(trimmer.look(), KEYS.dead_letters)
+        looked = of(trimmer.preview(), KEYS.dead_letters)
         trimmed = of(trimmer.trim(), KEYS.dead_letters)
         assert (looked.removed, trimmed.removed, trimmed.why) == (len(many) - 1, len(many) - 1, "group")
         assert ids(client, KEYS.dead_letters) == many[-1:]
@@ -239,7 +239,7 @@ class TestDeadLetters:
         bury(records, "a", 1)
         group_that_has(client, "desk", PAGE_ENTRIES + 8, stream=KEYS.dead_letters)
         trimmer = Trimmer(client, KEYS, -1.0)
-        looked, trimmed = of(trimmer.look(), KEYS.dead_letters), of(trimmer.trim(), KEYS.dead_letters)
+        looked, trimmed = of(trimmer.preview(), KEYS.dead_letters), of(trimmer.trim(), KEYS.dead_letters)
         assert (looked.removed, trimmed.removed, trimmed.why) == (PAGE_ENTRIES + 7, PAGE_ENTRIES + 7, "letter")
         assert ids(client, KEYS.dead_letters) == [entry_of(records, "a")]
 

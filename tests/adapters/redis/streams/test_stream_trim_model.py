@@ -93,7 +93,7 @@ class Played:
 
     def trim(self, _group: str, _number: int) -> None:
         unread = {group: self.unread(group) for group in self.model.position}
-        looked = self.trimmer.look()[0].removed
+        looked = self.trimmer.preview()[0].removed
         removed = self.trimmer.trim()[0].removed
         before = len(self.model.present)
         self.model.trim()

@@ -1,8 +1,8 @@
--- Appended to every script, which stands above as `step`: runs it for each letter of a batch, in order.
---   KEYS  those of the first letter, those of the second, ...
---   ARGV  1 keys of a letter   2 arguments of a letter   then the arguments of the first letter, those of the second, ...
---   -> the replies in order; a letter that `step` refuses has an error in its place, and the others stand
--- Killed before: nothing happened to any of them. Killed after: to all of them.
+-- Appended to every script, which is the function `step` above: runs it for each letter of a batch, in order.
+--   KEYS  keys of the first letter, of the second, ...
+--   ARGV  1 keys per letter   2 arguments per letter   then the arguments of the first letter, of the second, ...
+--   -> the replies in order; a letter that `step` refuses has an error as its reply, and the others are not affected
+-- Killed before: nothing happened to any letter. Killed after: it happened to all of them.
 local keys_each, arguments_each = tonumber(ARGV[1]), tonumber(ARGV[2])
 local replies = {}
 for number = 1, #KEYS / keys_each do

@@ -1,21 +1,21 @@
--- BEGIN: take a letter to work on, with the attempt counted before any work is done.
+-- BEGIN: take a letter to work on; the attempt is counted before any work is done.
 --   KEYS  1 letter (hash)   2 open (zset)   3 counts (hash)   4 open letters (hash)   5 finished (hash)
---   ARGV  1 claim id   2 token   3 lease ms   4 most attempts   5 'batch' or 'alone'   6 digest
+--   ARGV  1 claim id   2 token   3 lease ms   4 attempts allowed   5 'batch' or 'alone'   6 digest
 --   -> {reply, state, revision, attempts, entry, named, earlier}
---        go         the letter is yours: attempt counted, lease granted
---        alone      it was tried before: ask again with 'alone', so that a killer letter spends only its own attempts
---        poison     attempts are used up: yours, for its dead letter only
---        held       somebody works on it
+--        go         the caller has the letter: attempt counted, lease granted
+--        alone      it was tried before: begin it with 'alone', so that a poison letter spends only its own attempts
+--        poison     its attempts are used up: the caller has it, only to write its dead letter
+--        held       another worker has the lease
 --        done       finished under this claim: file it away
 --        duplicate  the same bytes were finished under another claim; counted once per claim
---      earlier: with done and duplicate, the event of what this file was before it was written to; else ''. It has to
---      be superseded before the file is filed away (RESOLVE), and the letter asked about again.
--- Killed before: nothing happened. Killed after, or the reply lost: the lease runs out, the next attempt counts on.
+--      earlier: with done and duplicate, the id of the event of this file's earlier content; else ''. That event has to
+--      be superseded (RESOLVE) and the letter begun again before the file is filed away.
+-- Killed before: nothing happened. Killed after, or reply lost: the lease runs out, and the next attempt is counted.
 local wrong = expect(KEYS[1], 'hash') or expect(KEYS[2], 'zset') or expect(KEYS[3], 'hash') or expect(KEYS[4], 'hash')
   or expect(KEYS[5], 'hash')
 if wrong then return wrong end
 
-local claim, token, lease_ms, most, mode = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local claim, token, lease_ms, max_attempts, mode = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local digest = ARGV[6]
 local known = redis.call('HMGET', KEYS[1], 'state', 'claim', 'attempts', 'lease', 'revision', 'entry', 'named')
 local state, owner = known[1], known[2]
@@ -42,7 +42,7 @@ if lease > now then return answer('held') end
 if attempts > 0 and mode == 'batch' then return answer('alone') end
 
 if state and owner ~= claim and redis.call('HGET', KEYS[4], owner) == digest then
-  -- A copy takes over. The owner's file is a copy from now on, and is counted as one when it comes.
+  -- A copy takes over. From now on the owner's file is the copy; it is counted as such when it is begun.
   leave_open(KEYS[2], KEYS[4], owner)
   count(KEYS[3], 'seen', -1)
 end
@@ -51,11 +51,11 @@ if state and redis.call('HDEL', KEYS[1], 'copy:' .. claim) == 1 then
   count(KEYS[3], 'seen', -1)
 end
 
-local counted = attempts < most and 1 or 0
+local counted = attempts < max_attempts and 1 or 0
 attempts = attempts + counted
 redis.call('HSET', KEYS[1], 'state', 'working', 'claim', claim, 'attempts', attempts, 'counted', counted,
   'token', token, 'lease', now + lease_ms, 'revision', revision)
 redis.call('ZADD', KEYS[2], now + lease_ms, claim)
--- 1 if the claim was open for no letter yet.
+-- HSET gives 1 if the claim was not open for any letter yet.
 count(KEYS[3], 'seen', redis.call('HSET', KEYS[4], claim, digest))
 return answer(counted == 1 and 'go' or 'poison')

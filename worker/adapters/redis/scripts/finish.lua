@@ -1,17 +1,17 @@
--- FINISH: the stream entry and the letter's state in one step, once per letter and revision.
+-- FINISH: write the stream entry and the letter's state in one step, once per letter and revision.
 --   KEYS  1 letter (hash)   2 open (zset)   3 counts (hash)   4 stream   5 review names (hash)
 --         6 open letters (hash)   7 finished (hash)
 --   ARGV  1 claim id   2 token   3 revision   4 'published' or 'dead'   5 code
---         6 hash of the path wanted in review/, or '' for one that nobody else can want: it has the claim id in it
+--         6 hash of the path to reserve in review/, or '' for a path that is unique because the claim id is in it
 --         7 'plain' or 'claim'   8 content type   9 event   10 digest
---         11 event of what this file was before it was written to, if the caller has settled that; else ''
+--         11 event of this file's earlier content, if the caller has superseded it; else ''
 --   -> {reply, entry, state, named}
 --        finished   the entry was added now
---        done       it was added before, by this claim: the same entry
---        fenced     the lease went to somebody else: drop the result, they answer for the letter
---        taken      another letter has that name in review/: ask again with the other name
---        earlier    the file was finished as other bytes, as the event that stands in place of the entry: supersede it
---                   (RESOLVE), and ask again with the event that says so
+--        done       the entry was added before, by this claim: the same entry is returned
+--        fenced     another worker has the lease: discard the result, that worker is responsible for the letter
+--        taken      another letter has that name in review/: finish again with the other name
+--        earlier    the file was finished before, with other content; `entry` is the id of that event: supersede it
+--                   (RESOLVE), and finish again with an event that says so
 -- Killed before: nothing happened. Killed after, or the reply lost: the same call answers 'done'.
 local wrong = expect(KEYS[1], 'hash') or expect(KEYS[2], 'zset') or expect(KEYS[3], 'hash')
   or expect(KEYS[4], 'stream') or expect(KEYS[5], 'hash') or expect(KEYS[6], 'hash')

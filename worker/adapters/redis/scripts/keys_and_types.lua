@@ -1,55 +1,55 @@
--- Prepended to every script. A script checks the types of its keys before its first write: Redis does not roll back,
--- and a key of another type planted in the middle would leave half of a step.
+-- Prepended to every script. A script checks the types of its keys before its first write: Redis does not roll back, so
+-- a key of another type would end the script in the middle and leave half of a step.
 --
 -- The record of a letter, `<prefix>:letter:<digest>`, a hash:
 --   state      waiting | working | published | dead | discarded
---   claim      id of the claim whose file this letter is (copies of the same bytes are duplicates)
+--   claim      id of the claim whose file is this letter (other files with the same bytes are copies)
 --   attempts   attempts begun in this revision, counted before the work
---   token      who works on it; gone when nobody does
---   lease      until when, in ms of this server's clock
---   counted    1 if this lease counted an attempt, 0 if it was given for a dead letter only
+--   token      of the worker that has the lease; absent while no worker has it
+--   lease      when the lease ends, in ms of this server's clock
+--   counted    1 if this lease counted an attempt, 0 if it was given only to write a dead letter
 --   revision   from 1; a redrive begins the next one
 --   decisions  decisions taken about this revision
---   entry      id of the stream entry that told the outcome
---   superseded digest of the letter that the file became after this one was finished; it is none any more until its
---              bytes come again
---   decided    token of the last decision, so that a repeated call is told from somebody else's
---   named      how the file is named in review/: plain (its own name) or claim (with the claim id before it)
+--   entry      id of the stream entry with the outcome
+--   superseded digest of the letter that its file became when it was written to after this letter was finished; until
+--              its bytes arrive again, this letter has no file
+--   decided    token of the last decision: a call with the same token is a repetition, not another decision
+--   named      name of the file in review/: plain (its own name) or claim (with the claim id before it)
 --   code       why it is dead
---   incomplete ms since when it is known to break off before its end; gone with nothing, other bytes are another letter
---   copy:<id>  ms when a duplicate was counted under that claim
+--   incomplete time in ms when it was first seen to be incomplete; never removed: other bytes are another letter
+--   copy:<id>  time in ms when a copy was counted under that claim
 --
--- The counts close because `seen` counts claims, each once, wherever it stands: in `open`, as the claim of a finished
--- letter, or as a copy. A claim can change its letter: its file was written to after it was read, and is other bytes now.
-local seen = {}
+-- The counts balance because `seen` counts each claim once, wherever it is recorded: in `open`, as the claim of a
+-- finished letter, or as a copy. A claim can change its letter: when its file is written to, it has other bytes.
+local checked = {}
 local function expect(key, kind)
-  -- Nobody else writes while a script runs: what was of a type, or not there, is of the type that we gave it.
-  if seen[key] then return nil end
-  local found = redis.call('TYPE', key)['ok']
-  if found ~= 'none' and found ~= kind then
-    return redis.error_reply('WRONGKIND ' .. key .. ' is a ' .. found .. ', expected a ' .. kind)
+  -- Nothing else writes while a script runs, so each key is checked once: afterwards only this script changes it.
+  if checked[key] then return nil end
+  local actual = redis.call('TYPE', key)['ok']
+  if actual ~= 'none' and actual ~= kind then
+    return redis.error_reply('WRONGKIND ' .. key .. ' is a ' .. actual .. ', expected a ' .. kind)
   end
-  seen[key] = true
+  checked[key] = true
   return nil
 end
 
-local asked_ms
+local cached_ms
 local function now_ms()
-  if not asked_ms then
+  if not cached_ms then
     local time = redis.call('TIME')
-    asked_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+    cached_ms = time[1] * 1000 + math.floor(time[2] / 1000)
   end
-  return asked_ms
+  return cached_ms
 end
 
--- A claim stands in `open` and in `open letters` together; 1 if it did, for this letter or for any.
+-- A claim is in `open` and in `open letters`, or in neither. Removes it from both; 1 if it was there, for any letter.
 local function leave_open(open, letters, claim)
   redis.call('ZREM', open, claim)
   return redis.call('HDEL', letters, claim)
 end
 
--- The letter is nobody's, and its attempt is taken off the count. First what needs no memory: a server that is out of it
--- refuses a script whose first write does.
+-- Ends the lease and takes the attempt off the count. The write that needs no memory comes first: a server that is out
+-- of memory refuses a script whose first write needs some.
 local function give_back(letter, open, letters, claim, digest)
   local known = redis.call('HMGET', letter, 'attempts', 'counted')
   redis.call('HDEL', letter, 'token', 'lease', 'counted')
@@ -61,12 +61,12 @@ local function count(counts, name, more)
   if more ~= 0 then redis.call('HINCRBY', counts, name, more) end
 end
 
--- What a claim was finished as, while its file is not filed away: `<digest>:<revision>`, the id of the event, or
--- `copy:<digest>`. The result of an earlier content of the same file: it has another digest. '' if there is none.
+-- The event of an earlier content of the claim's file, which has another digest; '' if there is none. `finished` holds
+-- the outcome of a claim until its file is filed away: `<digest>:<revision>` (the event id) or `copy:<digest>`.
 local function earlier_result(finished, claim, digest)
   local value = redis.call('HGET', finished, claim) or ''
-  local was = string.match(value, '^(.*):')
-  if not was or was == 'copy' or was == digest then return '' end
+  local outcome_digest = string.match(value, '^(.*):')
+  if not outcome_digest or outcome_digest == 'copy' or outcome_digest == digest then return '' end
   return value
 end
 

@@ -1,8 +1,9 @@
--- POSTPONE: give an incomplete letter back untried, for as long as there is patience with it.
+-- POSTPONE: give an incomplete letter back untried, until it has been incomplete for too long.
 --   KEYS  1 letter (hash)   2 open (zset)   3 open letters (hash)
 --   ARGV  1 claim id   2 token   3 digest   4 patience ms
---   -> 1 given back, 0 no longer yours, or incomplete for longer than that: it is still held if it was
--- A letter is known by its bytes, so the time begins anew with each change of the file. Killed before or after: RELEASE.
+--   -> 1 given back; 0 the lease is lost, or it has been incomplete for longer: a lease that was held is still held
+-- A letter is identified by its bytes, so the time begins again with each change of the file.
+-- Killed before: nothing happened, and the lease runs out. Killed after, or the reply lost: it was given back.
 local wrong = expect(KEYS[1], 'hash') or expect(KEYS[2], 'zset') or expect(KEYS[3], 'hash')
 if wrong then return wrong end
 

@@ -1,7 +1,7 @@
--- PROLONG: keep a letter longer, by its token only.
+-- PROLONG: extend the lease of a letter; only the worker with its token can.
 --   KEYS  1 letter (hash)   2 open (zset)   3 open letters (hash)
 --   ARGV  1 claim id   2 token   3 digest   4 lease ms
---   -> 1 prolonged, 0 no longer yours
+--   -> 1 prolonged, 0 the lease is lost
 local wrong = expect(KEYS[1], 'hash') or expect(KEYS[2], 'zset') or expect(KEYS[3], 'hash')
 if wrong then return wrong end
 

@@ -1,8 +1,8 @@
 -- RELEASE: give a letter back untried, because something other than the letter failed (disk, share, memory).
 --   KEYS  1 letter (hash)   2 open (zset)   3 open letters (hash)
 --   ARGV  1 claim id   2 token   3 digest
---   -> 1 given back, 0 no longer yours
--- The attempt is taken off the count: only a letter's own failures make it poison. The reaper hints it again.
+--   -> 1 given back, 0 the lease is lost
+-- The attempt is taken off the count: only its own failures make a letter poison. The reaper sends its hint again.
 local wrong = expect(KEYS[1], 'hash') or expect(KEYS[2], 'zset') or expect(KEYS[3], 'hash')
 if wrong then return wrong end
 

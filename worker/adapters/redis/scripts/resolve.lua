@@ -1,20 +1,20 @@
--- RESOLVE: a decision about a finished letter, its audit entry and its effect in one step.
+-- RESOLVE: write a decision about a finished letter, its audit entry and its effect, in one step.
 --   KEYS  1 letter (hash)   2 open (zset)   3 counts (hash)   4 dead letters (stream)   5 review names (hash)
 --         6 open letters (hash)   7 finished (hash)
---   ARGV  1 'redrive', 'discard' or 'restore', by a person about a dead letter; 'supersede', by a worker that finds the
---           file of any finished letter written to before it was filed away
---         2 revision and 3 decisions as whoever decides saw them
---         4 hash of the path in review/, or '' as in FINISH   5 'plain' or 'claim'   6 content type   7 event   8 digest
---         9 token of this decision   10 claim id and 11 digest of what the file is now, to supersede; else ''
+--   ARGV  1 'redrive', 'discard' or 'restore': by a person, about a dead letter; 'supersede': by a worker, about any
+--           finished letter whose file was written to before it was filed away
+--         2 revision and 3 decisions that the decider saw
+--         4 hash of the path in review/, or '' as in FINISH   5 'plain' or 'claim'   6 content type   7 event  8 digest
+--         9 token of this decision   10 claim id and 11 digest of the file's new content, to supersede; else ''
 --   -> {reply, state, revision, decisions, named}
---        resolved   the decision stands; also for the same token once more, whose first reply was lost
---        conflict   somebody decided meanwhile, or the state does not allow it: nothing was changed
---        taken      restore: another letter has that name in review/ now: ask again with the other name
---        stands     supersede: the letter was published and has copies, whose files were filed as such: it stays
--- The file is moved afterwards; a crash in between is finished by `imr dead-letters sweep`.
--- A superseded letter is one that never came, but for its entry in the stream, and for its revision: when its bytes
--- come again they are the next one. That of a dead letter is closed by an audit entry; a published one has the event
--- of the letter that takes its place.
+--        resolved   the decision is recorded; also when the call is repeated with the same token (first reply lost)
+--        conflict   another decision came first, or the state does not allow this one: nothing was changed
+--        taken      restore: another letter has that name in review/ now: restore again with the other name
+--        stands     supersede: the letter was published and has copies, which were filed as copies of it: it stays
+-- The file is moved afterwards; `imr dead-letters sweep` completes the move after a crash in between.
+-- A superseded letter counts as never seen, except for its stream entry and its revision: if its bytes arrive again,
+-- they are the next revision. An audit entry closes that of a dead letter; a published letter is closed by the event of
+-- the letter that replaces it.
 local wrong = expect(KEYS[1], 'hash') or expect(KEYS[2], 'zset') or expect(KEYS[3], 'hash')
   or expect(KEYS[4], 'stream') or expect(KEYS[5], 'hash') or expect(KEYS[6], 'hash') or expect(KEYS[7], 'hash')
 if wrong then return wrong end
@@ -24,7 +24,7 @@ local known = redis.call('HMGET', KEYS[1], 'state', 'revision', 'decisions', 'cl
   'code')
 local state, revision, decisions, claim = known[1], known[2] or '1', known[3] or '0', known[4]
 
-local is_ours = known[7] == 'internal'
+local is_internal = known[7] == 'internal'
 
 local function answer(reply)
   return {reply, state or '', tonumber(revision), tonumber(decisions), known[5] or ''}
@@ -45,13 +45,13 @@ if ARGV[9] ~= '' and known[6] == ARGV[9] then return answer('resolved') end
 local still = allowed[action][state or ''] and revision == ARGV[2]
 if still and decisions ~= ARGV[3] then return answer('conflict') end
 if action == 'supersede' and redis.call('HEXISTS', KEYS[6], ARGV[10]) == 0 then
-  -- Not being worked on, but a copy of another letter, or done as one: BEGIN writes down which when it is asked again.
+  -- The new content is not being worked on: it is a copy, or finished already. BEGIN records which when it runs again.
   redis.call('HDEL', KEYS[7], ARGV[10])
 end
 if not still then return answer('conflict') end
 if action == 'supersede' and state == 'published' and has_copies() then return answer('stands') end
 if path == '' then
-  -- Its name in review/ holds its claim id: nobody else can want it.
+  -- The name in review/ contains the claim id: it is unique.
 elseif action == 'restore' then
   if redis.call('HSETNX', KEYS[5], path, digest) == 0 and redis.call('HGET', KEYS[5], path) ~= digest then
     return answer('taken')
@@ -62,7 +62,7 @@ end
 
 if state ~= 'published' then redis.call('XADD', KEYS[4], '*', 'content-type', ARGV[6], 'data', ARGV[7]) end
 count(KEYS[3], state, -1)
-count(KEYS[3], 'internal', is_ours and state == 'dead' and -1 or 0)
+count(KEYS[3], 'internal', is_internal and state == 'dead' and -1 or 0)
 decisions = tonumber(decisions) + 1
 revision = tonumber(revision)
 if action == 'redrive' or action == 'supersede' then
@@ -73,13 +73,13 @@ if action == 'redrive' or action == 'supersede' then
     redis.call('ZADD', KEYS[2], 0, claim)
     redis.call('HDEL', KEYS[7], claim)
   else
-    -- The claim's file was written to since, and is another letter: this one has no file any more.
+    -- The claim's file was written to since and is another letter now: this letter has no file any more.
     count(KEYS[3], 'seen', -1)
   end
 else
   state = action == 'discard' and 'discarded' or 'dead'
   count(KEYS[3], state, 1)
-  count(KEYS[3], 'internal', is_ours and state == 'dead' and 1 or 0)
+  count(KEYS[3], 'internal', is_internal and state == 'dead' and 1 or 0)
 end
 if action == 'supersede' then redis.call('HSET', KEYS[1], 'superseded', ARGV[11]) end
 redis.call('HSET', KEYS[1], 'state', state, 'revision', revision, 'decisions', decisions, 'named', named,

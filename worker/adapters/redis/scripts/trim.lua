@@ -1,21 +1,21 @@
--- TRIM: delete what every consumer group has acknowledged and is old enough, and nothing else, in one step: a group
--- made before this step is heeded, and one made after it finds what it asked for or what is left.
+-- TRIM: delete the entries that every consumer group has acknowledged and that are old enough, in one step. A group
+-- made before this step is taken into account; a group made after it reads what is left.
 --   KEYS  1 stream   2 trimmed (hash)   3.. letters (hashes) whose dead letter must stay while it waits for a person
---   ARGV  1 ms that an acknowledged entry is kept   2 'trim', or 'look' to change nothing
---         3 group that only looks: it is waited for as all are, but alone it is no reader
---         4 id that must stay, or '' for none: the caller has not looked further
---         5.. id of the entry that must stay while the letter (KEYS 3..) is dead by it
+--   ARGV  1 ms that an acknowledged entry is kept   2 'trim', or 'preview' to change nothing
+--         3 group that does not count as a reader; like all groups, it keeps what it has not acknowledged
+--         4 id that must stay, or '' for none: the caller has not examined later entries
+--         5.. id of the entry that must stay while the letter (KEYS 3..) is dead with that entry
 --   -> {removed, first id that stays, why, group}
---        age      what comes next is not old enough          group      that group has yet to acknowledge it
---        letter   it tells of a letter in review/            further    the caller has not looked further
---        empty    there is nothing                           no_reader  no group reads: nothing is ever deleted
--- Killed before: nothing happened. The reply lost: the same call finds less to do.
+--        age      the next entry is not old enough           group      that group has yet to acknowledge it
+--        letter   it is the entry of a letter in review/     further    the caller has not examined later entries
+--        empty    the stream is empty                        no_reader  no group reads: nothing is ever deleted
+-- Killed before: nothing happened. Reply lost: the same call finds less to delete.
 --
--- A group needs what it has not acknowledged: from its oldest pending entry on, or from the entry after the last that it
--- was given, whichever is first (a group set back reads again what it had). Pending entries before the first one that
--- is there are ghosts: nobody can be given them any more, so they hold nothing.
--- The trimming is exact: `~` would leave whole nodes, and an id is a promise. ACKED (Redis 8.2) makes the server test each
--- entry again; alone it would not do, because without any group it deletes everything.
+-- A group needs what it has not acknowledged: from its oldest pending entry on, or from the entry after the last one
+-- delivered to it, whichever comes first (a group that was set back reads entries again). Pending entries before the
+-- first entry of the stream are ghosts: they were deleted and cannot be delivered, so they keep nothing.
+-- The trimming is exact (`~` would leave whole nodes), because the reply names the first id that stays. ACKED (Redis
+-- 8.2) makes the server check each entry again; alone it does not suffice: without any group it deletes everything.
 local function before(a, b)
   local a_ms, a_seq = a:match('(%d+)-(%d+)')
   local b_ms, b_seq = b:match('(%d+)-(%d+)')
@@ -24,7 +24,7 @@ local function before(a, b)
   return a_ms < b_ms
 end
 
--- Numbers of 64 bits as digits: those of Lua have 53.
+-- Adds one to a number given as digits: ids have 64 bits, numbers of Lua are exact to 53.
 local function plus_one(digits)
   local nines = digits:match('9*$')
   local rest = digits:sub(1, #digits - #nines)
@@ -76,7 +76,7 @@ if ARGV[2] ~= 'trim' or not before(first, floor) then return {0, floor, why, who
 local removed = redis.pcall('XTRIM', KEYS[1], 'MINID', '=', floor, 'ACKED')
 if type(removed) == 'table' and removed['err'] then removed = redis.call('XTRIM', KEYS[1], 'MINID', '=', floor) end
 if removed > 0 then
-  -- After the deletion: a full server refuses a script's first write where that could take memory.
+  -- Written after the deletion: a server that is out of memory refuses a script whose first write needs some.
   redis.call('HSET', KEYS[2], KEYS[1] .. ' below', floor)
   redis.call('HINCRBY', KEYS[2], KEYS[1] .. ' entries', removed)
 end
