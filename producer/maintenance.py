@@ -35,7 +35,7 @@ log = logging.getLogger("imr.producer")
 class TaskQueue(Protocol):
     """The queue as periodic tasks need it; both methods raise `QueueUnavailable`."""
 
-    def ask(self, task: str) -> None:
+    def start_task(self, task: str) -> None:
         """Send one message that requests this task."""
 
     def depth(self) -> int:
@@ -72,7 +72,7 @@ class PeriodicTasks:
     def _request_if_due(self, task: PeriodicTask) -> None:
         is_due = self._now_s() - self._requested_s[task.name] >= task.every_s
         if task.is_wanted() and is_due and may_send_again(self._queue.depth()):
-            self._queue.ask(task.name)
+            self._queue.start_task(task.name)
             self._requested_s[task.name] = self._now_s()
             log.info("task %s requested", task.name)
 

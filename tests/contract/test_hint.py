@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from worker.contract.hint import BadHint, make_hint, read_hint, shown
+from worker.contract.hint import BadHint, describe_hint, make_hint, read_hint
 
 IDS = [f"01j00cf700zes4yynjf{number}" for number in range(5)]
 
@@ -59,6 +59,6 @@ def test_a_refusal_is_short_and_does_not_repeat_the_ids() -> None:
 
 
 def test_what_is_shown_of_a_hint_stays_short() -> None:
-    assert IDS[0] in shown(IDS[:1])
-    assert shown(IDS * 100).startswith("(500 letters: ")
-    assert len(shown(IDS * 100)) < 100
+    assert IDS[0] in describe_hint(IDS[:1])
+    assert describe_hint(IDS * 100).startswith("(500 letters: ")
+    assert len(describe_hint(IDS * 100)) < 100

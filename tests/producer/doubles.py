@@ -55,7 +55,7 @@ class Queue:
         self._answer()
         self.sent.append(list(claim_ids))
 
-    def ask(self, task: str) -> None:
+    def start_task(self, task: str) -> None:
         self._answer()
         self.asked.append(task)
 

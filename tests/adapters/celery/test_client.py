@@ -56,7 +56,7 @@ def body_of(message: dict[str, Any]) -> Any:
 
 
 def test_a_chore_is_a_task_without_arguments(hints: HintSender, client: redis.Redis) -> None:
-    hints.ask("imr.reconcile")
+    hints.start_task("imr.reconcile")
     (message,) = messages(client)
     assert message["headers"]["task"] == "imr.reconcile"
     assert body_of(message)[:2] == [[], {}]
@@ -155,7 +155,7 @@ def fails_in_time(call: Call, hints: HintSender) -> None:
     took_s = time.monotonic() - begun_s
     assert took_s < BOUND_S, f"{took_s:.1f} s"
     assert "redis" not in str(failure.value), "no address, no password"
-    assert hints._kept is None, "what state the connection is in is unknown: the next call makes another"
+    assert hints._connection is None, "what state the connection is in is unknown: the next call makes another"
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -1,1 +1,1 @@
-"""Celery: its configuration, hints sent, and what is put right in its transport and its consumer."""
+"""Celery: its configuration, sending hints, and corrections to its transport and its consumer."""

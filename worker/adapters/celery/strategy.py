@@ -1,17 +1,17 @@
-"""What lies on the queue is not trusted: an item that is no message of ours is dropped, and the worker goes on.
+"""Items on the queue are not trusted: a malformed one is dropped, and the worker goes on.
 
-As kombu and Celery have it, of three kinds of garbage the first ends the worker; the second leaves it alive and deaf,
-for it never asks the queue again, while it answers every ping; the third ends it and goes back on the queue, for the
-next worker to end by:
+Without this module, kombu and Celery fail on three kinds of malformed items. The first ends the worker. The second
+leaves a worker that answers every ping but never reads the queue again. The third ends the worker and returns to the
+queue, where it ends the next worker.
 
-| item                                    | fails in                       | here                               |
-|-----------------------------------------|--------------------------------|------------------------------------|
-| no JSON                                 | kombu, reading the item        | dropped (`broker.BrokerChannel`)   |
-| JSON that is no message                 | kombu, making a message of it  | dropped (`broker.BrokerChannel`)   |
-| a message whose body is no task's       | Celery, making a request of it | rejected (`validating_strategy`)      |
+| item                                    | fails in                       | here                                |
+|-----------------------------------------|--------------------------------|-------------------------------------|
+| not JSON                                | kombu, reading the item        | dropped (`transport.BrokerChannel`) |
+| JSON, but not a message                 | kombu, making a message of it  | dropped (`transport.BrokerChannel`) |
+| a message without the body of a task    | Celery, making a request of it | rejected (`validating_strategy`)    |
 
-Other kinds (pickle, tasks that nobody knows, arguments that do not fit) Celery refuses by itself. Whatever letters such
-an item stood for are in `claimed/`, and are hinted again. Nothing of an item is logged: it may be anything.
+Celery itself refuses other kinds (pickle, unknown tasks, wrong arguments). The letters that such an item stood for are
+in `claimed/`, and their hints are sent again. The content of an item is never logged: it may be anything.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from worker.adapters.celery.transport import MALFORMED
 log = logging.getLogger("imr.worker")
 
 STRATEGY: Final = f"{__name__}:validating_strategy"
-"""How a task says that it is taken carefully."""
+"""The value of a task's option `Strategy`: its messages are validated."""
 
 
 def validating_strategy(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:
-    """Celery's way to take a message, with a malformed one as invalid as others are."""
-    take = default(task, app, consumer)
+    """Celery's default strategy, which also rejects a malformed message as an invalid task."""
+    start_task = default(task, app, consumer)
 
-    def take_carefully(*message: Any, **options: Any) -> Any:
+    def start_valid_task(*message: Any, **options: Any) -> Any:
         try:
-            return take(*message, **options)
+            return start_task(*message, **options)
         except MALFORMED as error:
             log.error(
-                "message refused kind=%s: it is no task; its letters, if any, are hinted again", type(error).__name__
+                "malformed message rejected kind=%s: not a task; its letters are hinted again", type(error).__name__
             )
             raise InvalidTaskError from None
 
-    return take_carefully
+    return start_valid_task

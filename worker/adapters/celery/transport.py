@@ -1,9 +1,9 @@
-"""kombu's transport over Redis, as both ends of the queue use it, with three things put right.
+"""kombu's transport over Redis, as both ends of the queue use it, with three corrections.
 
 - An item that cannot be read is dropped (see `worker.adapters.celery.strategy`).
-- An acknowledgement that fails costs the worker no place (`FailedAckQoS`).
-- One client serves a channel for as long as its connections live. kombu makes one for every command, and redis-py puts
-  together a table of 170 entries for each: as much work as the rest of sending a hint.
+- A failed acknowledgement does not reduce the number of hints that a worker takes (`FailedAckQoS`).
+- A channel keeps one client for as long as its connections live. kombu makes a client for every command, and redis-py
+  builds a table of 170 entries for each: as much work as the rest of sending a hint.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from kombu.transport.redis import Channel, QoS, Transport
 log = logging.getLogger("imr.worker")
 
 MALFORMED: Final = (AttributeError, LookupError, TypeError, ValueError)
-"""What is raised over data that has another form than expected."""
+"""Errors that kombu and Celery raise when data has an unexpected form."""
 
 
 class FailedAckQoS(QoS):
-    """A worker's count of unacknowledged hints, in which one that cannot be acknowledged costs no place.
+    """A worker's count of unacknowledged hints, without those whose acknowledgement failed.
 
-    In kombu 5.7 an acknowledgement that Redis does not answer in time is logged and never repeated, while the hint is
-    counted as unfinished for ever: after as many of them as a worker takes hints at once it takes none any more, and
-    looks alive. The hint itself stays with the unacknowledged ones in Redis and comes back later, which is harmless.
+    In kombu 5.7 an acknowledgement that Redis does not answer in time is logged and never repeated, while the hint
+    stays in the count for ever. When the count reaches the number of hints that a worker takes at once, the worker
+    takes no more hints, and still looks alive. The hint itself stays with the unacknowledged ones in Redis and is
+    delivered again later, which is harmless.
     """
 
     def ack(self, delivery_tag: str) -> None:
@@ -49,37 +50,37 @@ class FailedAckQoS(QoS):
 
 
 class BrokerChannel(Channel):
-    """A channel that drops what cannot be read, and keeps its client."""
+    """A channel that drops malformed items, and keeps its client."""
 
     QoS = FailedAckQoS
-    _kept: tuple[Any, Any] | None = None
-    """The pool of connections, which is replaced after a failure, and its client."""
+    _pool_and_client: tuple[Any, Any] | None = None
+    """The pool of connections, which kombu replaces after a failure, and its client."""
 
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
-        """The client given, or one that may be used by any thread: each command takes a connection of its own."""
+        """The given client, or the kept one. Any thread may use it: each command takes a connection of its own."""
         if client is None:
-            kept = self._kept
-            if kept is None or kept[0] is not self.pool:
-                self._kept = kept = self.pool, self._create_client()  # type: ignore[no-untyped-call]
-            client = kept[1]
+            cached = self._pool_and_client
+            if cached is None or cached[0] is not self.pool:
+                self._pool_and_client = cached = self.pool, self._create_client()  # type: ignore[no-untyped-call]
+            client = cached[1]
         yield client
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
         except MALFORMED as error:
-            log.error("item of the queue dropped kind=%s: it is no message", type(error).__name__)
-            raise Empty from None  # as if the queue had been empty: it is asked again
+            log.error("malformed item dropped from the queue kind=%s", type(error).__name__)
+            raise Empty from None  # as if the queue had been empty: kombu reads it again
 
 
 class BrokerTransport(Transport):
-    """The transport of `BrokerChannel`."""
+    """The transport with `BrokerChannel`."""
 
     Channel = BrokerChannel
 
 
-def use_our_transport() -> None:
-    """Have every connection of Celery's that this process makes to a Redis use `BrokerTransport`."""
+def register_transport() -> None:
+    """Make every later connection of Celery to Redis in this process use `BrokerTransport`."""
     for name in ("redis", "rediss"):
         TRANSPORT_ALIASES[name] = f"{__name__}:BrokerTransport"
