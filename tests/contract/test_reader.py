@@ -290,10 +290,10 @@ class TestTrouble:
         asked = threading.Semaphore(0)
 
         class Counting(Reader):
-            def _news(self, block_s: float | None) -> list[Entry]:
-                found = super()._news(block_s)
+            def _take(self, block_s: float | None) -> list[Entry]:
+                entries = super()._take(block_s)
                 asked.release()
-                return found
+                return entries
 
         quiet = Pace(block_s=worker.contract.reader.REPLY_S / 20)
         with (

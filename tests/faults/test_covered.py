@@ -19,7 +19,7 @@ HARMLESS: dict[str, str] = {
     "worker.entrypoints.": "commands of a person and the supervisor: they start, show and ask, and change no letter",
     "worker.adapters.redis.embedded.": "the embedded server's own folder and socket, before any letter",
     "worker.adapters.share.pause.": "a note of the operator's; letters wait in the inbox whether it is whole or not",
-    "worker.contract.reader.": "for programs that read the streams: their own places in them, and no letter's",
+    "worker.contract.consumer_group.": "for programs that read the streams: their own places in them, and no letter's",
     "worker.adapters.redis.server_continuity.ServerContinuity.acknowledge_loss": (
         "a figure that `imr status` shows until a person has seen to it"
     ),

@@ -39,9 +39,7 @@ def validating_strategy(task: Any, app: Any, consumer: Any) -> Callable[..., Any
         try:
             return start_task(*message, **options)
         except MALFORMED as error:
-            log.error(
-                "malformed message rejected kind=%s: not a task; its letters are hinted again", type(error).__name__
-            )
+            log.error("malformed message rejected kind=%s: no task; its letters are hinted again", type(error).__name__)
             raise InvalidTaskError from None
 
     return start_valid_task

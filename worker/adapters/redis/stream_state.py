@@ -98,7 +98,7 @@ class _Snapshot:
     def __init__(self, client: redis.Redis, keys: Keys, stream: str) -> None:
         self._client = client
         self._stream = stream
-        # First the trimming, then the stream. Entries trimmed in between then look as if others had deleted them, but no
+        # First the trimming, then the stream. Entries trimmed in between look as if others had deleted them, but no
         # group needs those. In the other order, deletions by others could pass for trimming.
         below, count = client.hmget(keys.trimmed, [f"{stream} below", f"{stream} entries"])
         self._trimmed_below = _text(below) or "0-0"
