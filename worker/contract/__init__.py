@@ -1,1 +1,1 @@
-"""What producer, workers and readers agree on: names, settings, hints, events and their schema."""
+"""The contract of producer, workers and readers: names, settings, hints, events, their schema, the stream reader."""

@@ -1,4 +1,4 @@
-"""Claim ids: who owns a file, and since when.
+"""Claim ids: they identify the owner of a file, and the time of its claim.
 
 A claim id is 20 characters of Crockford's base 32 in lower case: 10 of milliseconds since 1970 (so that ids sort by
 arrival), 10 random (50 bits: two producers claiming in the same millisecond do not meet). It names a file from the
@@ -19,11 +19,11 @@ _RANDOM_CHARS = 10
 ID_CHARS = _TIME_CHARS + _RANDOM_CHARS
 _VALUE = {char: value for value, char in enumerate(ALPHABET)}
 _CLAIM_ID = re.compile(f"[0-3][{ALPHABET}]{{{ID_CHARS - 1}}}")
-"""The first character ends in the year 6429: every id has a day of arrival, also one that somebody made up."""
+"""The first character is limited to the years before 6430, so that even an invented id has a valid day of arrival."""
 
 
 def new_claim_id(now_ms: int) -> str:
-    """A fresh id for a claim made at `now_ms` (milliseconds since 1970)."""
+    """A new id for a claim made at `now_ms` (milliseconds since 1970)."""
     return _encode(now_ms, _TIME_CHARS) + _encode(secrets.randbits(5 * _RANDOM_CHARS), _RANDOM_CHARS)
 
 
@@ -41,18 +41,18 @@ def claimed_at_ms(claim_id: str) -> int:
 
 
 def arrival_day(claim_id: str, zone: tzinfo) -> date:
-    """The day on which the file was claimed, in the given time zone: the same whenever and wherever it is asked."""
+    """The day on which the file was claimed, in the given time zone: the same at any time and on any machine."""
     return _day_of_minute(claimed_at_ms(claim_id) // 60_000, zone)
 
 
 @lru_cache(maxsize=256)
 def _day_of_minute(minute: int, zone: tzinfo) -> date:
-    """Letters of a batch arrived within seconds, and days begin and clocks change on whole minutes."""
+    """Cached by minute: letters of a batch arrive within seconds; days begin and clocks change on whole minutes."""
     return datetime.fromtimestamp(minute * 60, UTC).astimezone(zone).date()
 
 
 def split_claimed_name(name: str) -> tuple[str, str] | None:
-    """(claim id, original name) of a file name in `claimed/`; None for a name that no claim made."""
+    """(claim id, original name) of a file name in `claimed/`; None for any other name."""
     claim_id, separator, original = name.partition(SEPARATOR)
     return (claim_id, original) if separator and is_claim_id(claim_id) else None
 

@@ -1,4 +1,4 @@
-"""Entries of the streams as a reader gets them, and what it remembers of them."""
+"""Stream entries as a reader gets them, and the memory of handled events."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Entry:
 
     stream: str
     id: str
-    """Its id in the stream; not what to deduplicate by."""
+    """Its id in the stream. Deduplicate by `event_id`, not by this."""
     data: bytes
     """The CloudEvent as JSON."""
     deliveries: int = 1
-    """How often the group was given it, this time included."""
+    """How often it was delivered to the group, this time included."""
 
     def event(self) -> dict[str, Any]:
-        """The CloudEvent; empty for an entry that holds none."""
+        """The CloudEvent; empty if the entry holds none."""
         try:
             event = orjson.loads(self.data)
         except ValueError:
@@ -32,22 +32,22 @@ class Entry:
 
     @property
     def event_id(self) -> str:
-        """What to deduplicate by: the event's `id`, or where the entry was found if it holds no event."""
+        """The id to deduplicate by: the event's `id`, or stream and entry id if the entry holds no event."""
         return str(self.event().get("id") or f"{self.stream} {self.id}")
 
 
 class Seen(Protocol):
-    """Which events were handled; a `set` is one, and a table with a unique column can be."""
+    """The events that were handled: a `set`, or for example a table with a unique column."""
 
     def __contains__(self, event_id: str, /) -> bool:
-        """Whether that event was handled before."""
+        """Whether the event was handled before."""
 
     def add(self, event_id: str, /) -> None:
-        """It was handled now."""
+        """Remember that the event was handled."""
 
 
 class RecentIds:
-    """The last events that were handled, in memory: about 200 bytes each, forgotten when the process ends."""
+    """The last handled events, in memory: about 200 bytes each, forgotten when the process ends."""
 
     def __init__(self, capacity: int = 100_000) -> None:
         self._capacity = capacity
@@ -57,7 +57,7 @@ class RecentIds:
         return event_id in self._ids
 
     def add(self, event_id: str, /) -> None:
-        """Remember it, and forget the oldest if there are too many."""
+        """Remember the event, and forget the oldest if there are more than `capacity`."""
         self._ids[event_id] = None
         self._ids.move_to_end(event_id)
         if len(self._ids) > self._capacity:
@@ -68,7 +68,7 @@ def entries_of(reply: Any) -> Iterator[Entry]:
     """The entries of a reply of XREAD or XREADGROUP, in the order of the streams."""
     for stream, rows in reply or ():
         for entry_id, fields in rows:
-            if fields:  # a pending entry that was deleted has none
+            if fields:  # a pending entry that was deleted has no fields
                 yield Entry(stream.decode(), entry_id.decode(), data_of(fields))
 
 

@@ -1,7 +1,7 @@
 """The events: CloudEvents 1.0 in JSON, one per entry of a stream.
 
-An entry has two fields, `content-type` and `data`, the layout that Dapr's Redis pub/sub reads
-(https://github.com/cloudevents/spec, `dataref` and `dataclassification` by their extensions).
+An entry has two fields, `content-type` and `data`, as Dapr's Redis pub/sub reads them. See
+https://github.com/cloudevents/spec; `dataref` and `dataclassification` are defined by its extensions.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from worker.letter.model import Determination
 
 CONTENT_TYPE = "application/cloudevents+json"
 MAX_EVENT_BYTES = 64 * 1024
-"""An event stays below this size or says in `findings` what was left out: Event Grid's and Kafka's usual limits."""
+"""Size limit of an event, from the usual limits of Event Grid and Kafka; `findings` says what was left out to fit."""
 SUPERSEDES_BYTES = 128
-"""Room that is kept for the attribute `supersedes`, which is found out last."""
+"""Space reserved for the attribute `supersedes`, which is added last."""
 
 PUBLISHED: Literal["imr.determination.published"] = "imr.determination.published"
 CORRECTED: Literal["imr.determination.corrected"] = "imr.determination.corrected"
@@ -45,51 +45,51 @@ _DOCUMENTED: dict[str, object] = {"use_attribute_docstrings": True, "extra": "fo
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A letter that could not be published, and everything a person needs to understand why."""
+    """A letter that could not be published, with everything a person needs to understand why."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = _DOCUMENTED
 
     schema_version: Literal["1.0"]
     """Version of this shape."""
     code: str
-    """Stable code of what went wrong, listed by `imr schema --errors`."""
+    """Stable code of the error, listed by `imr schema --errors`."""
     message: str
     """What went wrong, in a sentence; never words of the letter."""
     remedy: str
     """What a person can do."""
     violations: tuple[Violation, ...]
-    """Broken rules with their places, at most the first 100; empty where the letter could not be read at all."""
+    """Broken rules and where they were found, at most the first 100; empty if the letter could not be read at all."""
     attempts: int
-    """How often the letter was tried."""
+    """Number of attempts."""
     claim_id: str
     """Id of the claim under which the file was taken from the inbox."""
     received_on: date
     """Day the file arrived in the share."""
     failed_at: datetime
-    """When it was given up."""
+    """When the letter was given up."""
     size_bytes: int | None
-    """Size of the file; null where it could not be read."""
+    """Size of the file; null if it could not be read."""
     parser_version: str
-    """Version of the parser that tried."""
+    """Version of the parser that made the last attempt."""
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """A decision about a dead letter: a person's, or of a worker whose file of it was written to afterwards."""
+    """A decision about a dead letter: by a person, or by a worker when the letter's file was written to afterwards."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = _DOCUMENTED
 
     schema_version: Literal["1.0"]
     """Version of this shape."""
     action: Action
-    """`redrive`: tried again as the next revision; `discard`: given up, the file kept; `restore`: a discard undone;
-    `supersede`: the file was written to since, and is another letter now."""
+    """`redrive`: tried again as the next revision; `discard`: given up, the file is kept; `restore`: a discard undone;
+    `supersede`: the file was written to afterwards and is another letter now."""
     reason: str | None
-    """The person's reason; a discard always has one, and `supersede` names the letter that the file is now."""
+    """The person's reason, always there for `discard`; for `supersede`, the letter that the file is now."""
     decided_by: str
-    """Who decided, as the operating system names them; `imr-worker` for `supersede`."""
+    """The person's user name in the operating system; `imr-worker` for `supersede`."""
     decided_at: datetime
-    """When."""
+    """When the decision was taken."""
     revision: int
     """The letter's revision after the decision."""
 
@@ -104,13 +104,13 @@ class Event:
     """Version of CloudEvents."""
     id: str
     """SHA-256 of the letter's bytes, a colon, and the revision (`<hex>:1`); a decision adds a dot and its number
-    (`<hex>:1.1`). What readers deduplicate by."""
+    (`<hex>:1.1`). Readers deduplicate by it."""
     source: str
     """`/imr/<site>`."""
     type: EventType
     """What happened."""
     subject: str
-    """The case number, or the letter's SHA-256 where there is none."""
+    """The case number, or the letter's SHA-256 if there is none."""
     time: datetime
     """When the event was made."""
     datacontenttype: Literal["application/json"]
@@ -124,7 +124,7 @@ class Event:
     data: Determination | DeadLetter | Resolution
     """What the letter says, why it could not be published, or what was decided."""
     supersedes: str | None = None
-    """Only where the file was written to after its letter was told of: id of that event, which this one replaces."""
+    """Only if the file was written to after its result was published: id of that event, which this one replaces."""
 
 
 _SCHEMAS: dict[type, str] = {
@@ -140,7 +140,7 @@ def event_id(digest: str, revision: int, decision: int = 0) -> str:
 
 
 def dataref(path: str) -> str:
-    """A path in the share as a URI reference; names that are not Unicode keep their bytes."""
+    """A path in the share as a URI reference; a name that is not valid Unicode keeps its bytes."""
     return quote(os.fsencode(path), safe="/~")
 
 
@@ -153,7 +153,7 @@ def make_event(
     path: str,
     data: Determination | DeadLetter | Resolution,
 ) -> Event:
-    """The event `kind` with `identity` (see `event_id`) about the letter at `path` (relative to the share)."""
+    """The event of type `kind` with the id `identity` (`event_id`) for the letter at `path`, relative to the share."""
     case_number = data.case_number if isinstance(data, Determination) else None
     return Event(
         specversion="1.0",
@@ -172,10 +172,10 @@ def make_event(
 
 def encode(event: Event) -> bytes:
     """The event as JSON in UTF-8."""
-    told = {name: value for name, value in vars(event).items() if value is not None}
-    return orjson.dumps(told, option=orjson.OPT_UTC_Z)
+    attributes = {name: value for name, value in vars(event).items() if value is not None}
+    return orjson.dumps(attributes, option=orjson.OPT_UTC_Z)
 
 
 def superseding(event: bytes, earlier: str) -> bytes:
-    """The encoded event, saying that it replaces the one with the id `earlier`."""
+    """The encoded event with `supersedes`: it replaces the event with the id `earlier`."""
     return orjson.dumps({**orjson.loads(event), "supersedes": earlier})

@@ -7,23 +7,23 @@ Folders, all on one file system (a claim is one rename):
     archive/    YYYY/MM/DD/<sub-folders>/<claim id>~<name>, published letters
     review/     <sub-folders>/<name>, dead letters, each beside <name>.error.json and <name>.error.txt
     .imr/       the share's id, the embedded server's data and this machine's lock; never scanned
-    PAUSED.txt  there while an operator holds the intake (`worker.adapters.share.pause`)
+    PAUSED.txt  present while an operator pauses the intake (`worker.adapters.share.pause`)
 
 Keys, all below one prefix (`imr`):
 
-    imr:letter:<digest>  hash    what became of a letter; drawn in `worker.records`
+    imr:letter:<digest>  hash    record of a letter; fields in worker/adapters/redis/scripts/keys_and_types.lua
     imr:open             zset    claim id -> end of its lease (ms, 0 while it waits); begun and not finished
     imr:open-letters     hash    claim id -> digest of the letter it is open for
     imr:finished         hash    claim id -> `<digest>:<revision>` or `copy:<digest>`; finished and not filed away yet
     imr:barrier          string  written before each wait for the disk; its value means nothing; expires
-    imr:counts           hash    seen, published, dead, discarded, duplicate; internal: dead by a fault of ours
+    imr:counts           hash    seen, published, dead, discarded, duplicate; internal: dead by a fault of this software
     imr:review-names     hash    SHA-256 of a path in review/ -> digest of the letter that has it
-    imr:producers        hash    producer -> its last report (waiting, ignored, what holds it); expires with them
-    imr:trimmed          hash    '<stream> below' -> first id that trimming kept, '<stream> entries' -> how many went
-    imr:server           hash    which server is trusted, and the check of one that is not; see `contract.trust`
+    imr:producers        hash    producer -> its last report (waiting, ignored, hold, ...); expires
+    imr:trimmed          hash    '<stream> below' -> first id that trimming kept, '<stream> entries' -> number deleted
+    imr:server           hash    server heartbeat and pending check; see worker.adapters.redis.server_continuity
     imr:determinations   stream  results
     imr:dead-letters     stream  dead letters and decisions about them
-    imr:celery:*                 the queue of hints; whatever Celery needs, nothing else
+    imr:celery:*                 the queue of hints, and other keys of Celery
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ DISCARDED = "discarded"
 ERROR_SUFFIX = ".error.json"
 NOTE_SUFFIX = ".error.txt"
 COMPANIONS = (ERROR_SUFFIX, NOTE_SUFFIX)
-"""What lies beside a dead letter, in the order in which it is written."""
+"""Suffixes of the sidecar files of a dead letter, in the order in which they are written."""
 
 ReviewNaming = Literal["plain", "claim"]
-"""How a file is named in `review/`: by its own name, or with its claim id before it because that name is taken."""
+"""Name of a file in `review/`: its own name, or its claim id before it because that name is taken."""
 
 LETTERS_QUEUE = "letters"
 LETTERS_TASK = "imr.letters"
@@ -55,15 +55,15 @@ TRIM_TASK = "imr.trim"
 RECONCILE_TASK = "imr.reconcile"
 
 TAIL_GROUP = "imr-tail"
-"""Consumer group of a person who looks at the streams; what only it has acknowledged counts as read by nobody."""
+"""Consumer group of `imr tail`, which a person uses to watch the streams; it does not count as a reader."""
 
 EXTRACTED_SUFFIX = ".extracted.txt"
 
 PRODUCER_REPORT_TTL_S = 30
-"""A producer that has not reported for so many seconds is not running."""
+"""Age in seconds at which the report of a producer means that it is not running."""
 
 MAX_NAME_BYTES = 255 - max(len(suffix) for suffix in (*COMPANIONS, EXTRACTED_SUFFIX))
-"""A stored name leaves room for the companions of a letter within the 255 bytes that file systems allow."""
+"""Limit of a stored name: with the suffixes of the sidecar files it fits the 255 bytes that file systems allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +94,12 @@ class Keys:
 
     @property
     def finished(self) -> str:
-        """Hash: claim id of each letter that is finished and not yet filed away -> what it was finished as."""
+        """Hash: claim id of each letter that is finished and not yet filed away -> its recorded outcome."""
         return f"{self.prefix}:finished"
 
     @property
     def barrier(self) -> str:
-        """String: the write that a wait for the disk waits for."""
+        """String: written before each wait for the disk, which waits until this write is synced."""
         return f"{self.prefix}:barrier"
 
     @property
@@ -114,17 +114,17 @@ class Keys:
 
     @property
     def producers(self) -> str:
-        """Hash: name of a running producer -> its last report as JSON; it expires when none reports any more."""
+        """Hash: name of a running producer -> its last report as JSON; expires when no producer reports."""
         return f"{self.prefix}:producers"
 
     @property
     def trimmed(self) -> str:
-        """Hash: what trimming has taken from each stream; what else is missing there was deleted by other hands."""
+        """Hash: what trimming has deleted from each stream; any other missing entry was deleted by others."""
         return f"{self.prefix}:trimmed"
 
     @property
     def server(self) -> str:
-        """Hash: the server process that is known to have everything, and its last beat."""
+        """Hash: the server process that is known to have everything, and its last heartbeat."""
         return f"{self.prefix}:server"
 
     @property

@@ -14,7 +14,7 @@ _DATA_OF = {DEAD_LETTERED: DeadLetter, RESOLVED: Resolution}
 
 
 def event_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of one event of either stream; which `data` it has is tied to its `type`."""
+    """JSON Schema (2020-12) of one event of either stream; its `type` decides the shape of `data`."""
     schema = TypeAdapter(Event).json_schema(mode="serialization")
     schema["$schema"] = _DIALECT
     schema["properties"]["supersedes"] = _never_null(schema["properties"]["supersedes"])
@@ -38,12 +38,12 @@ def _data_by_type(kind: str) -> dict[str, Any]:
 
 
 def _never_null(optional: dict[str, Any]) -> dict[str, Any]:
-    """What is left out where it would be null."""
+    """The schema of an attribute that is left out instead of being null."""
     return {"type": "string", **{name: optional[name] for name in ("title", "description")}}
 
 
 def _strict(schema: dict[str, Any]) -> dict[str, Any]:
-    """Every property but one is always written, so it is required: defaults are for the code alone."""
+    """Require every property except `supersedes`: they are always written, and defaults are only for the code."""
     for part in (schema, *schema.get("$defs", {}).values()):
         if "properties" in part:
             part["required"] = [name for name in part["properties"] if name != "supersedes"]

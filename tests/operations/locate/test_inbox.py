@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from worker.adapters.share.completion_rule import CompletionRule
-from worker.contract.filenames import junk_rule, may_be_letter
+from worker.contract.filenames import ignore_rule, may_be_letter
 from worker.operations.locate.inbox import InboxRules, judge
 
 RULES = InboxRules(CompletionRule("quiet", 2.0), max_scan_s=30.0, max_letter_bytes=1000)
@@ -45,7 +45,7 @@ def test_by_its_path(path: str, state: str) -> None:
     ("path", "rule"), [("A.PART", "*.part"), (".x/y.pdf", ".*"), ("~$x.docx", "~$*"), ("x.pdf", None), ("part", None)]
 )
 def test_the_rule_is_named(path: str, rule: str | None) -> None:
-    assert junk_rule(path) == rule
+    assert ignore_rule(path) == rule
     if rule is not None:
         assert rule in judge(path, looks(), NOW_S, (), RULES).waits_for[0]
 

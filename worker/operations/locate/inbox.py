@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from worker.adapters.share.completion_rule import CompletionRule
-from worker.contract.filenames import MAX_DEPTH, junk_rule
+from worker.contract.filenames import MAX_DEPTH, ignore_rule
 from worker.processing.dead_letters import READING
 
 State = Literal["ignored", "too deep", "settling", "held", "waiting"]
@@ -44,7 +44,7 @@ def judge(
     has_done_file: bool = False,
 ) -> Waiting:
     """What the file at `path` (relative to the inbox) waits for; `holds` is what keeps producers from claiming."""
-    rule = junk_rule(path)
+    rule = ignore_rule(path)
     if rule is not None:
         return Waiting("ignored", (f"a name of its own: {rule} means that it is no letter; rename it to have it read",))
     if path.count("/") > MAX_DEPTH:
