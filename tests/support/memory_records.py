@@ -1,6 +1,6 @@
 """The in-memory twin of the records: the same answers from plain values, and a clock that the test moves.
 
-It says the rules a second time, differently: where the scripts keep counters, the twin counts what is there.
+It states the rules a second time, in another way: where the scripts keep counters, the twin counts its letters.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _Letter:
     def is_done(self) -> bool:
         return self.state in DONE
 
-    def let_go(self) -> None:
+    def end_lease(self) -> None:
         self.token, self.counted, self.lease_ends_ms = None, False, 0
 
 
@@ -73,7 +73,7 @@ class MemoryRecords:
         self._open: dict[str, str] = {}
         """Claim id -> digest."""
         self.finished: dict[str, str] = {}
-        """Claim id -> what it was finished as, until it is filed away."""
+        """Claim id -> recorded outcome, until the file is filed away."""
         self._review_names: dict[str, str] = {}
         self._entries = 0
         self.determinations: list[bytes] = []
@@ -86,7 +86,7 @@ class MemoryRecords:
         return copy.deepcopy({name: value for name, value in vars(self).items() if name != "_now_ms"})
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Have what was there at that time, and nothing else."""
+        """Replace everything with the content of the snapshot."""
         vars(self).update(snapshot)
 
     def begin(
@@ -95,7 +95,7 @@ class MemoryRecords:
         """See `Records.begin`."""
         return [self._begin(lease, lease_ms, max_attempts, alone=alone) for lease in leases]
 
-    def _begin(self, lease: Lease, lease_ms: int, most: int, *, alone: bool) -> Begun:
+    def _begin(self, lease: Lease, lease_ms: int, max_attempts: int, *, alone: bool) -> Begun:
         letter = self._letters.get(lease.digest)
         if letter is not None and letter.is_done():
             return self._begin_done(lease, letter)
@@ -106,7 +106,7 @@ class MemoryRecords:
         before = letter.state if letter is not None else None
         letter = self._letters.setdefault(lease.digest, _Letter())
         self._take_over(letter, lease)
-        letter.counted = letter.attempts < most
+        letter.counted = letter.attempts < max_attempts
         letter.attempts += letter.counted
         letter.state, letter.token, letter.lease_ends_ms = "working", lease.token, self._now_ms() + lease_ms
         reply: BegunReply = "go" if letter.counted else "poison"
@@ -124,8 +124,8 @@ class MemoryRecords:
         return dataclasses.replace(_begun("done" if own else "duplicate", letter), earlier=earlier)
 
     def _earlier(self, lease: Lease) -> str:
-        told = self.finished.get(lease.claim_id, "")
-        return "" if told.partition(":")[0] in ("", "copy", lease.digest) else told
+        outcome = self.finished.get(lease.claim_id, "")
+        return "" if outcome.partition(":")[0] in ("", "copy", lease.digest) else outcome
 
     def _take_over(self, letter: _Letter, lease: Lease) -> None:
         if self._open.get(letter.claim_id) == lease.digest and letter.claim_id != lease.claim_id:
@@ -136,30 +136,30 @@ class MemoryRecords:
 
     def finish(self, finishes: Sequence[Finish]) -> list[Finished | RecordDamaged]:
         """See `Records.finish`."""
-        return [self._finish(one) for one in finishes]
+        return [self._finish(finish) for finish in finishes]
 
-    def _finish(self, one: Finish) -> Finished:
-        letter = self._letters.get(one.lease.digest, _Letter())
-        same = letter.revision == one.revision
-        if letter.is_done() and same and letter.claim_id == one.lease.claim_id:
+    def _finish(self, finish: Finish) -> Finished:
+        letter = self._letters.get(finish.lease.digest, _Letter())
+        same = letter.revision == finish.revision
+        if letter.is_done() and same and letter.claim_id == finish.lease.claim_id:
             return Finished("done", letter.entry, letter.state, letter.named)
-        if letter.state != "working" or letter.token != one.lease.token or not same:
+        if letter.state != "working" or letter.token != finish.lease.token or not same:
             return Finished("fenced", "", letter.state if letter.claim_id else None, "plain")
-        earlier = self._earlier(one.lease)
-        if earlier and earlier != one.earlier:
+        earlier = self._earlier(finish.lease)
+        if earlier and earlier != finish.earlier:
             return Finished("earlier", earlier, letter.state, "plain")
-        if not self._grant(one.review_path, one.named, one.lease.digest):
+        if not self._reserve_name(finish.review_path, finish.named, finish.lease.digest):
             return Finished("taken", "", letter.state, "plain")
-        letter.entry = self._append(one.event, dead=one.outcome == "dead")
-        letter.state, letter.code, letter.named = one.outcome, one.code, one.named
-        letter.let_go()
+        letter.entry = self._append(finish.event, dead=finish.outcome == "dead")
+        letter.state, letter.code, letter.named = finish.outcome, finish.code, finish.named
+        letter.end_lease()
         letter.superseded = ""
-        self.finished[one.lease.claim_id] = own_outcome(one.lease.digest, one.revision)
-        if self._open.get(one.lease.claim_id) == one.lease.digest:
-            del self._open[one.lease.claim_id]
+        self.finished[finish.lease.claim_id] = own_outcome(finish.lease.digest, finish.revision)
+        if self._open.get(finish.lease.claim_id) == finish.lease.digest:
+            del self._open[finish.lease.claim_id]
         return Finished("finished", letter.entry, letter.state, letter.named)
 
-    def _grant(self, path: str | None, named: ReviewNaming, digest: str) -> bool:
+    def _reserve_name(self, path: str | None, named: ReviewNaming, digest: str) -> bool:
         if path is None or named == "claim":
             return True
         return self._review_names.setdefault(path, digest) == digest
@@ -186,7 +186,7 @@ class MemoryRecords:
         for letter in (self._held(lease) for lease in leases):
             if letter is not None:
                 letter.state, letter.attempts = "waiting", letter.attempts - letter.counted
-                letter.let_go()
+                letter.end_lease()
 
     def postpone(self, lease: Lease, *, patience_ms: int) -> bool:
         """See `Records.postpone`."""
@@ -207,75 +207,76 @@ class MemoryRecords:
 
     def resolve(self, decision: Resolve) -> Resolved:
         """See `Records.resolve`."""
-        one, letter = decision, self._letters.get(decision.digest)
-        if letter is not None and one.token and letter.decided == one.token:
+        letter = self._letters.get(decision.digest)
+        if letter is not None and decision.token and letter.decided == decision.token:
             return _resolved("resolved", letter)
-        if not self._still(one, letter):
-            self._let_go_of_earlier(one)
+        if not self._is_allowed(decision, letter):
+            self._forget_earlier(decision)
             return _resolved("conflict", letter) if letter else Resolved("conflict", None, 1, 0, "plain")
         assert letter is not None
-        if letter.decisions != one.decisions:
+        if letter.decisions != decision.decisions:
             return _resolved("conflict", letter)
-        self._let_go_of_earlier(one)
-        if one.action == "supersede" and letter.state == "published" and letter.copies:
+        self._forget_earlier(decision)
+        if decision.action == "supersede" and letter.state == "published" and letter.copies:
             return _resolved("stands", letter)
-        return self._decide(one, letter)
+        return self._decide(decision, letter)
 
-    def _still(self, one: Resolve, letter: _Letter | None) -> bool:
-        return letter is not None and letter.state in _ALLOWED[one.action] and letter.revision == one.revision
+    def _is_allowed(self, decision: Resolve, letter: _Letter | None) -> bool:
+        return letter is not None and letter.state in _ALLOWED[decision.action] and letter.revision == decision.revision
 
-    def _let_go_of_earlier(self, one: Resolve) -> None:
-        if one.by is not None and one.by.claim_id not in self._open:
-            self.finished.pop(one.by.claim_id, None)
+    def _forget_earlier(self, decision: Resolve) -> None:
+        if decision.by is not None and decision.by.claim_id not in self._open:
+            self.finished.pop(decision.by.claim_id, None)
 
-    def _decide(self, one: Resolve, letter: _Letter) -> Resolved:
-        if one.action == "restore":
-            if not self._grant(one.review_path, one.named, one.digest):
+    def _decide(self, decision: Resolve, letter: _Letter) -> Resolved:
+        if decision.action == "restore":
+            if not self._reserve_name(decision.review_path, decision.named, decision.digest):
                 return _resolved("taken", letter)
-        elif one.named == "plain" and self._review_names.get(one.review_path) == one.digest:
-            del self._review_names[one.review_path]
+        elif decision.named == "plain" and self._review_names.get(decision.review_path) == decision.digest:
+            del self._review_names[decision.review_path]
         if letter.state != "published":
-            self._append(one.event, dead=True)
-        self._apply(one, letter)
+            self._append(decision.event, dead=True)
+        self._apply(decision, letter)
         return _resolved("resolved", letter)
 
-    def _apply(self, one: Resolve, letter: _Letter) -> None:
+    def _apply(self, decision: Resolve, letter: _Letter) -> None:
         letter.decisions += 1
-        letter.named, letter.decided = one.named, one.token
-        if one.by is not None:
-            letter.superseded = one.by.digest
-        if one.action in ("redrive", "supersede"):
+        letter.named, letter.decided = decision.named, decision.token
+        if decision.by is not None:
+            letter.superseded = decision.by.digest
+        if decision.action in ("redrive", "supersede"):
             letter.state, letter.revision, letter.decisions = "waiting", letter.revision + 1, 0
             letter.attempts, letter.entry, letter.code = 0, "", ""
-            if one.action == "redrive" and letter.claim_id not in self._open:
-                self._open[letter.claim_id] = one.digest
+            if decision.action == "redrive" and letter.claim_id not in self._open:
+                self._open[letter.claim_id] = decision.digest
                 self.finished.pop(letter.claim_id, None)
         else:
-            letter.state = "discarded" if one.action == "discard" else "dead"
+            letter.state = "discarded" if decision.action == "discard" else "dead"
 
     def record(self, digest: str) -> Record | None:
         """See `Records.record`."""
-        one = self._letters.get(digest)
-        if one is None:
+        letter = self._letters.get(digest)
+        if letter is None:
             return None
-        told = (one.entry, one.named, one.code, one.superseded)
-        return Record(digest, one.state, one.claim_id, one.attempts, one.revision, one.decisions, *told)
+        figures = (letter.attempts, letter.revision, letter.decisions)
+        outcome = (letter.entry, letter.named, letter.code)
+        return Record(digest, letter.state, letter.claim_id, *figures, *outcome, letter.superseded)
 
     def records(self, digests: Sequence[str]) -> list[Record | None]:
         """See `Records.records`."""
         return [self.record(digest) for digest in digests]
 
     def holder(self, digest: str) -> tuple[str, str] | None:
-        """(claim id, token) of whoever holds the letter."""
-        one = self._letters.get(digest)
-        return (one.claim_id, one.token) if one is not None and one.token is not None else None
+        """(claim id, token) of the lease of a letter; None if no worker has it."""
+        letter = self._letters.get(digest)
+        return (letter.claim_id, letter.token) if letter is not None and letter.token is not None else None
 
     def dead_letter_event(self, entry: str) -> bytes | None:
         """See `Records.dead_letter_event`."""
         return self.dead_letters.get(entry)
 
     def counts(self) -> Counts:
-        """See `Records.counts`: counted afresh from what is there."""
+        """See `Records.counts`: counted from the letters."""
         states = [letter.state for letter in self._letters.values()]
         done = {state: states.count(state) for state in DONE}
         duplicate = sum(len(letter.copies) for letter in self._letters.values())
@@ -287,7 +288,7 @@ class MemoryRecords:
             duplicate=duplicate,
             open_claims=frozenset(self._open),
             finished_claims=frozenset(self.finished),
-            internal=sum(one.state == "dead" and one.code == "internal" for one in self._letters.values()),
+            internal=sum(letter.state == "dead" and letter.code == "internal" for letter in self._letters.values()),
         )
 
 

@@ -1,4 +1,4 @@
-"""The port to the records: values, and what an adapter must do."""
+"""The port to the records: the values exchanged, and what an adapter must do."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ COPY = "copy"
 
 
 def own_outcome(digest: str, revision: int) -> str:
-    """What a claim was finished as whose file is that letter: the id of its event."""
+    """Recorded outcome of a claim whose file is that letter: the id of its event."""
     return f"{digest}:{revision}"
 
 
 def copy_outcome(digest: str) -> str:
-    """What a claim was finished as whose file is a copy of that letter."""
+    """Recorded outcome of a claim whose file is a copy of that letter."""
     return f"{COPY}:{digest}"
 
 
 class RecordsUnavailable(Exception):
-    """The records cannot be reached or refuse to write; nothing is known of the step, which is safe to repeat."""
+    """The records cannot be reached or refuse to write. Whether the step was done is unknown; it is safe to repeat."""
 
 
 class RecordDamaged(Exception):
-    """A key of the records holds something else than a record; nothing was changed, and an operator must look."""
+    """A key of the records does not hold a record. Nothing was changed; an operator must look at it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A letter, the claim it was taken under, and the token of whoever works on it."""
+    """A letter, the claim of its file, and the token of the worker that has it."""
 
     digest: str
     claim_id: str
@@ -51,12 +51,12 @@ class Begun:
     entry: str
     named: ReviewNaming
     earlier: str = ""
-    """With `done` and `duplicate`: event of what the file was before it was written to, still to be superseded."""
+    """With `done` and `duplicate`: event id of the file's earlier content, still to be superseded; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """What FINISH is asked to write."""
+    """The arguments of FINISH: the outcome to write."""
 
     lease: Lease
     revision: int
@@ -65,9 +65,9 @@ class Finish:
     event: bytes
     named: ReviewNaming = "plain"
     review_path: str | None = None
-    """Path wanted in `review/`, relative to the share; None for a published letter."""
+    """Path to reserve in `review/`, relative to the share; None for a published letter."""
     earlier: str = ""
-    """Event of what the file was before it was written to, once that is settled."""
+    """Id of the event of the file's earlier content, once it is superseded; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Resolve:
-    """What RESOLVE is asked to do, and what whoever decided saw when they did."""
+    """The arguments of RESOLVE: a decision, and the state of the letter that the decider saw."""
 
     action: Literal["redrive", "discard", "restore", "supersede"]
     digest: str
@@ -93,9 +93,9 @@ class Resolve:
     event: bytes
     named: ReviewNaming = "plain"
     token: str = ""
-    """Of this decision: a call that is repeated with it gets the first one's answer. None is nobody's."""
+    """Token of this decision: a repeated call with it gets the first answer. Empty: the call is not repeatable."""
     by: Lease | None = None
-    """To supersede: the letter that the file is now, and its claim."""
+    """To supersede: the letter that the file is now, and the claim of the file; None for other actions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of one letter."""
+    """What the records know about one letter."""
 
     digest: str
     state: State
@@ -123,12 +123,12 @@ class Record:
     named: ReviewNaming
     code: str
     superseded: str = ""
-    """Digest of the letter that its file became after it was finished."""
+    """Digest of the letter that its file became after it was finished; empty if the file was not written to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The counters, the claims that are begun and not finished, and those finished and not filed away."""
+    """The counters, and the claims that are not filed away: begun and not finished, or finished."""
 
     seen: int
     published: int
@@ -138,41 +138,41 @@ class Counts:
     open_claims: frozenset[str]
     finished_claims: frozenset[str] = frozenset()
     internal: int = 0
-    """Those of the dead letters that a fault of this software stopped."""
+    """Number of the dead letters that a fault of this software stopped."""
 
 
 class Records(Protocol):
     """One small record per letter.
 
-    Batches are answered in their order; an answer may be `RecordDamaged` for one letter while the others stand. Every
-    method raises `RecordsUnavailable` when the store cannot be reached or does not take writes, and is safe to repeat.
+    The answers to a batch are in its order; `RecordDamaged` as the answer for one letter does not affect the others.
+    Every method raises `RecordsUnavailable` if the store cannot be reached or refuses writes, and is safe to repeat.
     """
 
     def begin(
         self, leases: Sequence[Lease], *, lease_ms: int, max_attempts: int, alone: bool = False
     ) -> list[Begun | RecordDamaged]:
-        """Take letters to work on, counting the attempt before the work."""
+        """Take letters to work on; the attempt is counted before the work. `alone`: also letters tried before."""
 
     def finish(self, finishes: Sequence[Finish]) -> list[Finished | RecordDamaged]:
         """Write outcomes: stream entry and state in one step, once per letter and revision."""
 
     def prolong(self, leases: Sequence[Lease], *, lease_ms: int) -> list[bool]:
-        """Keep letters longer; False for one that is no longer held."""
+        """Extend leases; False for a lease that is lost."""
 
     def release(self, leases: Sequence[Lease]) -> None:
-        """Give letters back untried."""
+        """Give letters back; the attempt is not counted."""
 
     def postpone(self, lease: Lease, *, patience_ms: int) -> bool:
-        """Give an incomplete letter back untried, unless its bytes have been incomplete for longer than that.
+        """Give an incomplete letter back, the attempt not counted, unless it has been incomplete for `patience_ms`.
 
-        False if they have, and the letter is still held.
+        False if it has been, and the lease is still held; also if the lease is lost.
         """
 
     def resolve(self, decision: Resolve) -> Resolved:
-        """Take a decision about a finished letter."""
+        """Write a decision about a finished letter."""
 
     def record(self, digest: str) -> Record | None:
-        """What is known of a letter; None if nothing is."""
+        """What is known about a letter; None if nothing is."""
 
     def records(self, digests: Sequence[str]) -> list[Record | None]:
         """The same for many letters, in one round trip."""
@@ -185,19 +185,19 @@ class Records(Protocol):
 
 
 class Durability(Protocol):
-    """What the store has on disk. Every method raises `RecordsUnavailable`, and is safe to repeat."""
+    """Which recorded outcomes are on disk. Every method raises `RecordsUnavailable`, and is safe to repeat."""
 
     def now(self, outcomes: Mapping[str, str]) -> Collection[str] | None:
-        """The claims of these that stand as finished so, if whatever the store answers is on disk already.
+        """Without waiting: those of the claims whose recorded outcome is the expected one, which is on disk.
 
-        `outcomes`: claim id -> what it was finished as. None if the store does not sync before it answers.
+        `outcomes`: claim id -> expected outcome. None if the store does not sync before it answers.
         """
 
     def later(self, outcomes: Mapping[str, str]) -> Collection[str] | None:
-        """The claims of these that stand as finished so, after waiting until that is on disk; None if it is not yet."""
+        """The same after waiting for the disk; None if the outcomes are still not on disk."""
 
     def filed(self, claim_ids: Collection[str]) -> None:
-        """These are filed away."""
+        """Forget the outcomes of these claims: their files are filed away."""
 
     def finished(self) -> Collection[str]:
         """All claims that are finished and not known to be filed away."""
