@@ -30,18 +30,18 @@ Found = TypeVar("Found")
 
 
 def wait_for(look: Callable[[], Found | None], tell: Callable[[], str]) -> Found:
-    """What `look` finds, as soon as it finds it; fails with what `tell` says."""
+    """The first result of `look` that is not None; fails with what `tell` returns."""
     deadline_s = time.monotonic() + PATIENCE_S
-    while (found := look()) is None:
+    while (result := look()) is None:
         if time.monotonic() > deadline_s:
             pytest.fail(f"not within {PATIENCE_S:g} s: {tell()}")
         time.sleep(0.05)
-    return found
+    return result
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
     """The documents of one YAML file."""
-    return [one for one in yaml.safe_load_all(path.read_text()) if one is not None]
+    return [document for document in yaml.safe_load_all(path.read_text()) if document is not None]
 
 
 def compose_file() -> dict[str, Any]:
@@ -52,8 +52,8 @@ def compose_file() -> dict[str, Any]:
 
 def services() -> dict[str, dict[str, Any]]:
     """The services of compose.yaml."""
-    found: dict[str, dict[str, Any]] = compose_file()["services"]
-    return found
+    entries: dict[str, dict[str, Any]] = compose_file()["services"]
+    return entries
 
 
 def in_container(words: list[str]) -> list[str]:

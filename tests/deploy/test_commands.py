@@ -31,7 +31,7 @@ SAMPLE = ROOT / "worker/entrypoints/samples/knee-arthroscopy.txt"
 class Service:
     """A running service of compose.yaml."""
 
-    told: dict[str, Any]
+    definition: dict[str, Any]
     process: subprocess.Popen[bytes]
     environment: dict[str, str]
     log: Path
@@ -39,7 +39,7 @@ class Service:
 
     def health(self, patience_s: int) -> int:
         """Exit status of its health check."""
-        kind, *words = in_container(self.told["healthcheck"]["test"])
+        kind, *words = in_container(self.definition["healthcheck"]["test"])
         command = [str(BIN / words[0]), *words[1:]] if kind == "CMD" else ["sh", "-c", words[0]]
         ours = {":5555/": f":{self.port}/", "--timeout 10": f"--timeout {patience_s}"}
         for theirs, own in ours.items():
@@ -68,22 +68,22 @@ def resolved(text: str) -> str:
 @contextmanager
 def started(name: str, redis_url: str, folder: Path) -> Iterator[Service]:
     """A service of compose.yaml; server, share and port are those of the test, everything else is the file's."""
-    told = services()[name]
+    definition = services()[name]
     (folder / "share").mkdir(exist_ok=True)
-    environment = {key: resolved(str(value)) for key, value in told["environment"].items() if value is not None}
+    environment = {key: resolved(str(value)) for key, value in definition["environment"].items() if value is not None}
     environment |= {"IMR_REDIS_URL": redis_url, "IMR_SHARE": str(folder / "share"), "HOSTNAME": socket.gethostname()}
     environment |= {"FLOWER_BASIC_AUTH": LOGIN} if name == "flower" else {}
     environment["PATH"] = f"{BIN}:/usr/bin:/bin"
     port = free_port()
     ours = {"--port=5555": f"--port={port}", "--address=0.0.0.0": "--address=127.0.0.1"}
-    command = [ours.get(word, resolved(word)) for word in in_container(told["command"])]
+    command = [ours.get(word, resolved(word)) for word in in_container(definition["command"])]
     log = folder / f"{name}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             [str(BIN / command[0]), *command[1:]], env=environment, cwd=folder, stdout=out, stderr=out
         )
         try:
-            yield Service(told, process, environment, log, port)
+            yield Service(definition, process, environment, log, port)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -91,7 +91,7 @@ def started(name: str, redis_url: str, folder: Path) -> Iterator[Service]:
 
 
 def grace_s(service: Service) -> int:
-    return int(service.told["stop_grace_period"].removesuffix("s"))
+    return int(service.definition["stop_grace_period"].removesuffix("s"))
 
 
 def test_producer_and_worker_carry_a_letter_and_stop_in_time(deployed_redis: str, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_producer_and_worker_carry_a_letter_and_stop_in_time(deployed_redis: str
 
 
 def has_subscribed(client: redis.Redis) -> bool | None:
-    """Whether a worker listens for remote control; a ping before that would wait in vain."""
+    """Whether a worker listens for remote control; a ping before that would time out."""
     return bool(client.exists("imr:celery:_kombu.binding.celery.pidbox")) or None
 
 
@@ -125,7 +125,7 @@ def has_an_outcome(client: redis.Redis) -> bool | None:
 
 
 def drop(letter: Path, inbox: Path) -> None:
-    """Put a letter into the share as a careful program does: written aside, renamed into the inbox."""
+    """Put a letter into the share as a careful program does: written elsewhere, renamed into the inbox."""
     aside = inbox.parent.parent / letter.name
     shutil.copyfile(letter, aside)
     aside.rename(inbox / letter.name)

@@ -107,14 +107,14 @@ def test_nothing_is_published_but_flower_on_the_loopback_address() -> None:
     assert not any("expose" in service for service in SERVICES.values())
 
 
-def test_only_flower_is_on_a_network_with_a_way_out() -> None:
+def test_only_flower_is_on_a_network_that_is_not_internal() -> None:
     assert compose_file()["networks"]["backend"] == {"internal": True}
     assert {name: service["networks"] for name, service in SERVICES.items()} == {
         "redis": ["backend"], "producer": ["backend"], "worker": ["backend"], "flower": ["backend", "loopback"],
     }  # fmt: skip
 
 
-def test_the_share_is_seen_by_those_who_work_on_it_alone() -> None:
+def test_only_producer_and_worker_see_the_share() -> None:
     mounted = {name: list(service.get("volumes", ())) for name, service in SERVICES.items()}
     share = compose_file()["x-share"]
     assert share["bind"] == {"create_host_path": False}
@@ -124,7 +124,7 @@ def test_the_share_is_seen_by_those_who_work_on_it_alone() -> None:
     assert "./deploy/redis.conf:/etc/redis/redis.conf:ro" in mounted["redis"]
 
 
-def test_secrets_reach_only_whom_they_are_for() -> None:
+def test_secrets_reach_only_the_services_that_need_them() -> None:
     holders = {
         secret: [name for name, service in SERVICES.items() if secret in str(service["environment"])]
         for secret in ("REDIS_PASSWORD", "FLOWER_BASIC_AUTH")

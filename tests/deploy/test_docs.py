@@ -37,15 +37,15 @@ def lines(page: Path) -> list[str]:
 
 def invocations(page: Path, program: str) -> set[tuple[str, ...]]:
     """(command and sub-command, options...) of each call of `program`."""
-    found = set()
+    calls = set()
     for line in lines(page):
         for match in re.finditer(rf"(?:^|[ /]){program} (?=[a-z]|-A)(?!deploy/|/)(.*)", line):
             words = shlex.split(match[1].partition("|")[0], comments=True)
             words = words[2:] if words[:2] == ["-A", "worker.app"] else words
             depth = 2 if words[0] in _GROUPS else 1
             options = sorted({word.partition("=")[0] for word in words[depth:] if word.startswith("-")})
-            found.add((" ".join(words[:depth]), *options))
-    return found
+            calls.add((" ".join(words[:depth]), *options))
+    return calls
 
 
 def help_of_imr(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
@@ -55,9 +55,9 @@ def help_of_imr(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.setattr("sys.argv", ["imr", *command.split(), "--help"])
     with pytest.raises(SystemExit) as end:
         main()
-    told = capsys.readouterr()
-    assert end.value.code == 0, told.err
-    return told.out
+    output = capsys.readouterr()
+    assert end.value.code == 0, output.err
+    return output.out
 
 
 @each_page
@@ -72,19 +72,19 @@ def test_shell_blocks_are_shell(page: Path) -> None:
 def test_our_commands_and_their_options_exist(
     page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = invocations(page, "imr")
-    assert len(found) > 5
-    for command, *options in found:
-        told = help_of_imr(command, monkeypatch, capsys)
+    calls = invocations(page, "imr")
+    assert len(calls) > 5
+    for command, *options in calls:
+        help_text = help_of_imr(command, monkeypatch, capsys)
         for option in options:
-            assert option in told, f"imr {command} {option}"
+            assert option in help_text, f"imr {command} {option}"
 
 
 @each_page
 def test_commands_of_celery_exist(page: Path) -> None:
-    found = invocations(page, "celery")
-    assert found
-    for command, *options in found:
+    calls = invocations(page, "celery")
+    assert calls
+    for command, *options in calls:
         name, _, what = command.partition(" ")
         assert name in celery.commands, command
         assert not what or what in Panel.meta, command
@@ -152,8 +152,8 @@ def test_the_runbook_quotes_what_the_services_really_say() -> None:
 
 
 def test_the_runbook_names_codes_that_exist() -> None:
-    told, said = _INLINE.findall((DEPLOY / "runbook.md").read_text()), sources()
-    codes = {word for quote in told for word in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", quote)} - {"in_flight"}
+    quotes, said = _INLINE.findall((DEPLOY / "runbook.md").read_text()), sources()
+    codes = {word for quote in quotes for word in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", quote)} - {"in_flight"}
     assert len(codes) > 8
     for code in codes:
         assert re.search(rf"[`\"]{code}[`\"]", said), code

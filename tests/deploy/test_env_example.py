@@ -28,16 +28,16 @@ _ASKED = re.compile(r"(?<!\$)\$\{(?P<name>[A-Z_]+)(?::(?P<kind>[-?])(?P<more>[^}
 
 def expected_settings() -> str:
     """The settings as the example must have them: what it means, its name, its default, one after the other."""
-    told = []
+    lines = []
     for name, field in Settings.model_fields.items():
         meaning = " ".join((field.description or "").replace("`", "").split())
         default = "" if field.default is None else str(field.default)
         default = default.lower() if isinstance(field.default, bool) else default
-        told += [
+        lines += [
             *textwrap.wrap(meaning, 118, initial_indent="# ", subsequent_indent="# "),
             f"#IMR_{name.upper()}={default}",
         ]
-    return "\n".join(told) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def rewritten(example: str) -> str:
@@ -51,7 +51,7 @@ def assigned(text: str) -> dict[str, str]:
 
 
 def asked_of_compose() -> dict[str, tuple[str | None, str | None]]:
-    """Each variable that compose.yaml asks for: how it asks, and its default or its complaint."""
+    """Each variable that compose.yaml asks for: how it asks, and its default or its error message."""
     text = re.sub(r"^\s*#.*$", "", (ROOT / "compose.yaml").read_text(), flags=re.MULTILINE)
     return {match["name"]: (match["kind"], match["more"]) for match in _ASKED.finditer(text)}
 
@@ -83,11 +83,11 @@ def test_uncommented_its_defaults_are_those_of_the_code(defaults: Settings) -> N
 
 
 def test_every_variable_of_compose_stands_in_it() -> None:
-    told = assigned(EXAMPLE.read_text().split(SECTION, 1)[0])
+    values = assigned(EXAMPLE.read_text().split(SECTION, 1)[0])
     asked = asked_of_compose()
-    assert set(told) == set(asked)
+    assert set(values) == set(asked)
     for name, (kind, more) in asked.items():
-        assert told[name] == ("" if kind == "?" else more), name
+        assert values[name] == ("" if kind == "?" else more), name
 
 
 def test_secrets_are_required_and_have_no_default() -> None:

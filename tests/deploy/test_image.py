@@ -25,12 +25,12 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def stages() -> list[list[tuple[str, str]]]:
-    found: list[list[tuple[str, str]]] = []
+    stages: list[list[tuple[str, str]]] = []
     for instruction in instructions():
         if instruction[0] == "FROM":
-            found.append([])
-        found[-1].append(instruction)
-    return found
+            stages.append([])
+        stages[-1].append(instruction)
+    return stages
 
 
 def copied() -> set[str]:
@@ -62,7 +62,7 @@ def test_every_stage_starts_from_one_pinned_image() -> None:
     assert all(other.partition(" AS ")[0] == name for other in others)
 
 
-def test_the_image_runs_as_nobody_who_is_somebody() -> None:
+def test_the_image_runs_as_a_user_without_rights() -> None:
     final = stages()[-1]
     assert [rest for name, rest in final if name == "USER"] == ["10001:10001"]
     assert ("CMD", '["imr", "--help"]') in final
@@ -87,7 +87,7 @@ def test_everything_that_is_downloaded_has_a_hash() -> None:
 def test_locks_hold_hashes_and_no_address(lock: Path) -> None:
     text = lock.read_text()
     requirements = re.split(r"\n(?=\w)", text.strip())
-    assert all("==" in one and "--hash=sha256:" in one for one in requirements)
+    assert all("==" in line and "--hash=sha256:" in line for line in requirements)
     assert not re.search(r"://|--index-url|--extra-index|--find-links", text)
 
 
@@ -111,5 +111,5 @@ def test_what_the_dockerfile_copies_is_all_that_gets_into_the_context() -> None:
 
 def test_packages_of_the_image_are_those_of_the_project() -> None:
     packages = {path for path in copied() if (ROOT / path).is_dir()}
-    found = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
-    assert packages == {pattern.removesuffix("*") for pattern in found}
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert packages == {pattern.removesuffix("*") for pattern in patterns}

@@ -1,4 +1,4 @@
-"""deploy/kubernetes-keda: KEDA counts keys that exist, and nothing but those is opened to it."""
+"""deploy/kubernetes-keda: KEDA counts keys that exist, and may reach nothing else."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ COUNTED_BY_KEDA = {b"list": "llen", b"zset": "zcard", b"set": "scard", b"hash": 
 
 
 def triggers() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = SCALED["spec"]["triggers"]
-    return found
+    listed: list[dict[str, Any]] = SCALED["spec"]["triggers"]
+    return listed
 
 
 def test_it_counts_the_queue_and_what_is_begun() -> None:
-    assert [one["metadata"]["listName"] for one in triggers()] == [KEYS.broker + LETTERS_QUEUE, KEYS.open]
+    assert [trigger["metadata"]["listName"] for trigger in triggers()] == [KEYS.broker + LETTERS_QUEUE, KEYS.open]
 
 
 def test_both_keys_grow_with_what_waits(redis_server: Server) -> None:
@@ -46,8 +46,8 @@ def test_both_keys_grow_with_what_waits(redis_server: Server) -> None:
             hints.send([claim(number)])
         RedisRecords(client, KEYS).begin([lease("a letter", claim())], lease_ms=LONG_MS, max_attempts=3)
         counted = []
-        for one in triggers():
-            key = one["metadata"]["listName"]
+        for trigger in triggers():
+            key = trigger["metadata"]["listName"]
             kind = bytes(cast("bytes", client.type(key)))
             counted.append(client.execute_command(COUNTED_BY_KEDA[kind], key))  # type: ignore[no-untyped-call]
         assert counted == [3, 1]
@@ -59,7 +59,7 @@ def test_a_flood_makes_the_queue_long_enough_for_every_pod() -> None:
     """The producer stops claiming at a limit, and what it has not claimed is on no queue."""
     (settings,) = KUSTOMIZATION["configMapGenerator"]
     assert (settings["name"], settings["behavior"]) == ("imr-settings", "merge")
-    set_to = dict(one.split("=") for one in settings["literals"])
+    set_to = dict(literal.split("=") for literal in settings["literals"])
     hints = int(set_to["IMR_MAX_CLAIMED_LETTERS"]) // Settings.model_fields["batch_letters"].default
     assert hints >= int(triggers()[0]["metadata"]["listLength"]) * SCALED["spec"]["maxReplicaCount"]
 
@@ -73,10 +73,12 @@ def test_it_scales_the_workers_and_nothing_else_says_how_many() -> None:
 
 
 def test_it_asks_the_redis_of_the_manifests_with_its_password() -> None:
-    (service,) = [one for one in documents(BASE / "redis.yaml") if one["kind"] == "Service"]
+    (service,) = [document for document in documents(BASE / "redis.yaml") if document["kind"] == "Service"]
     (port,) = service["spec"]["ports"]
-    assert {one["metadata"]["address"] for one in triggers()} == {f"{service['metadata']['name']}:{port['port']}"}
-    assert {one["authenticationRef"]["name"] for one in triggers()} == {AUTHENTICATION["metadata"]["name"]}
+    assert {trigger["metadata"]["address"] for trigger in triggers()} == {
+        f"{service['metadata']['name']}:{port['port']}"
+    }
+    assert {trigger["authenticationRef"]["name"] for trigger in triggers()} == {AUTHENTICATION["metadata"]["name"]}
     (secret,) = documents(BASE / "secret.example.yaml")
     (asked,) = AUTHENTICATION["spec"]["secretTargetRef"]
     assert asked == {"parameter": "password", "name": secret["metadata"]["name"], "key": "redis-password"}
@@ -101,10 +103,14 @@ def test_kustomize_builds_it_without_a_number_of_workers(tmp_path: Path) -> None
     whole = tmp_path / "whole.yaml"
     whole.write_text(done.stdout)
     (worker,) = [
-        one for one in documents(whole) if one["kind"] == "Deployment" and one["metadata"]["name"] == "imr-worker"
+        document
+        for document in documents(whole)
+        if document["kind"] == "Deployment" and document["metadata"]["name"] == "imr-worker"
     ]
     assert "replicas" not in worker["spec"]
     (settings,) = [
-        one for one in documents(whole) if one["kind"] == "ConfigMap" and "IMR_SHARE" in (one.get("data") or {})
+        document
+        for document in documents(whole)
+        if document["kind"] == "ConfigMap" and "IMR_SHARE" in (document.get("data") or {})
     ]
     assert settings["data"]["IMR_MAX_CLAIMED_LETTERS"] == "20000"

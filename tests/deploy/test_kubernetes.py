@@ -19,15 +19,15 @@ OLDEST, NEWEST = "1.31", "1.37"
 """persistentVolumeClaimRetentionPolicy is on by default since 1.27; what is older than 1.31 is not maintained."""
 
 (KUSTOMIZATION,) = documents(FOLDER / "kustomization.yaml")
-OBJECTS = [one for name in KUSTOMIZATION["resources"] for one in documents(FOLDER / name)]
+OBJECTS = [manifest for name in KUSTOMIZATION["resources"] for manifest in documents(FOLDER / name)]
 
 
 def of_kind(*kinds: str) -> list[dict[str, Any]]:
-    return [one for one in OBJECTS if one["kind"] in kinds]
+    return [manifest for manifest in OBJECTS if manifest["kind"] in kinds]
 
 
-def named(one: dict[str, Any]) -> str:
-    return f"{one['kind']}/{one['metadata']['name']}"
+def named(manifest: dict[str, Any]) -> str:
+    return f"{manifest['kind']}/{manifest['metadata']['name']}"
 
 
 WORKLOADS = of_kind("Deployment", "StatefulSet")
@@ -40,10 +40,10 @@ def pod_of(workload: dict[str, Any]) -> dict[str, Any]:
 
 
 def container_of(component: str) -> dict[str, Any]:
-    (workload,) = (one for one in WORKLOADS if one["metadata"]["labels"][COMPONENT] == component)
+    (workload,) = (manifest for manifest in WORKLOADS if manifest["metadata"]["labels"][COMPONENT] == component)
     (container,) = pod_of(workload)["containers"]
-    found: dict[str, Any] = container
-    return found
+    typed: dict[str, Any] = container
+    return typed
 
 
 def validated(version: str, *files: Path) -> subprocess.CompletedProcess[str]:
@@ -72,15 +72,15 @@ def built(tmp_path: Path) -> Path:
 def test_kustomize_builds_what_kubernetes_accepts(built: Path) -> None:
     done = validated(NEWEST, built)
     assert done.returncode == 0, done.stdout + done.stderr
-    kinds = [one["kind"] for one in documents(built)]
+    kinds = [manifest["kind"] for manifest in documents(built)]
     assert len(kinds) == len(OBJECTS) + len(KUSTOMIZATION["configMapGenerator"])
     assert kinds.count("Secret") == 0
 
 
 def test_kustomize_changes_no_selector(built: Path) -> None:
     """A label that it added to every selector would cut the services off from the name server."""
-    before = {named(one): one["spec"] for one in of_kind("NetworkPolicy")}
-    after = {named(one): one["spec"] for one in documents(built) if one["kind"] == "NetworkPolicy"}
+    before = {named(manifest): manifest["spec"] for manifest in of_kind("NetworkPolicy")}
+    after = {named(manifest): manifest["spec"] for manifest in documents(built) if manifest["kind"] == "NetworkPolicy"}
     assert after == before
 
 
@@ -88,11 +88,11 @@ def test_every_manifest_is_built() -> None:
     assert {path.name for path in MANIFESTS} - set(KUSTOMIZATION["resources"]) == {"secret.example.yaml"}
 
 
-@pytest.mark.parametrize("one", OBJECTS, ids=named)
-def test_objects_are_ours_and_in_no_namespace(one: dict[str, Any]) -> None:
-    assert one["metadata"]["name"].startswith("imr-")
-    assert one["metadata"]["labels"][NAME] == "imr-intake"
-    assert "namespace" not in one["metadata"]
+@pytest.mark.parametrize("manifest", OBJECTS, ids=named)
+def test_objects_are_ours_and_in_no_namespace(manifest: dict[str, Any]) -> None:
+    assert manifest["metadata"]["name"].startswith("imr-")
+    assert manifest["metadata"]["labels"][NAME] == "imr-intake"
+    assert "namespace" not in manifest["metadata"]
 
 
 @each_workload
@@ -132,7 +132,7 @@ def test_pods_are_watched_and_bounded(workload: dict[str, Any]) -> None:
 
 def test_images_are_those_of_compose() -> None:
     tags = {image["name"]: image["newTag"] for image in KUSTOMIZATION["images"]}
-    assert {pod_of(one)["containers"][0]["image"] for one in WORKLOADS} == set(tags)
+    assert {pod_of(manifest)["containers"][0]["image"] for manifest in WORKLOADS} == set(tags)
     of_compose = {service["image"].partition(":-")[2].rstrip("}") for service in services().values()}
     assert {f"{name}:{tag}" for name, tag in tags.items()} == of_compose
 
@@ -154,22 +154,22 @@ def test_flower_runs_the_command_of_compose_and_only_with_a_login() -> None:
 
 
 def test_a_worker_stops_softly() -> None:
-    (worker,) = (one for one in WORKLOADS if one["metadata"]["name"] == "imr-worker")
+    (worker,) = (manifest for manifest in WORKLOADS if manifest["metadata"]["name"] == "imr-worker")
     assert {"name": "REMAP_SIGTERM", "value": "SIGQUIT"} in container_of("worker")["env"]
     assert pod_of(worker)["terminationGracePeriodSeconds"] >= 20
 
 
 def test_there_is_one_producer_at_a_time() -> None:
-    (producer,) = (one for one in WORKLOADS if one["metadata"]["name"] == "imr-producer")
+    (producer,) = (manifest for manifest in WORKLOADS if manifest["metadata"]["name"] == "imr-producer")
     assert producer["spec"]["replicas"] == 1
     assert producer["spec"]["strategy"] == {"type": "Recreate"}
 
 
-def test_the_share_is_seen_by_those_who_work_on_it_alone() -> None:
+def test_only_producer_and_worker_see_the_share() -> None:
     with_share = [
-        one["metadata"]["name"]
-        for one in WORKLOADS
-        if any("persistentVolumeClaim" in volume for volume in pod_of(one)["volumes"])
+        manifest["metadata"]["name"]
+        for manifest in WORKLOADS
+        if any("persistentVolumeClaim" in volume for volume in pod_of(manifest)["volumes"])
     ]
     assert sorted(with_share) == ["imr-producer", "imr-worker"]
     (claim,) = of_kind("PersistentVolumeClaim")
@@ -183,8 +183,8 @@ def test_no_service_is_reachable_from_outside() -> None:
     assert not of_kind("Ingress", "Gateway", "HTTPRoute")
 
 
-def test_nobody_talks_to_anybody_without_a_rule() -> None:
-    policies = {one["metadata"]["name"]: one["spec"] for one in of_kind("NetworkPolicy")}
+def test_pods_have_no_connection_without_a_rule() -> None:
+    policies = {manifest["metadata"]["name"]: manifest["spec"] for manifest in of_kind("NetworkPolicy")}
     assert policies["imr-nothing"] == {
         "podSelector": {"matchLabels": {NAME: "imr-intake"}},
         "policyTypes": ["Ingress", "Egress"],

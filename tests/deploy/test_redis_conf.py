@@ -16,7 +16,7 @@ NEWER_THAN_6_2 = ("hide-user-data-from-log",)
 """Settings that protect the log only, and that the oldest server we work with does not know."""
 
 
-def test_letters_can_be_trusted_to_it(deployed_redis: str) -> None:
+def test_it_has_the_settings_that_letters_depend_on(deployed_redis: str) -> None:
     client = connect(deployed_redis)
     assert server_problems(client) == []
     assert require_server(client) == []
@@ -34,14 +34,14 @@ def test_the_oldest_server_understands_all_that_letters_depend_on() -> None:
         client.close()
 
 
-def test_without_the_password_it_says_nothing(deployed_redis: str) -> None:
+def test_without_the_password_it_refuses_commands(deployed_redis: str) -> None:
     client = connect(deployed_redis.replace(f":{PASSWORD}@", ""))
     with pytest.raises(redis.AuthenticationError):
         client.ping()
     client.close()
 
 
-def test_nothing_is_forgotten_by_one_command(deployed_redis: str) -> None:
+def test_no_single_command_deletes_everything(deployed_redis: str) -> None:
     client = connect(deployed_redis)
     for forget in (client.flushall, client.flushdb):
         with pytest.raises(redis.ResponseError, match="unknown command"):

@@ -1,4 +1,4 @@
-"""deploy/systemd: what systemd itself says about the units, and how they stop and what they may see."""
+"""deploy/systemd: what systemd reports about the units, how they stop, and what they may see."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ by_name = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 
 def settings_of(unit: Path) -> dict[str, list[str]]:
     """Name -> values, in order, of all sections."""
-    found: dict[str, list[str]] = {}
+    directives: dict[str, list[str]] = {}
     for line in unit.read_text().splitlines():
         name, is_setting, value = line.partition("=")
         if is_setting and not line.startswith("#"):
-            found.setdefault(name, []).append(value)
-    return found
+            directives.setdefault(name, []).append(value)
+    return directives
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_it_runs_as_the_user_of_the_share_and_not_in_the_share(unit: Path) -> No
 
 
 @by_name
-def test_the_share_is_seen_by_those_who_work_on_it_alone(unit: Path) -> None:
+def test_only_producer_and_worker_see_the_share(unit: Path) -> None:
     settings = settings_of(unit)
     if unit.name in ON_THE_SHARE:
         (share,) = (value for value in settings["Environment"] if value.startswith("IMR_SHARE="))

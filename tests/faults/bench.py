@@ -37,11 +37,11 @@ DAY_S: Final = 86_400.0
 MAX_LETTER_BYTES: Final = 1_000_000
 
 OURS: Final = ".imr-"
-"""What we write ourselves under a temporary name."""
+"""A temporary file of this system."""
 
 
 class NotSettled(AssertionError):
-    """Letters wait that nobody works on."""
+    """Letters wait and no service works on them."""
 
 
 class Bench:
@@ -61,7 +61,7 @@ class Bench:
         self.ends: list[tuple[str, int]] = []
         """(role, exit status) of every service that ended by itself."""
         self.excused = 0
-        """Letters that were made to fail for reasons of ours; they must have been tried again by a person."""
+        """Letters that a fault of the harness sent to review as `internal`; a person must have tried them again."""
         self.forgot = False
         """Whether Redis has lost something: how often a letter came is not in the files."""
         self._settings = settings
@@ -78,7 +78,7 @@ class Bench:
         return path
 
     def environment(self, role: str) -> dict[str, str]:
-        """What a service is told."""
+        """The environment of a service."""
         return {
             **QUICK,
             "IMR_SHARE": str(self.share),
@@ -213,7 +213,7 @@ class Bench:
         """Have a person try every dead letter of that code again; how many there were."""
         status, said = self.command("dead-letters", "list", "--json")
         assert status == 0, said
-        again = [one["id"] for one in map(orjson.loads, said.splitlines()) if one["code"] == code]
+        again = [item["id"] for item in map(orjson.loads, said.splitlines()) if item["code"] == code]
         for identity in again:
             status, said = self.command("dead-letters", "redrive", identity)
             assert status == 0, said
@@ -226,7 +226,7 @@ class Bench:
         list(sweeper.sweep())
 
     def close(self) -> None:
-        """Stop every service; what stands still is woken first."""
+        """Stop every service; one that is stopped by SIGSTOP is continued first."""
         for service in self.services.values():
             service.signal(signal.SIGCONT)
             service.signal(signal.SIGTERM)

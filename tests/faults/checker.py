@@ -55,34 +55,34 @@ class Findings:
     unexplained: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return any(getattr(self, one.name) for one in dataclasses.fields(self))
+        return any(getattr(self, kind.name) for kind in dataclasses.fields(self))
 
     def __str__(self) -> str:
-        lines = [f"{one.name}: {getattr(self, one.name)[:12]}" for one in dataclasses.fields(self)]
+        lines = [f"{kind.name}: {getattr(self, kind.name)[:12]}" for kind in dataclasses.fields(self)]
         return "\n".join(lines)
 
     def add(self, other: Findings) -> None:
-        """Put another bench's findings to these."""
-        for one in dataclasses.fields(self):
-            getattr(self, one.name).extend(getattr(other, one.name))
+        """Add the findings of another bench."""
+        for kind in dataclasses.fields(self):
+            getattr(self, kind.name).extend(getattr(other, kind.name))
 
     def counted(self) -> dict[str, int]:
         """How many of each kind."""
-        return {one.name: len(getattr(self, one.name)) for one in dataclasses.fields(self)}
+        return {kind.name: len(getattr(self, kind.name)) for kind in dataclasses.fields(self)}
 
 
 def check(bench: Bench) -> Findings:
     """Look at everything. The bench must be settled, its services may run."""
-    found = Findings()
+    findings = Findings()
     events = {stream: _events(bench, stream) for stream in (bench.keys.determinations, bench.keys.dead_letters)}
-    _check_ids(events, found)
-    _check_outcomes(bench, events, found)
+    _check_ids(events, findings)
+    _check_outcomes(bench, events, findings)
     for event in events[bench.keys.determinations]:
-        _check_parse(bench, event, found)
-    _check_files(bench, found)
-    _check_account(bench, found)
-    _check_leaks(bench, found)
-    return found
+        _check_parse(bench, event, findings)
+    _check_files(bench, findings)
+    _check_account(bench, findings)
+    _check_leaks(bench, findings)
+    return findings
 
 
 def _events(bench: Bench, stream: str) -> list[dict[str, Any]]:
@@ -90,48 +90,48 @@ def _events(bench: Bench, stream: str) -> list[dict[str, Any]]:
     return [orjson.loads(fields[b"data"]) for _, fields in rows]
 
 
-def _check_ids(events: dict[str, list[dict[str, Any]]], found: Findings) -> None:
+def _check_ids(events: dict[str, list[dict[str, Any]]], findings: Findings) -> None:
     """No id twice, in either stream or in both."""
-    ids = Counter(event["id"] for told in events.values() for event in told)
-    found.doubled += [f"{identity} is told {times} times" for identity, times in ids.items() if times > 1]
+    ids = Counter(event["id"] for entries in events.values() for event in entries)
+    findings.doubled += [f"{identity} is published {times} times" for identity, times in ids.items() if times > 1]
 
 
-def _check_outcomes(bench: Bench, events: dict[str, list[dict[str, Any]]], found: Findings) -> None:
+def _check_outcomes(bench: Bench, events: dict[str, list[dict[str, Any]]], findings: Findings) -> None:
     """Each letter has exactly one outcome, and it is the right one; nothing else was published."""
     outcomes: dict[str, set[str]] = {}
     excused = 0
-    for event in (one for told in events.values() for one in told if one["type"] != RESOLVED):
+    for event in (entry for entries in events.values() for entry in entries if entry["type"] != RESOLVED):
         if event["data"].get("code") in OUR_FAULTS:
             excused += 1
         else:
             outcomes.setdefault(event["id"].partition(":")[0], set()).add(event["type"])
     if excused > bench.excused:
-        found.corrupt.append(f"{excused} letters went to review for our faults, {bench.excused} were made to")
+        findings.corrupt.append(f"{excused} letters went to review for our faults, {bench.excused} were made to")
     dropped = {letter.digest: letter for letter in bench.dropped}
     for digest, letter in dropped.items():
         expected = DEAD if isinstance(_parsed(letter.content, None), str) else PUBLISHED
         if digest not in outcomes:
-            found.missing.append(f"{letter.kind} {digest[:12]} has no outcome")
+            findings.missing.append(f"{letter.kind} {digest[:12]} has no outcome")
         elif outcomes[digest] != {expected}:
-            found.corrupt.append(f"{letter.kind} {digest[:12]} is {sorted(outcomes[digest])}, expected {expected}")
-    found.corrupt += [f"{digest[:12]} was never dropped" for digest in outcomes.keys() - dropped.keys()]
+            findings.corrupt.append(f"{letter.kind} {digest[:12]} is {sorted(outcomes[digest])}, expected {expected}")
+    findings.corrupt += [f"{digest[:12]} was never dropped" for digest in outcomes.keys() - dropped.keys()]
 
 
-def _check_parse(bench: Bench, event: dict[str, Any], found: Findings) -> None:
+def _check_parse(bench: Bench, event: dict[str, Any], findings: Findings) -> None:
     """What was published is the parse of the file that it points to, whose bytes are the ones of its id."""
     path = unquote(event["dataref"])
     short = event["id"][:12]
     try:
         content = (bench.share / path).read_bytes()
     except OSError as error:
-        found.missing.append(f"the file of {short} is not where its event says ({type(error).__name__})")
+        findings.missing.append(f"the file of {short} is not where its event says ({type(error).__name__})")
         return
     if hashlib.sha256(content).hexdigest() != event["id"].partition(":")[0]:
-        found.corrupt.append(f"the file of {short} holds other bytes")
+        findings.corrupt.append(f"the file of {short} holds other bytes")
     claim = split_claimed_name(path.rpartition("/")[2])
     received_on = arrival_day(claim[0], _zone()) if claim is not None else None
     if received_on is None or event["data"] != _parsed(content, received_on):
-        found.corrupt.append(f"{short} is not what its letter says")
+        findings.corrupt.append(f"{short} is not what its letter says")
 
 
 def _zone() -> Any:
@@ -151,25 +151,25 @@ def _parsed(content: bytes, received_on: date | None) -> Any:
     try:
         with _READING:
             text = _READER.to_text(content)
-        told: Determination = _determiner()(text, received_on)
+        determination: Determination = _determiner()(text, received_on)
     except LetterError as error:
         return error.code
-    return orjson.loads(orjson.dumps(told))
+    return orjson.loads(orjson.dumps(determination))
 
 
-def _check_files(bench: Bench, found: Findings) -> None:
+def _check_files(bench: Bench, findings: Findings) -> None:
     """Every byte that was dropped is in the share as often as it was dropped, in exactly one folder, whole."""
     files = dict(_files(bench.share))
     letters = {path: content for path, content in files.items() if not path.endswith(BESIDE) and not _is_state(path)}
     temporary = [path for path in letters if TEMPORARY_PREFIX in path]
-    found.leaked += [f"temporary file {hashlib.sha256(path.encode()).hexdigest()[:8]}" for path in temporary]
+    findings.leaked += [f"temporary file {hashlib.sha256(path.encode()).hexdigest()[:8]}" for path in temporary]
     there = Counter(content for path, content in letters.items() if path not in temporary)
     dropped = Counter(letter.content for letter in bench.dropped)
-    found.missing += [f"{times} files of {_short(one)} are gone" for one, times in (dropped - there).items()]
-    found.corrupt += [f"{times} files more of {_short(one)}" for one, times in (there - dropped).items()]
-    found.unexplained += [f"a file in {path.partition('/')[0]}" for path in letters if _is_waiting(path)]
-    found.unexplained += [f"a companion without its letter in {path.partition('/')[0]}" for path in _lonely(files)]
-    found.missing += [f"not told what is wrong with {_short(files[path])}" for path in _unexplained_dead(files)]
+    findings.missing += [f"{times} files of {_short(content)} are gone" for content, times in (dropped - there).items()]
+    findings.corrupt += [f"{times} files more of {_short(content)}" for content, times in (there - dropped).items()]
+    findings.unexplained += [f"a file in {path.partition('/')[0]}" for path in letters if _is_waiting(path)]
+    findings.unexplained += [f"a lone sidecar file in {path.partition('/')[0]}" for path in _lonely(files)]
+    findings.missing += [f"no sidecar file for {_short(files[path])}" for path in _unexplained_dead(files)]
 
 
 def _files(share: Path) -> Iterator[tuple[str, bytes]]:
@@ -202,7 +202,7 @@ def _short(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
-def _check_account(bench: Bench, found: Findings) -> None:
+def _check_account(bench: Bench, findings: Findings) -> None:
     """`imr status` closes, and counts what was dropped."""
     client = bench.client()
     account = take_balance(Spool(bench.share), RedisRecords(client, bench.keys), client, bench.keys)
@@ -215,21 +215,21 @@ def _check_account(bench: Bench, found: Findings) -> None:
     }
     if bench.forgot:
         del expected["seen"], expected["duplicate"]
-    told = {name: getattr(account, name) for name in expected}
-    if told != expected:
-        found.unexplained.append(f"status says {told}, expected {expected}")
+    reported = {name: getattr(account, name) for name in expected}
+    if reported != expected:
+        findings.unexplained.append(f"status says {reported}, expected {expected}")
 
 
-def _check_leaks(bench: Bench, found: Findings) -> None:
+def _check_leaks(bench: Bench, findings: Findings) -> None:
     """No key that is not on the list, no canary where no letter belongs."""
-    found.leaked += [f"key {key}" for key in stray_keys(bench.client())]
-    found.leaked += [
+    findings.leaked += [f"key {key}" for key in stray_keys(bench.client())]
+    findings.leaked += [
         f"the canary in {name}" for name, text in bench.logs().items() if CANARY in text and name != "imr.out"
     ]
-    found.leaked += [f"the canary in command {command}" for command in bench.proxy.leaks]
+    findings.leaked += [f"the canary in command {command}" for command in bench.proxy.leaks]
     streams = {bench.keys.determinations, bench.keys.dead_letters}
     for key in cast("Any", bench.client().scan_iter(count=1000)):
         name = key.decode()
         dumped = bench.client().dump(key) if name not in streams else b""
         if CANARY in name or CANARY.encode() in (dumped or b""):
-            found.leaked.append(f"the canary in key {name.partition(':letter:')[0]}")
+            findings.leaked.append(f"the canary in key {name.partition(':letter:')[0]}")

@@ -1,4 +1,4 @@
-"""Letters for faults: any number of them, each other bytes, each with the canary in its text and in its name."""
+"""Letters for faults: any number, each with different bytes and with the canary in its text and in its name."""
 
 from __future__ import annotations
 

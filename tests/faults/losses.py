@@ -78,6 +78,6 @@ def _tail_file(bench: Bench) -> Path:
 
 
 LOSSES: Final[dict[str, Callable[[Bench, Letters], None]]] = {
-    one.__name__: one for one in (power_cut, emptied, lost, old_snapshot, torn)
+    loss.__name__: loss for loss in (power_cut, emptied, lost, old_snapshot, torn)
 }
 """By name. After each, what was filed away lately is held against the records and published again if it is missing."""

@@ -37,7 +37,7 @@ MOST_MISSED = 0.15
 
 def everything(points: Sequence[tuple[str, str]]) -> list[Strike]:
     """The whole matrix for these failpoints."""
-    alone = [one for service, point in points for one in strikes(service, point)]
+    alone = [strike for service, point in points for strike in strikes(service, point)]
     chosen = [(service, point) for service, point in points if "redis script" in point or "redis LPUSH" in point]
     of_redis = [
         Strike(service, Arm(point, when, "pause"), fault)
@@ -48,20 +48,20 @@ def everything(points: Sequence[tuple[str, str]]) -> list[Strike]:
     scripts = {point.rpartition("redis script ")[2] for _, point in points} & set(script_names().values())
     commands = sorted({*scripts, "LPUSH", "BRPOP", "ZREM", "MULTI", "HSET"})
     actions = [("cut", 1), ("cut", 3), ("drop", 1), ("drop", 3), ("delay", 1), ("deaf", 1)]
-    cut = [Strike(PROXY, Arm(one, "before", action, times)) for one in commands for action, times in actions]
-    lost = [Strike(REDIS, Arm(one, "after", "lose")) for one in LOSSES for _ in range(3)]
+    cut = [Strike(PROXY, Arm(command, "before", action, times)) for command in commands for action, times in actions]
+    lost = [Strike(REDIS, Arm(loss, "after", "lose")) for loss in LOSSES for _ in range(3)]
     return [*lost, *cut, *of_redis, *_pairs(points), *alone]
 
 
 def _pairs(points: Sequence[tuple[str, str]]) -> list[Strike]:
     """Killed at each effect, and killed again somewhere else while recovering."""
     killed = [(service, point) for service, point in points if not is_look(point) and "__main__" not in point]
-    found = []
+    pairs = []
     for number, (service, point) in enumerate(killed):
         others = [other for role, other in killed if role == service]
         again = others[(number * 7 + 3) % len(others)]
-        found.append(Strike(service, Arm(point, "after", "kill"), then=Arm(again, "before", "kill")))
-    return found
+        pairs.append(Strike(service, Arm(point, "after", "kill"), then=Arm(again, "before", "kill")))
+    return pairs
 
 
 @dataclass(slots=True)
@@ -82,11 +82,12 @@ class Result:
 
     def report(self) -> str:
         """The figures in lines."""
-        fired = [one for one in self.outcomes if one.fired]
-        worst = max(fired, key=lambda one: one.recovery_s, default=None)
-        kinds = Counter(one.strike.arm.action.partition(":")[0] for one in fired)
+        fired = [outcome for outcome in self.outcomes if outcome.fired]
+        worst = max(fired, key=lambda outcome: outcome.recovery_s, default=None)
+        kinds = Counter(outcome.strike.arm.action.partition(":")[0] for outcome in fired)
+        points = {(outcome.strike.service, outcome.strike.arm.point) for outcome in fired}
         lines = [
-            f"failpoints {len({(one.strike.service, one.strike.arm.point) for one in fired})}, strikes {len(fired)}",
+            f"failpoints {len(points)}, strikes {len(fired)}",
             ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())),
             f"not reached when struck: {len(self.outcomes) - len(fired)}",
             f"letters under fault {self.letters}",
@@ -94,21 +95,21 @@ class Result:
             f"worst recovery {worst.recovery_s:.1f} s ({worst.strike})" if worst else "nothing fired",
         ]
         lines += [f"never reached: {point}" for point in sorted(self.missed)]
-        lines += [f"ended unbidden: {one.strike}" for one in self.outcomes if one.died]
+        lines += [f"ended unasked: {outcome.strike}" for outcome in self.outcomes if outcome.died]
         return "\n".join([*lines, *self.failures, *([str(self.findings)] if self.findings else [])])
 
     @property
     def is_clean(self) -> bool:
         """Whether every promise was kept, and everything promised was tried."""
-        points = {one.strike.arm.point for one in self.outcomes}
+        points = {outcome.strike.arm.point for outcome in self.outcomes}
         is_whole = len(self.missed) <= MOST_MISSED * len(points)
-        return is_whole and not (self.findings or self.failures or any(one.died for one in self.outcomes))
+        return is_whole and not (self.findings or self.failures or any(outcome.died for outcome in self.outcomes))
 
     @property
     def missed(self) -> set[str]:
         """Failpoints at which nothing fired at all: some are passed once in the life of a share."""
-        return {one.strike.arm.point for one in self.outcomes} - {
-            one.strike.arm.point for one in self.outcomes if one.fired
+        return {outcome.strike.arm.point for outcome in self.outcomes} - {
+            outcome.strike.arm.point for outcome in self.outcomes if outcome.fired
         }
 
 
@@ -127,8 +128,8 @@ def tour(where: Bench, letters: Letters) -> list[tuple[str, str]]:
 def run(wanted: Sequence[Strike], nest: Nursery, folder: Path, lanes: int, seed: int = 1) -> Result:
     """Strike everywhere, `lanes` benches at once."""
     waiting: queue.SimpleQueue[Strike] = queue.SimpleQueue()
-    for one in wanted:
-        waiting.put(one)
+    for planned in wanted:
+        waiting.put(planned)
     results = [Result() for _ in range(lanes)]
     threads = [
         threading.Thread(target=_lane, args=(waiting, nest, folder / str(number), seed + number, results[number]))
@@ -192,7 +193,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="imr-faults-") as folder, nursery() as nest:
         with bench(Path(folder) / "tour", nest) as where:
             points = tour(where, Letters(0))
-        wanted = [one for one in everything(points) if options.only in str(one)]
+        wanted = [strike for strike in everything(points) if options.only in str(strike)]
         print(f"{len(points)} failpoints, {len(wanted)} strikes", flush=True)
         if options.list:
             print("\n".join(map(str, wanted)))

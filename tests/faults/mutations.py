@@ -31,7 +31,7 @@ SPOOL = ("tests/adapters/share/test_spool.py",)
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """A line that keeps letters safe, what stands in its place, and the tests that must notice."""
+    """A line that keeps letters safe, its replacement, and the tests that must fail without it."""
 
     what: str
     file: str
@@ -170,7 +170,7 @@ MUTATIONS: Final = (
 
 
 def check(copy: Path, mutation: Mutation) -> str:
-    """How the tests ended without the line: `red`, `GREEN`, or why that cannot be told."""
+    """How the tests ended without the line: `red`, `GREEN`, or why that is unknown."""
     path = copy / mutation.file
     before = path.read_text()
     if before.count(mutation.line) == 0:
@@ -200,17 +200,17 @@ def main(wanted: Iterable[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="")
     options = parser.parse_args(list(wanted) if wanted is not None else None)
-    chosen = [one for one in MUTATIONS if options.only in one.what]
+    chosen = [mutation for mutation in MUTATIONS if options.only in mutation.what]
     unnoticed = 0
     with tempfile.TemporaryDirectory(prefix="imr-mutant-") as folder:
         for name in COPIED:
             copied = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copied(ROOT / name, Path(folder) / name)
-        for one in chosen:
+        for mutation in chosen:
             began_s = time.monotonic()
-            ended = check(Path(folder), one)
+            ended = check(Path(folder), mutation)
             unnoticed += ended != "red"
-            print(f"{ended:6} {time.monotonic() - began_s:5.1f} s  {one.what}", flush=True)
+            print(f"{ended:6} {time.monotonic() - began_s:5.1f} s  {mutation.what}", flush=True)
     print(f"{len(chosen)} mutations, {unnoticed} unnoticed")
     return 1 if unnoticed or not chosen else 0
 

@@ -57,7 +57,7 @@ class Service:
         return self.pid not in self.nursery.ended
 
     def is_paused(self) -> bool:
-        """Whether it stands still (SIGSTOP)."""
+        """Whether it is stopped (SIGSTOP)."""
         with contextlib.suppress(OSError):
             return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
         return False
@@ -121,12 +121,12 @@ class Nursery:
     def descendants(self) -> list[tuple[int, str]]:
         """(process id, command) of everything that was started here and runs."""
         self.reap()
-        found, waiting = [], [self.pid]
+        processes, waiting = [], [self.pid]
         while waiting:
             for child in children(waiting.pop()):
                 waiting.append(child)
-                found.append((child, _command(child)))
-        return found
+                processes.append((child, _command(child)))
+        return processes
 
     def close(self) -> None:
         """End every process."""
@@ -146,8 +146,8 @@ class Nursery:
         assert self._zygote.stdout is not None
         line = self._zygote.stdout.readline()
         assert line, f"the zygote has ended ({self._zygote.poll()})"
-        found: dict[str, Any] = json.loads(line)
-        return found
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
 
 def _plain_environment() -> dict[str, str]:
@@ -156,11 +156,11 @@ def _plain_environment() -> dict[str, str]:
 
 def children(pid: int) -> list[int]:
     """Process ids of its children."""
-    found: list[int] = []
+    pids: list[int] = []
     with contextlib.suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):
-            found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
-    return found
+            pids += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
+    return pids
 
 
 def _command(pid: int) -> str:

@@ -32,7 +32,7 @@ When = Literal["before", "after"]
 WHEN: Final[tuple[When, ...]] = ("before", "after")
 
 CANARY: Final = "Zanzibarsky"
-"""A name that stands in file names, letters and error texts of the harness, and may be seen in none but the streams."""
+"""A word in file names, letters and error texts of the harness that may appear in the streams alone."""
 
 _OURS: Final = ("producer.", "worker.")
 _SEE_THROUGH: Final = {"os", "pathlib", "shutil", "contextlib", "posixpath", "genericpath", "tempfile"}
@@ -103,13 +103,13 @@ class Failpoints:
     def _armed_now(self) -> Arm | None:
         """What is armed: a look at one file, whose content is read again only if it is another file."""
         try:
-            found = self._stat(self._armed_path)
+            status = self._stat(self._armed_path)
         except FileNotFoundError:
             return self._armed if self._left > 0 else None
-        if self._armed_as != (found.st_ino, found.st_mtime_ns):
+        if self._armed_as != (status.st_ino, status.st_mtime_ns):
             with self._open(self._armed_path) as file:
                 self._armed = Arm(**json.load(file))
-            self._armed_as = (found.st_ino, found.st_mtime_ns)
+            self._armed_as = (status.st_ino, status.st_mtime_ns)
             self._skip, self._left = self._armed.skip, 0
         return self._armed
 

@@ -63,7 +63,7 @@ class Proxy:
             self._rules.append(rule)
 
     def heal(self) -> None:
-        """Break nothing more; what is held deaf is reset."""
+        """Break nothing more; reset connections that were kept silent."""
         with self._lock:
             self._rules.clear()
         self.refusing = False
@@ -73,8 +73,8 @@ class Proxy:
         """Reset every connection."""
         with self._lock:
             connections = list(self._open)
-        for one in connections:
-            _reset(one)
+        for connection in connections:
+            _reset(connection)
 
     def close(self) -> None:
         """Stop listening, and reset what is left."""
@@ -172,7 +172,7 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 
 
 def _reset(connection: socket.socket) -> None:
-    """Close with RST; whoever waits on it is woken."""
+    """Close with RST; a thread that waits on it is woken."""
     with contextlib.suppress(OSError):
         if connection.family == socket.AF_UNIX:
             connection.shutdown(socket.SHUT_RDWR)
@@ -185,7 +185,7 @@ def _reset(connection: socket.socket) -> None:
 
 def _commands(data: bytes) -> tuple[list[tuple[bytes, set[str], str]], bytes]:
     """(its bytes, names that a rule may call it by, its own name) of every whole command, and what is left."""
-    found = []
+    requests = []
     start = 0
     while start < len(data):
         parsed = _command(data, start)
@@ -194,9 +194,9 @@ def _commands(data: bytes) -> tuple[list[tuple[bytes, set[str], str]], bytes]:
         parts, end = parsed
         name = parts[0].decode("latin-1").upper()
         script = script_names().get(parts[1].decode("latin-1"), "") if name == "EVALSHA" else ""
-        found.append((data[start:end], {name, script} - {""}, script or name))
+        requests.append((data[start:end], {name, script} - {""}, script or name))
         start = end
-    return found, data[start:]
+    return requests, data[start:]
 
 
 def _command(data: bytes, start: int) -> tuple[list[bytes], int] | None:

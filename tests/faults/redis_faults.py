@@ -12,7 +12,7 @@ import redis
 from tests.faults.bench import Bench
 
 AWAY_S: Final = 1.0
-"""How long a fault lasts that ends by itself: longer than any retry of ours begins."""
+"""How long a fault lasts that ends by itself: longer than any first retry."""
 
 
 def restart(bench: Bench) -> None:
@@ -53,12 +53,12 @@ def read_only(bench: Bench) -> None:
 
 
 def paused(bench: Bench) -> None:
-    """The server answers nobody for a while (CLIENT PAUSE), as one that forks or swaps does."""
+    """The server does not answer for a while (CLIENT PAUSE), as when it forks or swaps."""
     bench.client().client_pause(int(AWAY_S * 1000))
 
 
 def make_well(bench: Bench) -> None:
-    """Whatever two faults at once have left."""
+    """Anything that two faults at once have left."""
     bench.server.start()
     bench.client().config_set("maxmemory", "0")
     bench.client().replicaof("NO", "ONE")
@@ -79,6 +79,6 @@ def configured(bench: Bench, name: str, value: str) -> Iterator[None]:
 
 
 FAULTS: Final[dict[str, Callable[[Bench], None]]] = {
-    one.__name__: one for one in (restart, forget_scripts, cut, away, out_of_memory, read_only, paused)
+    fault.__name__: fault for fault in (restart, forget_scripts, cut, away, out_of_memory, read_only, paused)
 }
 """By name. Each leaves Redis as it was, and none of them loses what Redis acknowledged."""

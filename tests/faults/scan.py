@@ -62,17 +62,17 @@ _HARMLESS_OS: Final = {
 @cache
 def sites() -> dict[str, str]:
     """`module.function: call` of every side effect -> file and line."""
-    found: dict[str, str] = {}
+    sites: dict[str, str] = {}
     for package in ("producer", "worker"):
         for path in sorted((ROOT / package).rglob("*.py")):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
             calls = list(_calls(ast.parse(path.read_text()), ""))
             for function, call in calls:
                 for what in _effects(call):
-                    found.setdefault(f"{module}.{function}: {what}", f"{path.relative_to(ROOT)}:{call.lineno}")
+                    sites.setdefault(f"{module}.{function}: {what}", f"{path.relative_to(ROOT)}:{call.lineno}")
             for function in _changing_pipelines(calls):
-                found.setdefault(f"{module}.{function}: redis", str(path.relative_to(ROOT)))
-    return found
+                sites.setdefault(f"{module}.{function}: redis", str(path.relative_to(ROOT)))
+    return sites
 
 
 def _changing_pipelines(calls: list[tuple[str, ast.Call]]) -> Iterator[str]:
@@ -81,9 +81,9 @@ def _changing_pipelines(calls: list[tuple[str, ast.Call]]) -> Iterator[str]:
     for function, call in calls:
         if isinstance(call.func, ast.Attribute) and _owner(call.func) == "pipe":
             commands.setdefault(function, set()).add(call.func.attr)
-    for function, found in commands.items():
-        others = found - {"execute", "watch", "multi", "unwatch", "reset"}
-        if "execute" in found and not (others and others <= _READS):
+    for function, used in commands.items():
+        others = used - {"execute", "watch", "multi", "unwatch", "reset"}
+        if "execute" in used and not (others and others <= _READS):
             yield function
 
 
@@ -151,7 +151,7 @@ def _of_path(call: ast.Call, function: ast.Attribute) -> Iterator[str]:
 
 
 def _writes(call: ast.Call, *, position: int) -> bool:
-    given = [one.value for one in call.keywords if one.arg == "mode"]
+    given = [keyword.value for keyword in call.keywords if keyword.arg == "mode"]
     given += call.args[position : position + 1]
-    modes = [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    modes = [value.value for value in given if isinstance(value, ast.Constant) and isinstance(value.value, str)]
     return any(not set(mode).isdisjoint("wxa+") and len(mode) <= 3 for mode in modes)

@@ -46,8 +46,8 @@ def install(control: Path) -> Failpoints:
     opened: Any = _open(points, open)
     builtins.open = io.open = opened  # `Path.open` and its kin use the second name
     for module, name in FUNCTIONS:
-        found = importlib.import_module(module)
-        setattr(found, name, _call(points, name.strip("_"), getattr(found, name)))
+        loaded = importlib.import_module(module)
+        setattr(loaded, name, _call(points, name.strip("_"), getattr(loaded, name)))
     for module, owner, name in STEPS:
         kind = getattr(importlib.import_module(module), owner)
         setattr(kind, name, _step(points, f"{owner}.{name}", getattr(kind, name)))

@@ -25,7 +25,7 @@ from tests.support.waiting import eventually
 LETTERS: Final = 10_000
 """Promised for ten minutes or more; a thousand a minute for less."""
 BACKLOG: Final = 600
-"""No more are dropped while so many wait."""
+"""No more letters are dropped while this many wait."""
 BOUND_S: Final = 120.0
 """Within this time after the last fault everything must be done."""
 SERVICES: Final = {
@@ -65,7 +65,7 @@ class Soaked:
             f"faults {sum(self.faults.values())}: {faults}",
             ", ".join(f"{kind} {count}" for kind, count in self.findings.counted().items()),
             f"worst recovery {self.recovery_s:.1f} s",
-            *(f"grown: {one}" for one in self.grown),
+            *(f"grown: {line}" for line in self.grown),
         ]
         return "\n".join([*lines, *([str(self.findings)] if self.findings else [])])
 
@@ -113,7 +113,7 @@ def _batch(where: Bench, letters: Letters, chance: random.Random, most: int) -> 
     """Some new letters, and copies of some that came before."""
     count = min(most, chance.randint(20, 200))
     old = chance.sample(where.dropped, min(len(where.dropped), count // 20))
-    copies = [Letter(f"again {len(where.dropped)}/{one.name}", one.content, one.kind) for one in old]
+    copies = [Letter(f"again {len(where.dropped)}/{letter.name}", letter.content, letter.kind) for letter in old]
     return [*letters.batch(count - len(copies)), *copies]
 
 
@@ -164,13 +164,13 @@ def _figures(service: Service) -> Figures:
     for _ in range(SAMPLES):
         samples.append(service.figures())
         time.sleep(POLL_S)
-    return min(samples, key=lambda one: one.descriptors)
+    return min(samples, key=lambda sample: sample.descriptors)
 
 
 def _grown(name: str, early: Figures, late: Figures) -> list[str]:
-    told = f"{name} from {early} to {late}"
+    change = f"{name} from {early} to {late}"
     is_larger = late.rss_kib > early.rss_kib + GROWTH_KIB
-    return [told] if is_larger or late.descriptors > early.descriptors + 3 or late.threads > early.threads + 1 else []
+    return [change] if is_larger or late.descriptors > early.descriptors + 3 or late.threads > early.threads + 1 else []
 
 
 def main() -> int:

@@ -47,7 +47,7 @@ class Storm:
         ]
 
     def blow(self) -> None:
-        """One fault, and whoever has slept for long enough wakes."""
+        """One fault; services that were stopped for long enough are continued."""
         self.wake(time.monotonic())
         weights = [weight for weight, _ in self._kinds]
         _, fault = self._random.choices(self._kinds, weights)[0]
@@ -55,11 +55,11 @@ class Storm:
             self.faults[fault()] += 1
 
     def wake(self, now_s: float) -> None:
-        """Wake those whose time has come; what stands still by a failpoint gets its time."""
+        """Continue services whose time is over; a service stopped by a failpoint gets a time."""
         for service in self._bench.services.values():
-            if service.is_paused() and all(service is not one for _, one in self._asleep):
+            if service.is_paused() and all(service is not sleeper for _, sleeper in self._asleep):
                 self._asleep.append((now_s + self._random.uniform(*PAUSES_S), service))
-        for due_s, service in [one for one in self._asleep if one[0] <= now_s]:
+        for due_s, service in [entry for entry in self._asleep if entry[0] <= now_s]:
             service.signal(signal.SIGCONT)
             self._asleep.remove((due_s, service))
 
@@ -86,9 +86,9 @@ class Storm:
     def _kill_a_child(self) -> str:
         """A process of a worker's pool, or the one that reads PDFs."""
         _, service = self._service()
-        found = children(service.pid)
-        if found:
-            Service("child", self._random.choice(found), service.nursery, service.log).signal(signal.SIGKILL)
+        pids = children(service.pid)
+        if pids:
+            Service("child", self._random.choice(pids), service.nursery, service.log).signal(signal.SIGKILL)
         return "kill -9 of a child"
 
     def _stop(self) -> str:
@@ -109,7 +109,7 @@ class Storm:
         if not points:
             return "nothing"
         point = self._random.choice(points)
-        errors = [f"raise:{one}" for one in raises(point)]
+        errors = [f"raise:{error}" for error in raises(point)]
         action = self._random.choice([*errors, *(() if is_look(point) else ("kill", "pause", "stop"))] or ["kill"])
         when = "before" if action.startswith("raise") else self._random.choice(WHEN)
         arm(self._bench.control(name), Arm(point, when, action, times=self._random.choice((1, 1, 3))))

@@ -41,7 +41,7 @@ class Strike:
     service: str
     arm: Arm
     during: str = ""
-    """A fault of Redis (`redis_faults.FAULTS`) while the service stands still or is dead."""
+    """A fault of Redis (`redis_faults.FAULTS`) while the service is stopped or dead."""
 
     then: Arm | None = None
     """What is done to the service that takes over from a dead one, while it recovers."""
@@ -60,7 +60,7 @@ class Outcome:
     fired: bool
     recovery_s: float
     died: bool
-    """Whether a service ended that was not told to; one that refuses to start says so, and is started again."""
+    """Whether a service ended unasked; one that refuses to start says so, and is started again."""
 
 
 def is_look(point: str) -> bool:
@@ -144,7 +144,7 @@ def strike(bench: Bench, letters: Letters, what: Strike) -> Outcome:
 
 
 def _wait_until_fired(bench: Bench, letters: Letters, what: Strike) -> tuple[bool, Service]:
-    """Have letters come by; then others; then start the service anew, for points that are passed once in its life.
+    """Drop letters, then others, then start the service again, for points that are passed once in its life.
 
     Whether it has fired, and in whom.
     """
@@ -166,7 +166,7 @@ def _wait_until_fired(bench: Bench, letters: Letters, what: Strike) -> tuple[boo
 
 
 def _overtake(bench: Bench, what: Strike, victim: Service) -> None:
-    """While it stands still another does its work; then it wakes, and finds its leases gone."""
+    """While it is stopped another service does its work; then it continues, and its leases have run out."""
     eventually(victim.is_paused, f"{what.service} to stand still", timeout_s=20)
     _break_redis(bench, what)
     substitute = f"{what.service}9"

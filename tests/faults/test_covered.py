@@ -29,7 +29,7 @@ HARMLESS: dict[str, str] = {
 
 
 def is_harmless(site: str) -> bool:
-    return any(site.startswith(one) for one in HARMLESS)
+    return any(site.startswith(prefix) for prefix in HARMLESS)
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +46,11 @@ def passed(toured: tuple[Bench, list[tuple[str, str]], Letters]) -> set[str]:
     bench.recover()
     bench.stop("producer")
     bench.start("producer")
-    found = [
+    passed = [
         *points,
         *((role, point) for role in ("producer", "worker", "imr") for point in reached(bench.control(role))),
     ]
-    return {site_of(point) for _, point in found}
+    return {site_of(point) for _, point in passed}
 
 
 def decide(bench: Bench, letters: Letters) -> None:
@@ -67,8 +67,10 @@ def decide(bench: Bench, letters: Letters) -> None:
 
 def test_every_side_effect_has_a_failpoint(passed: set[str]) -> None:
     missed = [f"{where}  {site}" for site, where in sites().items() if site not in passed and not is_harmless(site)]
-    told = "\n".join(missed)
-    assert not missed, f"the harness strikes none of these: have a letter pass them here, or say above why not\n{told}"
+    listing = "\n".join(missed)
+    assert not missed, (
+        f"the harness strikes none of these: have a letter pass them here, or say above why not\n{listing}"
+    )
 
 
 def test_no_call_of_the_system_is_unknown() -> None:
@@ -76,4 +78,4 @@ def test_no_call_of_the_system_is_unknown() -> None:
 
 
 def test_what_is_called_harmless_exists() -> None:
-    assert [one for one in HARMLESS if not any(site.startswith(one) for site in sites())] == []
+    assert [prefix for prefix in HARMLESS if not any(site.startswith(prefix) for site in sites())] == []

@@ -42,9 +42,9 @@ def test_the_soak_promises_what_the_documentation_says() -> None:
 def test_each_command_is_a_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = re.findall(r"^\| `make ([a-z]+)", TEXT, re.MULTILINE)
-    assert [one for one in targets if f"\n{one}:" not in makefile] == []
+    assert [target for target in targets if f"\n{target}:" not in makefile] == []
     assert {"faults", "soak", "mutations"} <= set(targets)
 
 
 def test_each_safety_line_stands_where_the_mutation_check_takes_it_out() -> None:
-    assert [one.what for one in MUTATIONS if one.line not in (ROOT / one.file).read_text()] == []
+    assert [mutation.what for mutation in MUTATIONS if mutation.line not in (ROOT / mutation.file).read_text()] == []

@@ -65,5 +65,5 @@ def test_a_disk_that_is_really_full_loses_nothing(bench: Bench) -> None:
     assert not list(bench.share.rglob(f"{TEMPORARY_PREFIX}*")), "half a file of ours is left"
     filler.unlink()
     bench.settle()
-    found = check(bench)
-    assert not found, str(found)
+    findings = check(bench)
+    assert not findings, str(findings)

@@ -51,7 +51,7 @@ SELECTION = [
     Strike("worker", Arm(FINISH, "before", "pause"), "read_only"),
     Strike("producer", Arm(SEND, "after", "pause"), "read_only"),
     Strike("producer", Arm(SEND, "after", "pause"), "out_of_memory"),
-    *(Strike("proxy", Arm(one, "before", action)) for one in ("finish", "LPUSH") for action in ("cut", "drop")),
+    *(Strike("proxy", Arm(command, "before", action)) for command in ("finish", "LPUSH") for action in ("cut", "drop")),
 ]
 
 
@@ -59,5 +59,5 @@ def test_a_strike_at_each_kind_of_step_loses_and_doubles_nothing(nest: Nursery) 
     with tempfile.TemporaryDirectory(prefix="imr-faults-") as folder:
         result = run(SELECTION, nest, Path(folder), lanes=7)
     assert result.is_clean, result.report()
-    assert [str(one.strike) for one in result.outcomes if not one.fired] == []
+    assert [str(outcome.strike) for outcome in result.outcomes if not outcome.fired] == []
     assert result.letters >= 5 * len(SELECTION), "fewer letters than promised"

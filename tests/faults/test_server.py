@@ -33,5 +33,5 @@ def test_one_that_is_restarted_while_it_is_kept_running_is_one(tmp_path: Path, m
         restarting.start()
         while restarting.is_alive():
             server.start()
-        assert [one.poll() for one in started].count(None) == 1, "the others have ended"
+        assert [server.poll() for server in started].count(None) == 1, "the others have ended"
         assert len(started) == 1 + 5

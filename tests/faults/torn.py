@@ -41,7 +41,7 @@ def record(folder: Path) -> tuple[int, bytes]:
     return begin, file.read_bytes()
 
 
-def tear(folder: Path, whole: bytes, cuts: list[int], found: list[str]) -> None:
+def tear(folder: Path, whole: bytes, cuts: list[int], failures: list[str]) -> None:
     """Start a server on each beginning of the file, and look at what it has."""
     server = FaultyServer(folder)
     (file,) = (folder / "appendonlydir").glob("*.incr.aof")
@@ -52,7 +52,7 @@ def tear(folder: Path, whole: bytes, cuts: list[int], found: list[str]) -> None:
             with contextlib.closing(server.client()) as client:
                 check_whole(RedisRecords(client, Keys("imr")), client)
         except AssertionError as error:
-            found.append(f"torn at byte {cut}: {error}")
+            failures.append(f"torn at byte {cut}: {error}")
         finally:
             server.kill()
 
@@ -60,18 +60,18 @@ def tear(folder: Path, whole: bytes, cuts: list[int], found: list[str]) -> None:
 def run(folder: Path, every: int) -> tuple[int, list[str]]:
     """(how many places the file was torn at, what was wrong)."""
     begin, whole = record(folder / "whole")
-    cuts, found = list(range(begin, len(whole) + 1, every)), list[str]()
+    cuts, failures = list(range(begin, len(whole) + 1, every)), list[str]()
     for lane in range(LANES):
         shutil.copytree(folder / "whole", folder / str(lane), ignore=shutil.ignore_patterns("*.sock"))
     lanes = [
-        threading.Thread(target=tear, args=(folder / str(lane), whole, cuts[lane::LANES], found))
+        threading.Thread(target=tear, args=(folder / str(lane), whole, cuts[lane::LANES], failures))
         for lane in range(LANES)
     ]
-    for one in lanes:
-        one.start()
-    for one in lanes:
-        one.join()
-    return len(cuts), found
+    for thread in lanes:
+        thread.start()
+    for thread in lanes:
+        thread.join()
+    return len(cuts), failures
 
 
 def main() -> int:
@@ -80,10 +80,10 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="every so many bytes")
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="imr-torn-") as folder:
-        cuts, found = run(Path(folder), parser.parse_args().every)
-    print(f"append-only file torn at {cuts} bytes, {len(found)} half steps, took {time.monotonic() - began_s:.0f} s")
-    print("\n".join(found[:20]))
-    return 1 if found else 0
+        cuts, failures = run(Path(folder), parser.parse_args().every)
+    print(f"append-only file torn at {cuts} bytes, {len(failures)} half steps, took {time.monotonic() - began_s:.0f} s")
+    print("\n".join(failures[:20]))
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Files that nobody may read: the kernel tells whether anybody opened one."""
+"""Bait files that must not be read: the kernel reports each open."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
 class Baits:
-    """Watches files and folders for being opened or read, by whatever name, until closed."""
+    """Watches whether files and folders are opened or read, under any name, until closed."""
 
     def __init__(self, *paths: Path) -> None:
         self._descriptor = _libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -30,15 +30,15 @@ class Baits:
     def taken(self) -> list[str]:
         """Names of the baits that were opened or read since the last call."""
         try:
-            told = os.read(self._descriptor, 1 << 16)
+            events = os.read(self._descriptor, 1 << 16)
         except BlockingIOError:
             return []
-        found, start = set(), 0
-        while start < len(told):
-            watch, _, _, length = _EVENT.unpack_from(told, start)
-            found.add(self._names[watch])
+        names, start = set(), 0
+        while start < len(events):
+            watch, _, _, length = _EVENT.unpack_from(events, start)
+            names.add(self._names[watch])
             start += _EVENT.size + length
-        return sorted(found)
+        return sorted(names)
 
     def close(self) -> None:
         os.close(self._descriptor)

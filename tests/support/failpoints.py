@@ -1,4 +1,4 @@
-"""Dying at a chosen call: what a kill, a crash or a power cut does to a worker, at every boundary of its ports."""
+"""Simulated death at a chosen port call: what a kill, a crash or a power cut does to a worker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ When = Literal["before", "after"]
 
 
 class Killed(BaseException):
-    """The process died here. Whatever the code makes of it has no effect: every further call of a port dies too."""
+    """The process died here. Code that catches this has no effect: every further call of a port raises it again."""
 
 
 class Failpoints:

@@ -1,4 +1,4 @@
-"""The worker's application, in which reading a letter takes for as long as a file exists: a task that is long.
+"""The worker's application with a long task: reading a letter lasts for as long as a file exists.
 
 `celery -A tests.support.held_app worker`; IMR_TEST_HOLD names the file, IMR_TEST_GRACE_S how long a stop may last.
 """
@@ -16,7 +16,7 @@ _make_extractor = real.make_extractor
 
 
 class HeldExtractor:
-    """Reads when it is let."""
+    """Reads once the file is gone."""
 
     def __init__(self, reader: TextExtractor) -> None:
         self._reader = reader

@@ -1,4 +1,4 @@
-"""The list of keys in `worker.contract.names`, as a check: no key may be left that does not stand on it."""
+"""The list of keys in `worker.contract.names`, as a check: no key may be left that is not on it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LINE = re.compile(r"^ {4}imr:(?P<key>\S+)(?: +(?P<kind>hash|zset|stream|string)
 
 def listed_keys() -> dict[str, str | None]:
     """Pattern below the prefix -> type that the key must have, None for any; read from the module's own text."""
-    found = {re.sub(r"<\w+>", "*", line["key"]): line["kind"] for line in _LINE.finditer(names.__doc__ or "")}
-    assert len(found) > 5, "the list of keys is not where it was"
-    return found
+    keys = {re.sub(r"<\w+>", "*", line["key"]): line["kind"] for line in _LINE.finditer(names.__doc__ or "")}
+    assert len(keys) > 5, "the list of keys is not where it was"
+    return keys
 
 
 def stray_keys(client: redis.Redis, prefix: str = "imr") -> list[str]:

@@ -14,7 +14,7 @@ NOON_2024_MS = 1_718_000_000_000
 LONG_MS = 3_600_000
 """A lease that outlives every test."""
 RUN_OUT_MS = 0
-"""A lease that has run out when it is granted: what a killed worker leaves behind, without waiting for it."""
+"""A lease that has run out when it is granted: what a killed worker leaves, without the wait."""
 
 _tokens = itertools.count(1)
 
@@ -30,17 +30,17 @@ def digest(content: str) -> str:
 
 
 def lease(content: str, claim_id: str) -> Lease:
-    """A lease asked for by a worker that nobody else is: its token is new."""
+    """A lease asked for by a new worker: its token is unique."""
     return Lease(digest(content), claim_id, f"token-{next(_tokens)}")
 
 
-def publishing(one: Lease, revision: int = 1, event: bytes = b'{"an":"event"}', earlier: str = "") -> Finish:
+def publishing(held: Lease, revision: int = 1, event: bytes = b'{"an":"event"}', earlier: str = "") -> Finish:
     """FINISH of a letter that is published."""
-    return Finish(one, revision, "published", "", event, earlier=earlier)
+    return Finish(held, revision, "published", "", event, earlier=earlier)
 
 
 def burying(
-    one: Lease,
+    held: Lease,
     path: str = "review/letter.txt",
     *,
     revision: int = 1,
@@ -49,7 +49,7 @@ def burying(
     earlier: str = "",
 ) -> Finish:
     """FINISH of a dead letter that wants `path` in review."""
-    return Finish(one, revision, "dead", code, b'{"a":"dead letter"}', named, path, earlier)
+    return Finish(held, revision, "dead", code, b'{"a":"dead letter"}', named, path, earlier)
 
 
 def deciding(
@@ -61,7 +61,7 @@ def deciding(
     path: str = "review/letter.txt",
     named: ReviewNaming = "plain",
 ) -> Resolve:
-    """RESOLVE by a person who saw that revision and that many decisions; each call is a decision of its own."""
+    """RESOLVE by a person who saw that revision and that many decisions; each call is a separate decision."""
     token = f"decision-{next(_tokens)}"
     return Resolve(action, digest(content), revision, decisions, path, b'{"a":"decision"}', named, token)
 
@@ -71,5 +71,5 @@ def superseding(
 ) -> Resolve:
     """RESOLVE by a worker that found the file of that letter to be another one."""
     token = f"supersede:{by.claim_id}:{revision}"
-    event = b'{"a":"letter gave way"}'
+    event = b'{"a":"letter was superseded"}'
     return Resolve("supersede", digest(content), revision, decisions, path, event, "plain", token, by)

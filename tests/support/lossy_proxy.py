@@ -1,4 +1,4 @@
-"""A proxy before a real server that loses one reply: the command has run, and its caller never hears of it."""
+"""A proxy before a real server that loses a reply: the command has run, and its caller gets no answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LossyProxy:
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}"
         self.marker = b""
         self.is_silent = False
-        """Keep the connection open when a reply is lost, as a server does whose machine is gone."""
+        """Keep the connection open when a reply is lost, as when the machine of a server is gone."""
         self.lost = 0
         """Replies lost so far."""
         self._stopping = False

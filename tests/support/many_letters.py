@@ -1,4 +1,4 @@
-"""Letters by the hundred: short, valid, invented, each with bytes of its own."""
+"""Hundreds of letters: short, valid, invented, each with different bytes."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ def numbered_letter(number: int) -> bytes:
 
 
 def numbered_letters(count: int) -> dict[str, bytes]:
-    """So many of them by name."""
+    """`count` letters by name."""
     return {f"letter-{number:05}.txt": numbered_letter(number) for number in range(count)}

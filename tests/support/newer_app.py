@@ -1,4 +1,4 @@
-"""A worker of tomorrow, which knows hints of version 2 as well: `celery -A tests.support.newer_app worker`."""
+"""A worker of a later version, which knows hints of version 2 as well: `celery -A tests.support.newer_app worker`."""
 
 from __future__ import annotations
 

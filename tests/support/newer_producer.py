@@ -1,4 +1,4 @@
-"""A producer of tomorrow: its hints have version 2, and fields that nobody knows today. `python -m` this module."""
+"""A producer of a later version: its hints have version 2, and unknown fields. `python -m` this module."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A RabbitMQ of a test's own: Debian's, on free ports of the loopback, its data and cookie in a temporary folder.
+"""A RabbitMQ for one test: Debian's, on free ports of the loopback, its data and cookie in a temporary folder.
 
 Erlang's nodes find one another by a daemon (epmd) that outlives them and is shared by a whole machine. This one gets
-its own, on a port of its own, in the foreground, so that nothing is left behind and nobody else's is touched. The
+its own, on a separate port, in the foreground, so that nothing is left behind and no other is touched. The
 server is started below its Debian wrapper, which insists on the user rabbitmq and on `/var/lib/rabbitmq`.
 """
 

@@ -1,4 +1,4 @@
-"""A worker on a bench: a real share in a temporary folder, the records' twin, a clock, and functions for the ports."""
+"""A worker under test: a real share in a temporary folder, records in memory, a clock, and functions for the ports."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Determines = Callable[[Text, date], Determination]
 
 
 class FakeExtractor:
-    """Bytes are their own text; what begins like a PDF has pages."""
+    """The bytes are the text; content that begins like a PDF has pages."""
 
     def to_text(self, content: bytes, following: bytes | None = None) -> Text:
         """The text of a letter."""
@@ -47,28 +47,29 @@ class FakeExtractor:
 
 
 def determine(text: Text, received_on: date) -> Determination:
-    """Anything is a letter, but for what holds the word `broken`."""
+    """Any text is a letter, except one that holds the word `broken`."""
     if "broken" in text.text:
         raise LetterError((Violation("issue_without_decision", "The letter decides nothing.", line=1, column=1),))
     return determination()
 
 
 class OnDiskAtOnce(RedisDurability):
-    """Takes whatever a server keeps for safe; what servers lose is tested with servers that have a disk."""
+    """Treats every answer of the server as on disk; lost answers are tested with servers that have a disk."""
 
     def now(self, outcomes: Mapping[str, str]) -> Collection[str]:
         """See `Durability.now`."""
-        found = cast("list[bytes | None]", self._client.hmget(self._keys.finished, list(outcomes)))
-        return {one for (one, told), stands in zip(outcomes.items(), found, strict=True) if stands == told.encode()}
+        recorded_outcomes = cast("list[bytes | None]", self._client.hmget(self._keys.finished, list(outcomes)))
+        pairs = zip(outcomes.items(), recorded_outcomes, strict=True)
+        return {claim_id for (claim_id, outcome), recorded in pairs if recorded == outcome.encode()}
 
 
 def on_disk_at_once(records: Records) -> OnDiskAtOnce | None:
-    """The durability that belongs to records in Redis; None for the twin."""
+    """The durability that belongs to records in Redis; None for the records in memory."""
     return OnDiskAtOnce(records._client, records._keys) if isinstance(records, RedisRecords) else None
 
 
 class Rig:
-    """One share, its records, and as many workers after one another as a test needs."""
+    """One share, its records, and any number of workers one after another."""
 
     def __init__(
         self, folder: Path, records: Records | None = None, durability: Durability | None = None, *, always: bool = True
@@ -141,11 +142,11 @@ class Rig:
 
     def files(self) -> dict[str, bytes]:
         """Path in the share -> content, of every file that is there."""
-        found = (Path(folder) / name for folder, _, names in os.walk(self.share) for name in names)
-        return {str(path.relative_to(self.share)): path.read_bytes() for path in found}
+        paths = (Path(folder) / name for folder, _, names in os.walk(self.share) for name in names)
+        return {str(path.relative_to(self.share)): path.read_bytes() for path in paths}
 
     def letters(self) -> dict[str, bytes]:
-        """The same without what we write beside letters."""
+        """The same without sidecar files and extracted texts."""
         ours = (*COMPANIONS, EXTRACTED_SUFFIX)
         return {path: content for path, content in self.files().items() if not path.endswith(ours)}
 

@@ -1,4 +1,4 @@
-"""A Samba of a test's own: Debian's smbd on a loopback address of its own, everything it keeps in a temporary folder.
+"""A Samba for one test: Debian's smbd on a separate loopback address, with all its data in a temporary folder.
 
 The remote writers are `smbclient`, and a program that writes piece by piece with the same library's Python bindings;
 both talk SMB over TCP, so what a producer sees is what smbd does with a remote writer's requests. `mounted` gives the
@@ -24,7 +24,7 @@ from tests.support.servers import ServerMissing
 from tests.support.waiting import eventually
 
 _PORT: Final = 445
-"""libsmbclient, and with it smbnetfs, asks no other; so the address is the free one, not the port."""
+"""libsmbclient and smbnetfs use no other port, so each test gets a free address instead of a free port."""
 _TIMEOUT_S: Final = 30.0
 _SYSTEM_PYTHON: Final = "/usr/bin/python3"
 """The one that Debian's bindings of Samba are for."""
@@ -143,7 +143,7 @@ class Samba:
 
     def run(self, *commands: str) -> None:
         """Have one `smbclient` do each of these at the same time; each may be several, separated by semicolons."""
-        clients = [self._smbclient(one) for one in commands]
+        clients = [self._smbclient(command) for command in commands]
         for client in clients:
             printed, _ = client.communicate(timeout=_TIMEOUT_S)
             assert client.returncode == 0, printed

@@ -24,11 +24,11 @@ DEBIAN_BINARY: Final = Path("/usr/bin/redis-server")
 STOP_TIMEOUT_S: Final = 20.0
 
 IN_MEMORY: Final = {"save": "", "appendonly": "no"}
-"""Nothing on disk: most tests ask about answers, not about what survives."""
+"""Nothing on disk: most tests check answers, not durability."""
 
 
 class ServerMissing(Exception):
-    """The binary of a server is not installed; the message says how it comes."""
+    """The binary of a server is not installed; the message says how to install it."""
 
 
 @dataclass(frozen=True, slots=True)

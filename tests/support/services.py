@@ -1,4 +1,4 @@
-"""Producer and workers as processes of their own, as units and containers run them, on one server and one share."""
+"""Producer and workers as separate processes, as units and containers run them, on one server and one share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DURABLE: Final = {"appendonly": "yes", "appendfsync": "always", "maxmemory-polic
 
 
 class Service:
-    """One process that leads a session of its own; what it says goes to a file."""
+    """One process in its own session; its output goes to a file."""
 
     def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
         self._log = log
@@ -46,7 +46,7 @@ class Service:
         return self._process.pid
 
     def said(self) -> str:
-        """Everything it has said so far."""
+        """Its output so far."""
         return self._log.read_text(errors="replace")
 
     def send(self, number: signal.Signals) -> None:
@@ -65,7 +65,7 @@ class Service:
 
 
 class Services:
-    """One share and one server, and whatever is started on them."""
+    """One share and one server, and the services started on them."""
 
     def __init__(self, folder: Path, url: str, stack: contextlib.ExitStack, settings: dict[str, str]) -> None:
         self.share: Final = folder / "share"
@@ -131,6 +131,6 @@ class Services:
 def running_services(
     folder: Path, server_name: str = "valkey", appendfsync: str = "always", **settings: str
 ) -> Iterator[Services]:
-    """A share and a server that keeps what it is told, while the block runs. Raises `ServerMissing`."""
+    """A share and a durable server, while the block runs. Raises `ServerMissing`."""
     with running(server_name, **{**DURABLE, "appendfsync": appendfsync}) as server, contextlib.ExitStack() as stack:
         yield Services(folder, server.url, stack, settings)

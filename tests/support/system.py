@@ -32,7 +32,7 @@ QUICK: Final = {
     "IMR_LEASE_SECONDS": "4",
     "IMR_READ_TIMEOUT_SECONDS": "1.1",
 }
-"""Everything that waits, shorter: a test sees in seconds what takes a minute in service."""
+"""Shorter waits: a test sees in seconds what takes a minute in service."""
 
 
 class System:
