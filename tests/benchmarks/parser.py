@@ -168,8 +168,8 @@ def stages(texts: Sequence[str], rounds: int) -> Iterable[tuple[str, float]]:
     told = [conclusions_of(view, raw) for view, raw in raws]
     ready = list(zip(raws, forms, told, strict=True))
     work: dict[str, Callable[[], object]] = {
-        "normalising, page furniture": lambda: [View.of(text) for text in texts],
-        "recognising and reading": lambda: [layout.read(view, 0, len(view.clean)) for view, layout in known],
+        "normalizing, page furniture": lambda: [View.of(text) for text in texts],
+        "recognizing and reading": lambda: [layout.read(view, 0, len(view.clean)) for view, layout in known],
         "headings, conclusions": lambda: [
             (conclusions_of(view, raw), [read_heading(view, issue.heading or (0, 0)) for issue in raw.issues])
             for view, raw in raws
