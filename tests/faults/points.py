@@ -1,6 +1,6 @@
 """Failpoints of a running service: every side effect, named by the place in our code that asks for it.
 
-    worker.processing.filing.Filing._archive > worker.adapters.share.spool.Spool.write: os.fsync
+    worker.processing.filing._move > worker.adapters.share.spool.Spool.write: os.fsync
     worker.adapters.celery.client.HintSender._publish: redis LPUSH
     celery: brpop reply
 
