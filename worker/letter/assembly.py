@@ -1,9 +1,13 @@
-"""From the raw letter to the determination: texts reflowed, values typed, every value with its span."""
+"""From the raw letter to the determination: texts reflowed, values typed, every value with its span.
+
+Nothing is filled in here: a value that validation requires and that is missing raises `UncheckedLetterError`.
+"""
 
 from __future__ import annotations
 
 from datetime import date
 
+from worker.letter.errors import UncheckedLetterError
 from worker.letter.fields import read_date
 from worker.letter.heading_parts import HeadingForm
 from worker.letter.model import (
@@ -17,22 +21,31 @@ from worker.letter.model import (
     Patient,
     Reviewer,
 )
+from worker.letter.outcome import outcome_of
 from worker.letter.raw_letter import FoundValue, RawCitation, RawGuideline, RawIssue, RawLetter
 from worker.letter.text import Place, View, reflow
 
 
 class Assembler:
-    """Builds one determination; each value that it takes leaves its span."""
+    """Builds one determination and keeps the place of every value that it takes."""
 
     def __init__(self, view: View) -> None:
         self.view = view
         self.clean = view.clean
         self.places: dict[str, Place] = {}
+        """Field path to the place of its value."""
 
     def text(self, path: str, place: Place | None) -> str | None:
-        """The reflowed text of a place."""
+        """The reflowed text of a place; None where the letter has no such value."""
         if place is None:
             return None
+        self.places[path] = place
+        return reflow(self.clean[place[0] : place[1]])
+
+    def required_text(self, path: str, place: Place | None) -> str:
+        """The reflowed text of a value that every valid letter has."""
+        if place is None:
+            raise UncheckedLetterError(path)
         self.places[path] = place
         return reflow(self.clean[place[0] : place[1]])
 
@@ -45,7 +58,7 @@ class Assembler:
         return tuple([reflow(self.clean[start:end]) for start, end in places])
 
     def mark(self, path: str, place: Place | None) -> bool:
-        """Keep the span of a value that is there or not."""
+        """Keep the place of a value if the letter has it; whether it has."""
         if place is None:
             return False
         self.places[path] = place
@@ -53,11 +66,11 @@ class Assembler:
 
     def date(self, raw: RawLetter, name: str) -> date | None:
         """One of the letter's dates."""
-        found = raw.dates.get(name)
-        if found is None:
+        day = raw.dates.get(name)
+        if day is None:
             return None
-        self.places[name] = found.place
-        return found.value
+        self.places[name] = day.place
+        return day.value
 
 
 def assemble(
@@ -69,12 +82,16 @@ def assemble(
     *,
     read_parties: bool,
 ) -> Determination:
-    """The determination of a letter that broke no rule."""
+    """The determination of a letter that broke no rule of severity `error`.
+
+    `forms` and `conclusions` have one entry for each issue. Raises `UncheckedLetterError` for a letter that validation
+    should have refused.
+    """
     build = Assembler(view)
     build.mark("priority", raw.priority.place if raw.priority else None)
     build.mark("stated_outcome", raw.stated_outcome.place if raw.stated_outcome else None)
     issues = tuple(
-        _issue(build, number, issue, form or HeadingForm((0, 0)), concluded)
+        _issue(build, number, issue, form, concluded)
         for number, (issue, form, concluded) in enumerate(zip(raw.issues, forms, conclusions, strict=True))
     )
     return Determination(
@@ -91,9 +108,9 @@ def assemble(
         patient=_patient(build, raw),
         reviewer=_reviewer(build, raw),
         documents_reviewed=build.texts("documents_reviewed", raw.documents) if raw.documents is not None else None,
-        clinical_summary=build.text("clinical_summary", raw.summary) or "",
+        clinical_summary=build.required_text("clinical_summary", raw.summary),
         issues=issues,
-        outcome=outcome(issues),
+        outcome=outcome_of({issue.decision for issue in issues}),
         stated_outcome=raw.stated_outcome.value if raw.stated_outcome else None,
         parties=_parties(build, raw) if read_parties and raw.parties else None,
         deadlines=None,
@@ -102,60 +119,66 @@ def assemble(
     )
 
 
-def outcome(issues: tuple[Issue, ...]) -> Decision:
-    """The issues' decision where they agree, else partially overturned."""
-    decisions = {issue.decision for issue in issues}
-    return decisions.pop() if len(decisions) == 1 else "partially_overturned"
-
-
 def _patient(build: Assembler, raw: RawLetter) -> Patient:
     return Patient(
-        raw.age.value if raw.age and build.mark("patient.age", raw.age.place) else None,
-        raw.sex.value if raw.sex and build.mark("patient.sex", raw.sex.place) else None,
+        age=raw.age.value if raw.age and build.mark("patient.age", raw.age.place) else None,
+        sex=raw.sex.value if raw.sex and build.mark("patient.sex", raw.sex.place) else None,
     )
 
 
 def _reviewer(build: Assembler, raw: RawLetter) -> Reviewer:
     role = build.text("reviewer.role", raw.role)
     return Reviewer(
-        role.lower() if role else None,
-        build.texts("reviewer.specialties", raw.specialties),
-        build.texts("reviewer.subspecialties", raw.subspecialties),
-        build.texts("reviewer.licensed_states", raw.states),
+        role=role.lower() if role else None,
+        specialties=build.texts("reviewer.specialties", raw.specialties),
+        subspecialties=build.texts("reviewer.subspecialties", raw.subspecialties),
+        licensed_states=build.texts("reviewer.licensed_states", raw.states),
     )
 
 
 def _parties(build: Assembler, raw: RawLetter) -> Parties:
     return Parties(
-        *(
-            build.text(f"parties.{name}", raw.parties.get(name))
-            for name in ("employee_name", "provider_name", "claim_number")
-        )
+        employee_name=build.text("parties.employee_name", raw.parties.get("employee_name")),
+        provider_name=build.text("parties.provider_name", raw.parties.get("provider_name")),
+        claim_number=build.text("parties.claim_number", raw.parties.get("claim_number")),
     )
 
 
 def _issue(
-    build: Assembler, number: int, issue: RawIssue, form: HeadingForm, concluded: FoundValue[bool] | None
+    build: Assembler, number: int, issue: RawIssue, form: HeadingForm | None, concluded: FoundValue[bool] | None
 ) -> Issue:
     path = f"issues.{number}"
-    decision = issue.decision
-    build.mark(f"{path}.decision", decision.place if decision else None)
+    decision = _decision(build, f"{path}.decision", issue.decision)
+    if form is None:
+        raise UncheckedLetterError(f"{path}.heading")
     build.mark(f"{path}.medically_necessary", concluded.place if concluded else None)
     return Issue(
-        number + 1,
-        build.text(f"{path}.heading", issue.heading) or "",
-        build.text(f"{path}.treatment", form.treatment) or "",
-        build.text(f"{path}.original_request", form.original_request),
-        build.text(f"{path}.authorized", form.authorized),
-        "retrospective" if build.mark(f"{path}.review_type", form.retrospective) else "prospective",
-        service_date(build.view, form) if build.mark(f"{path}.date_of_service", form.service_date) else None,
-        build.mark(f"{path}.associated_surgical_service", form.associated),
-        (decision.value if decision else None) or "upheld",
-        concluded.value if concluded else None,
-        _guideline(build, f"{path}.claims_administrator_guideline", issue.claims_guideline),
-        _guideline(build, f"{path}.reviewer_guideline", issue.reviewer_guideline),
-        build.text(f"{path}.rationale", issue.rationale) or "",
+        number=number + 1,
+        heading=build.required_text(f"{path}.heading", issue.heading),
+        treatment=build.required_text(f"{path}.treatment", form.treatment),
+        original_request=build.text(f"{path}.original_request", form.original_request),
+        authorized=build.text(f"{path}.authorized", form.authorized),
+        review_type="retrospective" if build.mark(f"{path}.review_type", form.retrospective) else "prospective",
+        date_of_service=service_date(build.view, form)
+        if build.mark(f"{path}.date_of_service", form.service_date)
+        else None,
+        associated_surgical_service=build.mark(f"{path}.associated_surgical_service", form.associated),
+        decision=decision,
+        medically_necessary=concluded.value if concluded else None,
+        claims_administrator_guideline=_guideline(
+            build, f"{path}.claims_administrator_guideline", issue.claims_guideline
+        ),
+        reviewer_guideline=_guideline(build, f"{path}.reviewer_guideline", issue.reviewer_guideline),
+        rationale=build.required_text(f"{path}.rationale", issue.rationale),
     )
+
+
+def _decision(build: Assembler, path: str, decision: FoundValue[Decision | None] | None) -> Decision:
+    """The decision that the letter prints; there is none by default."""
+    if decision is None or decision.value is None:
+        raise UncheckedLetterError(path)
+    build.places[path] = decision.place
+    return decision.value
 
 
 def service_date(view: View, form: HeadingForm | None) -> date | None:
@@ -170,9 +193,9 @@ def _guideline(build: Assembler, path: str, raw: RawGuideline | None) -> Guideli
     if raw is None:
         return None
     return Guideline(
-        build.text(f"{path}.text", raw.text) or "",
-        build.mark(f"{path}.none_cited", raw.none_cited),
-        tuple(
+        text=build.required_text(f"{path}.text", raw.text),
+        none_cited=build.mark(f"{path}.none_cited", raw.none_cited),
+        citations=tuple(
             [_citation(build, f"{path}.citations.{number}", citation) for number, citation in enumerate(raw.citations)]
         ),
     )
@@ -180,10 +203,10 @@ def _guideline(build: Assembler, path: str, raw: RawGuideline | None) -> Guideli
 
 def _citation(build: Assembler, path: str, raw: RawCitation) -> Citation:
     return Citation(
-        "MTUS" if raw.mtus else "non-MTUS",
-        raw.chapter.value if raw.chapter and build.mark(f"{path}.chapter", raw.chapter.place) else None,
-        raw.year.value if raw.year and build.mark(f"{path}.year", raw.year.place) else None,
-        build.texts(f"{path}.sections", raw.sections),
-        build.texts(f"{path}.pages", raw.pages),
-        build.text(f"{path}.text", raw.text) or "",
+        source="MTUS" if raw.mtus else "non-MTUS",
+        chapter=raw.chapter.value if raw.chapter and build.mark(f"{path}.chapter", raw.chapter.place) else None,
+        year=raw.year.value if raw.year and build.mark(f"{path}.year", raw.year.place) else None,
+        sections=build.texts(f"{path}.sections", raw.sections),
+        pages=build.texts(f"{path}.pages", raw.pages),
+        text=build.required_text(f"{path}.text", raw.text),
     )

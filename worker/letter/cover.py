@@ -26,8 +26,19 @@ from worker.letter.raw_letter import FoundValue, RawLetter, RawProblem
 from worker.letter.text import View, compiled, phrase
 
 _TITLE = compiled("Independent Medical Review Final Determination Letter")
+_OUTCOMES: dict[str, Decision] = {
+    "upheld": "upheld",
+    "uphold": "upheld",
+    "overturned": "overturned",
+    "overturn": "overturned",
+    "partial overturn": "partially_overturned",
+    "partial overturned": "partially_overturned",
+    "partially overturn": "partially_overturned",
+    "partially overturned": "partially_overturned",
+}
+"""Every wording of a stated outcome; other words are not read."""
 _STATED = re.compile(
-    phrase("Final Determination:") + r"\s*(?P<word>partial(?:ly)?\s+overturn(?:ed)?|overturn(?:ed)?|uphold|upheld)\b"
+    phrase("Final Determination:") + rf"\s*(?P<word>{'|'.join(phrase(wording) for wording in _OUTCOMES)})\b"
 )
 _PARTIES = {
     "employee_name": re.compile(r"\bemployee(?:\s+name)?\s*:"),
@@ -51,17 +62,11 @@ def read_cover(view: View, start: int, end: int, raw: RawLetter) -> None:
     read_header(view, start, end, raw)
     stated = _STATED.search(view.folded, start, end)
     if stated:
-        raw.stated_outcome = FoundValue(_decision(stated.group("word")), stated.span("word"))
+        raw.stated_outcome = FoundValue(_OUTCOMES[" ".join(stated.group("word").split())], stated.span("word"))
     if stated or _TITLE.search(view.folded, start, end):
         raw.problems.append(RawProblem("cover_page_form_unverified"))
     for name, label in _PARTIES.items():
         _read_party(view, label.search(view.folded, start, end), end, name, raw)
-
-
-def _decision(word: str) -> Decision:
-    if word.startswith("partial"):
-        return "partially_overturned"
-    return "overturned" if word.startswith("overturn") else "upheld"
 
 
 def _read_party(view: View, label: re.Match[str] | None, end: int, name: str, raw: RawLetter) -> None:

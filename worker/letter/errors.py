@@ -1,4 +1,4 @@
-"""The one error family of the parser: a letter that cannot be published, with every reason and its place."""
+"""The errors of the parser: `LetterError` about a letter, `UncheckedLetterError` about a defect of the parser."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken rule: which, about which value, and where in the letter.
+    """One broken rule: which rule, about which value, and where in the letter.
 
     `line` and `column` count from 1 in the extracted text, `start` and `end` are character offsets (end exclusive),
     `page` counts from 1 and is None for text files. A violation about something that is missing has the place where
@@ -38,7 +38,8 @@ class Violation:
 class LetterError(Exception):
     """The letter cannot be published as it is.
 
-    `violations` holds every broken rule, at least one, most telling first; `code` is the first one's. Safe to pickle.
+    `violations` holds every broken rule, at least one. The first is the one that explains most; `code` is its code.
+    Safe to pickle.
     """
 
     def __init__(self, violations: tuple[Violation, ...]) -> None:
@@ -47,8 +48,24 @@ class LetterError(Exception):
 
     @property
     def code(self) -> str:
-        """Stable code of the most telling violation."""
+        """Stable code of the first violation."""
         return self.violations[0].code
 
     def __str__(self) -> str:
         return "; ".join(f"{violation.code}: {violation.message}" for violation in self.violations)
+
+
+class UncheckedLetterError(AssertionError):
+    """A value that every valid letter has is missing after validation: a defect of the parser, not of the letter.
+
+    Validation refuses such letters, so `parse` never raises this. It stands where a default would otherwise invent a
+    decision or another legal value. Safe to pickle.
+    """
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+        """Path of the missing value (`issues.0.decision`)."""
+
+    def __str__(self) -> str:
+        return f"{self.field} has no value after validation, and no default is allowed"

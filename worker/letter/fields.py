@@ -107,7 +107,7 @@ def read_number(folded: str) -> int:
     """The value of a piece that matched `NUMBER`."""
     if folded[0].isdigit():
         return int(folded[:3])
-    return sum(_NUMBER_WORDS.get(word, 0) for word in re.split(r"[\s-]+", folded))
+    return sum(_NUMBER_WORDS[word] for word in re.split(r"[\s-]+", folded))
 
 
 _STATES = (

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 from worker.letter.assembly import assemble, service_date
 from worker.letter.cover import is_cover_alone
-from worker.letter.errors import LetterError, Violation
+from worker.letter.errors import LetterError, UncheckedLetterError, Violation
 from worker.letter.header import read_other_numbers
 from worker.letter.heading_parts import HeadingForm, read_heading
 from worker.letter.layouts import begins_like, recognise
@@ -126,8 +125,9 @@ def _judged(view: View, layout: KnownLayout, raw: RawLetter, options: ParseOptio
 
 def _finding(problem: RawProblem) -> Finding:
     rule = BY_CODE[problem.code]
-    severity: Literal["warning", "info"] = "warning" if rule.severity == "warning" else "info"
-    return Finding(rule.code, severity, problem.field, rule.sentence)
+    if rule.severity == "error":
+        raise UncheckedLetterError(problem.field or rule.code)
+    return Finding(code=rule.code, severity=rule.severity, field=problem.field, message=rule.sentence)
 
 
 def _error(view: View, problems: list[RawProblem]) -> LetterError:
@@ -158,4 +158,14 @@ def _violation(lines: Lines, problem: RawProblem, at: tuple[int, int] | None, *,
         message += f" Missing: {problem.detail}."
     if at is None:
         return Violation(problem.code, message, problem.field)
-    return Violation(problem.code, message, problem.field, *lines.place(at[0]), at[0], at[1], page)
+    line, column = lines.place(at[0])
+    return Violation(
+        code=problem.code,
+        message=message,
+        field=problem.field,
+        line=line,
+        column=column,
+        start=at[0],
+        end=at[1],
+        page=page,
+    )

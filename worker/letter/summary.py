@@ -42,8 +42,9 @@ _NOT_THE_PATIENT = re.compile(
 _SEX_WORDS: dict[str, Sex] = {
     "male": "male", "man": "male", "gentleman": "male", "boy": "male",
     "female": "female", "woman": "female", "lady": "female", "girl": "female",
+    "gentlewoman": "female",
 }  # fmt: skip
-_SEX = re.compile(r"\b(?P<word>female|male|gentleman|gentlewoman|woman|man|lady|boy|girl)\b")
+_SEX = re.compile(rf"\b(?P<word>{'|'.join(_SEX_WORDS)})\b")
 _SUBJECT_IS = re.compile(rf"{_SUBJECT}\b[^.]{{0,60}}?\b(?P<word>female|male|woman|man|gentleman|lady)\b")
 _TITLE = re.compile(r"\b(?P<title>mr|mrs|ms)\.\s")
 _PRONOUN = re.compile(r"\b(?P<pronoun>he|his|him|himself|she|her|hers|herself)\b")
@@ -124,7 +125,7 @@ def _sex_in(view: View, mention: _Mention) -> FoundValue[Sex] | None:
     low, high = mention.sentence
     noun = _SEX.search(view.folded, mention.place[1], high) or _SEX.search(view.folded, low, mention.place[0])
     if noun:
-        return FoundValue(_SEX_WORDS.get(noun.group("word"), "female"), noun.span("word"))
+        return FoundValue(_SEX_WORDS[noun.group("word")], noun.span("word"))
     title = _TITLE.search(view.folded, low, high)
     if title:
         return FoundValue("male" if title.group("title") == "mr" else "female", title.span("title"))
@@ -137,7 +138,7 @@ def _sex_in(view: View, mention: _Mention) -> FoundValue[Sex] | None:
 
 def _sex_of_subject(view: View, start: int, end: int) -> FoundValue[Sex] | None:
     match = _SUBJECT_IS.search(view.folded, start, end)
-    return FoundValue(_SEX_WORDS.get(match.group("word"), "female"), match.span("word")) if match else None
+    return FoundValue(_SEX_WORDS[match.group("word")], match.span("word")) if match else None
 
 
 def _compare(view: View, mentions: list[_Mention], raw: RawLetter) -> None:
@@ -145,7 +146,7 @@ def _compare(view: View, mentions: list[_Mention], raw: RawLetter) -> None:
     first = mentions[0]
     for other in mentions[1:]:
         noun = _SEX.search(view.folded, other.place[1], min(other.place[1] + 30, other.sentence[1]))
-        sex = _SEX_WORDS.get(noun.group("word")) if noun else None
+        sex = _SEX_WORDS[noun.group("word")] if noun else None
         if abs(other.age - first.age) > 1:
             raw.problems.append(RawProblem("patient_conflict", "patient.age", other.place))
         elif sex and raw.sex and sex != raw.sex.value and noun:

@@ -17,6 +17,7 @@ from worker.letter.fields import STATES
 from worker.letter.heading_parts import HeadingForm
 from worker.letter.issues import issue_place
 from worker.letter.model import Decision
+from worker.letter.outcome import outcome_of
 from worker.letter.raw_letter import DATE_FIELDS, PARTS, FoundValue, RawGuideline, RawIssue, RawLetter, RawProblem
 from worker.letter.rules import RULES, Rule
 from worker.letter.text import View
@@ -55,18 +56,17 @@ def _numbers(raw: RawLetter) -> Iterator[RawProblem]:
     for other in raw.case_numbers:
         if first and other.value != first.value:
             yield RawProblem("case_number_conflict", "case_number", other.place)
-    if raw.stated_outcome and raw.issues and raw.stated_outcome.value != stated_by(raw):
+    if raw.stated_outcome and raw.issues and raw.stated_outcome.value != _outcome(raw):
         yield RawProblem("stated_outcome_differs", "stated_outcome", raw.stated_outcome.place)
     if raw.priority and raw.priority.value is None:
         yield RawProblem("unknown_priority", "priority", raw.priority.place)
 
 
-def stated_by(raw: RawLetter) -> Decision | None:
-    """What the issues' decisions come to; None where one of them is unknown."""
-    decisions = {issue.decision.value if issue.decision else None for issue in raw.issues}
-    if None in decisions:
-        return None
-    return decisions.pop() if len(decisions) == 1 else "partially_overturned"
+def _outcome(raw: RawLetter) -> Decision | None:
+    """The outcome of the issues, of which there is at least one; None where a decision is missing or unknown."""
+    decisions = {issue.decision.value for issue in raw.issues if issue.decision and issue.decision.value}
+    every_decision = all(issue.decision and issue.decision.value for issue in raw.issues)
+    return outcome_of(decisions) if every_decision else None
 
 
 def _dates(raw: RawLetter, today: date | None) -> Iterator[RawProblem]:
