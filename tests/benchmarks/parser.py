@@ -31,7 +31,7 @@ from worker.extraction.pdf.pages import read_pdf
 from worker.letter import parse
 from worker.letter.assembly import assemble
 from worker.letter.heading_parts import read_heading
-from worker.letter.layouts import recognise
+from worker.letter.layouts import recognize
 from worker.letter.text import View
 from worker.letter.validation import conclusions_of
 
@@ -162,7 +162,7 @@ def text_row(name: str, paths: Sequence[str], rounds: int) -> str:
 def stages(texts: Sequence[str], rounds: int) -> Iterable[tuple[str, float]]:
     """Microseconds per letter of each stage of the parser."""
     views = [View.of(text) for text in texts]
-    known = [(view, layout) for view in views if (layout := recognise(view))]
+    known = [(view, layout) for view in views if (layout := recognize(view))]
     raws = [(view, layout.read(view, 0, len(view.clean.rstrip()))) for view, layout in known]
     forms = [[read_heading(view, issue.heading or (0, 0)) for issue in raw.issues] for view, raw in raws]
     told = [conclusions_of(view, raw) for view, raw in raws]

@@ -1,7 +1,7 @@
-"""The parser: the text of a letter in, its determination out, or everything that is wrong with it.
+"""The parser: from the text of a letter to its determination, or to every violation in it.
 
-Pure and total: no input or output, no clock, no logging; for any string `parse` returns a `Determination` or raises
-`LetterError`, in time linear in the text.
+Pure and total: no input or output, no clock, no logging. For any string `parse` returns a `Determination` or raises
+`LetterError`, in time linear in the length of the text.
 """
 
 from worker.letter.errors import LetterError, Violation

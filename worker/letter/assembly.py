@@ -6,6 +6,7 @@ Nothing is filled in here: a value that validation requires and that is missing 
 from __future__ import annotations
 
 from datetime import date
+from typing import TypeVar
 
 from worker.letter.errors import UncheckedLetterError
 from worker.letter.fields import read_date
@@ -24,6 +25,8 @@ from worker.letter.model import (
 from worker.letter.outcome import outcome_of
 from worker.letter.raw_letter import FoundValue, RawCitation, RawGuideline, RawIssue, RawLetter
 from worker.letter.text import Place, View, reflow
+
+T = TypeVar("T")
 
 
 class Assembler:
@@ -58,19 +61,18 @@ class Assembler:
         return tuple([reflow(self.clean[start:end]) for start, end in places])
 
     def mark(self, path: str, place: Place | None) -> bool:
-        """Keep the place of a value if the letter has it; whether it has."""
+        """Whether the letter has a value; its place is kept."""
         if place is None:
             return False
         self.places[path] = place
         return True
 
-    def date(self, raw: RawLetter, name: str) -> date | None:
-        """One of the letter's dates."""
-        day = raw.dates.get(name)
-        if day is None:
+    def value(self, path: str, raw_value: FoundValue[T] | None) -> T | None:
+        """A value that was read; None where the letter has none."""
+        if raw_value is None:
             return None
-        self.places[name] = day.place
-        return day.value
+        self.places[path] = raw_value.place
+        return raw_value.value
 
 
 def assemble(
@@ -88,30 +90,26 @@ def assemble(
     should have refused.
     """
     build = Assembler(view)
-    build.mark("priority", raw.priority.place if raw.priority else None)
-    build.mark("stated_outcome", raw.stated_outcome.place if raw.stated_outcome else None)
-    issues = tuple(
-        _issue(build, number, issue, form, concluded)
-        for number, (issue, form, concluded) in enumerate(zip(raw.issues, forms, conclusions, strict=True))
-    )
+    priority = build.value("priority", raw.priority)
+    stated_outcome = build.value("stated_outcome", raw.stated_outcome)
+    issues = _issues(build, raw, forms, conclusions)
+    dates = raw.dates
     return Determination(
         layout=raw.layout,
-        case_number=raw.case_number.value
-        if raw.case_number and build.mark("case_number", raw.case_number.place)
-        else None,
-        date_of_injury=build.date(raw, "date_of_injury"),
-        ur_decision_date=build.date(raw, "ur_decision_date"),
-        application_received=build.date(raw, "application_received"),
-        date_assigned=build.date(raw, "date_assigned"),
-        decision_date=build.date(raw, "decision_date"),
-        priority=raw.priority.value if raw.priority else None,
+        case_number=build.value("case_number", raw.case_number),
+        date_of_injury=build.value("date_of_injury", dates.get("date_of_injury")),
+        ur_decision_date=build.value("ur_decision_date", dates.get("ur_decision_date")),
+        application_received=build.value("application_received", dates.get("application_received")),
+        date_assigned=build.value("date_assigned", dates.get("date_assigned")),
+        decision_date=build.value("decision_date", dates.get("decision_date")),
+        priority=priority,
         patient=_patient(build, raw),
         reviewer=_reviewer(build, raw),
         documents_reviewed=build.texts("documents_reviewed", raw.documents) if raw.documents is not None else None,
         clinical_summary=build.required_text("clinical_summary", raw.summary),
         issues=issues,
         outcome=outcome_of({issue.decision for issue in issues}),
-        stated_outcome=raw.stated_outcome.value if raw.stated_outcome else None,
+        stated_outcome=stated_outcome,
         parties=_parties(build, raw) if read_parties and raw.parties else None,
         deadlines=None,
         findings=findings,
@@ -119,10 +117,19 @@ def assemble(
     )
 
 
+def _issues(
+    build: Assembler, raw: RawLetter, forms: list[HeadingForm | None], conclusions: list[FoundValue[bool] | None]
+) -> tuple[Issue, ...]:
+    return tuple(
+        _issue(build, number, issue, form, conclusion)
+        for number, (issue, form, conclusion) in enumerate(zip(raw.issues, forms, conclusions, strict=True))
+    )
+
+
 def _patient(build: Assembler, raw: RawLetter) -> Patient:
     return Patient(
-        age=raw.age.value if raw.age and build.mark("patient.age", raw.age.place) else None,
-        sex=raw.sex.value if raw.sex and build.mark("patient.sex", raw.sex.place) else None,
+        age=build.value("patient.age", raw.age),
+        sex=build.value("patient.sex", raw.sex),
     )
 
 
@@ -145,13 +152,13 @@ def _parties(build: Assembler, raw: RawLetter) -> Parties:
 
 
 def _issue(
-    build: Assembler, number: int, issue: RawIssue, form: HeadingForm | None, concluded: FoundValue[bool] | None
+    build: Assembler, number: int, issue: RawIssue, form: HeadingForm | None, conclusion: FoundValue[bool] | None
 ) -> Issue:
     path = f"issues.{number}"
     decision = _decision(build, f"{path}.decision", issue.decision)
     if form is None:
         raise UncheckedLetterError(f"{path}.heading")
-    build.mark(f"{path}.medically_necessary", concluded.place if concluded else None)
+    medically_necessary = build.value(f"{path}.medically_necessary", conclusion)
     return Issue(
         number=number + 1,
         heading=build.required_text(f"{path}.heading", issue.heading),
@@ -164,7 +171,7 @@ def _issue(
         else None,
         associated_surgical_service=build.mark(f"{path}.associated_surgical_service", form.associated),
         decision=decision,
-        medically_necessary=concluded.value if concluded else None,
+        medically_necessary=medically_necessary,
         claims_administrator_guideline=_guideline(
             build, f"{path}.claims_administrator_guideline", issue.claims_guideline
         ),
@@ -204,8 +211,8 @@ def _guideline(build: Assembler, path: str, raw: RawGuideline | None) -> Guideli
 def _citation(build: Assembler, path: str, raw: RawCitation) -> Citation:
     return Citation(
         source="MTUS" if raw.mtus else "non-MTUS",
-        chapter=raw.chapter.value if raw.chapter and build.mark(f"{path}.chapter", raw.chapter.place) else None,
-        year=raw.year.value if raw.year and build.mark(f"{path}.year", raw.year.place) else None,
+        chapter=build.value(f"{path}.chapter", raw.chapter),
+        year=build.value(f"{path}.year", raw.year),
         sections=build.texts(f"{path}.sections", raw.sections),
         pages=build.texts(f"{path}.pages", raw.pages),
         text=build.required_text(f"{path}.text", raw.text),

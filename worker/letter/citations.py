@@ -5,8 +5,8 @@
     Decision based on Non-MTUS Citation <free text>.
     The Claims Administrator [Expert Reviewer] did not cite any medical evidence for its decision.
 
-Chapter and section names hold commas and `and`: a new chapter starts after `and` only where a known name, or a name
-with a year, follows; a new section only where a capital or a digit follows the comma, outside of parentheses.
+Chapter and section names contain commas and `and`. A new chapter starts after `and` only where a known name, or a name
+with a year, follows. A new section starts only where a capital or a digit follows the comma, outside of parentheses.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 
 from worker.letter.raw_letter import FoundValue, RawCitation, RawGuideline
-from worker.letter.text import Place, View, compiled
+from worker.letter.text import Place, View, compile_phrase
 
 # Medical Treatment Utilization Schedule, 8 CCR 9792.21 and following: the chapters until 2017 (with the name that the
 # 2013 and 2014 letters give the chronic pain chapter) and those adopted from 2017-12-01 on.
@@ -53,7 +53,7 @@ def _spaced(name: str) -> str:
 
 
 def _squeezed(folded: str) -> str:
-    """A name without what copies spell differently: blanks, commas and the sign for `and`."""
+    """A name without what copies print differently: blanks, commas, and `&` for `and`."""
     return "".join(folded.replace("&", "and").replace(",", "").split())
 
 
@@ -72,10 +72,10 @@ _AND = re.compile(r"\band\s+(?:the\s+|mtus\s+)*|;\s+")
 _SECTIONS = re.compile(r"section(?:s|\s*\(s\))?\s*:\s*")
 _PAGES = re.compile(r"\b(?:page(?:s|\s*\(s\))?\s*:\s*|pages?\s+(?=\d)|pg\.?\s+(?=\d))")
 _PAGE = re.compile(r"[^\s,]+(?:\s+of\s+\d+)?")
-_COMMON = re.compile("|".join(r"\s*".join(map(re.escape, name.split())) for name in _SECTIONS_WITH_COMMAS))
-_NUMBERED = re.compile(r"\d+(?:\.\d+)*\.?\s")
+_KNOWN_SECTION = re.compile("|".join(r"\s*".join(map(re.escape, name.split())) for name in _SECTIONS_WITH_COMMAS))
+_SECTION_NUMBER = re.compile(r"\d+(?:\.\d+)*\.?\s")
 
-NONE_CITED = compiled("did not cite any medical evidence")
+NONE_CITED = compile_phrase("did not cite any medical evidence")
 _BASED_ON = re.compile(r"decision\s+based\s+on\s+(?:the\s+)?(?:(non\s*-?\s*mtus)(?:\s+citations?)?|mtus)\b[\s:]*")
 
 
@@ -87,22 +87,26 @@ _USUAL = re.compile(
 
 
 def read_guideline(view: View, start: int, end: int) -> RawGuideline | None:
-    """What one side says its decision is based on; None where nothing is said."""
+    """What one side says its decision is based on; None where the text is empty."""
     start, end = view.trimmed(start, end)
     if start == end:
         return None
     if usual := _USUAL.match(view.folded, start, end):
-        return RawGuideline((start, end), None, [_usual_citation(view, usual)])
+        return RawGuideline(text=(start, end), none_cited=None, citations=[_usual_citation(view, usual)])
     none_cited = NONE_CITED.search(view.folded, start, end)
-    return RawGuideline((start, end), none_cited.span() if none_cited else None, list(_citations(view, start, end)))
+    return RawGuideline(
+        text=(start, end),
+        none_cited=none_cited.span() if none_cited else None,
+        citations=list(_citations(view, start, end)),
+    )
 
 
 def _usual_citation(view: View, match: re.Match[str]) -> RawCitation:
     name = match.span("chapter")
     return RawCitation(
-        match.span("text"),
+        text=match.span("text"),
         mtus=True,
-        chapter=FoundValue(_canonical(view, name), name),
+        chapter=FoundValue(_chapter_name(view, name), name),
         year=FoundValue(int(match.group("year")), match.span("year")),
         sections=[match.span("section")] if match.group("section") else [],
     )
@@ -116,13 +120,13 @@ def _citations(view: View, start: int, end: int) -> Iterator[RawCitation]:
         if place[0] == place[1]:
             continue
         if statement.group(1):
-            yield RawCitation(place, mtus=False)
+            yield RawCitation(text=place, mtus=False)
         else:
             yield from _chapters(view, *place)
 
 
 def without_stop(view: View, start: int, end: int) -> Place:
-    """Without the white space around it, the full stop after it and the comma before what follows."""
+    """The place without white space around it and without the period, comma or semicolon at its end."""
     start, end = view.trimmed(start, end)
     while end > start and view.folded[end - 1] in ".,; \n":
         end -= 1
@@ -131,16 +135,16 @@ def without_stop(view: View, start: int, end: int) -> Place:
 
 def _chapters(view: View, start: int, end: int) -> Iterator[RawCitation]:
     """The chapters of one `Decision based on MTUS ...`."""
-    begin, whole_from = start, _whole_from(view, start, end)
+    begin, name_end = start, _name_end(view, start, end)
     for conjunction in _AND.finditer(view.folded, start, end):
-        if whole_from <= conjunction.start() and _starts_chapter(view, conjunction.end(), end):
+        if name_end <= conjunction.start() and _starts_chapter(view, conjunction.end(), end):
             yield _chapter(view, *without_stop(view, begin, conjunction.start()))
-            begin, whole_from = conjunction.end(), _whole_from(view, conjunction.end(), end)
+            begin, name_end = conjunction.end(), _name_end(view, conjunction.end(), end)
     yield _chapter(view, *without_stop(view, begin, end))
 
 
-def _whole_from(view: View, start: int, end: int) -> int:
-    """From where on a chapter's name is complete: a conjunction before belongs to it."""
+def _name_end(view: View, start: int, end: int) -> int:
+    """Where the chapter's name is complete: an `and` before this belongs to the name."""
     known = _KNOWN.match(view.folded, _after_prefix(view, start, end), end)
     name = known or _ANY_YEAR.search(view.folded, start, end)
     return name.end() if name else end
@@ -169,7 +173,7 @@ def _after_prefix(view: View, start: int, end: int) -> int:
 def _chapter(view: View, start: int, end: int) -> RawCitation:
     """One chapter with its year, sections and pages."""
     name, known = chapter_at(view, start, end)
-    citation = RawCitation((start, end), mtus=True, chapter=name, known=known)
+    citation = RawCitation(text=(start, end), mtus=True, chapter=name, known=known)
     if name is None:
         return citation
     position = name.place[1]
@@ -185,12 +189,12 @@ def chapter_at(view: View, start: int, end: int) -> tuple[FoundValue[str] | None
     begin = _after_prefix(view, start, end)
     known = _KNOWN.match(view.folded, begin, end)
     if known:
-        return FoundValue(_canonical(view, known.span()), known.span()), True
+        return FoundValue(_chapter_name(view, known.span()), known.span()), True
     name = _WITH_YEAR.match(view.folded, begin, end) or _UP_TO_DETAIL.match(view.folded, begin, end)
     return (FoundValue(view.value(name.span()), name.span()), False) if name else (None, False)
 
 
-def _canonical(view: View, place: Place) -> str:
+def _chapter_name(view: View, place: Place) -> str:
     return _NAMES.get(_squeezed(view.folded[place[0] : place[1]])) or view.value(place)
 
 
@@ -214,8 +218,8 @@ def _after_comma(view: View, start: int, end: int) -> int:
 
 
 def _sections(view: View, start: int, end: int) -> Iterator[Place]:
-    """Names between commas; see the module's text for the commas that belong to a name."""
-    numbered = bool(_NUMBERED.match(view.folded, start, end))
+    """Names between commas; see the module's docstring for the commas that belong to a name."""
+    numbered = bool(_SECTION_NUMBER.match(view.folded, start, end))
     begin = start
     for comma in _top_level_commas(view.folded, start, end):
         if comma > begin and _starts_section(view, comma + 1, end, numbered=numbered):
@@ -225,31 +229,31 @@ def _sections(view: View, start: int, end: int) -> Iterator[Place]:
 
 
 def _top_level_commas(folded: str, start: int, end: int) -> Iterator[int]:
-    """Commas outside of parentheses and of names that are known to hold some."""
-    depth, common_end = 0, start
+    """Commas outside of parentheses and outside of known names that hold commas."""
+    depth, known_end = 0, start
     for mark in re.finditer(r"[(),]", folded[start:end]):
         at = start + mark.start()
         if mark.group() == "(":
             depth += 1
         elif mark.group() == ")":
             depth = max(0, depth - 1)
-        elif depth == 0 and at >= common_end:
-            common_end = max(common_end, _common_name_around(folded, at, start, end))
-            if at >= common_end:
+        elif depth == 0 and at >= known_end:
+            known_end = max(known_end, _known_section_end(folded, at, start, end))
+            if at >= known_end:
                 yield at
 
 
-def _common_name_around(folded: str, comma: int, start: int, end: int) -> int:
-    """Where the known name ends that holds this comma; `start` if there is none."""
+def _known_section_end(folded: str, comma: int, start: int, end: int) -> int:
+    """The end of the known name that holds this comma; `start` if there is none."""
     word = folded.rfind(",", start, comma) + 1 or start
     while word < comma and not folded[word].isalnum():
         word += 1
-    name = _COMMON.match(folded, word, end)
+    name = _KNOWN_SECTION.match(folded, word, end)
     return name.end() if name and name.end() > comma else start
 
 
 def _starts_section(view: View, start: int, end: int, *, numbered: bool) -> bool:
     start, end = view.trimmed(start, end)
     if numbered:
-        return bool(_NUMBERED.match(view.folded, start, end))
+        return bool(_SECTION_NUMBER.match(view.folded, start, end))
     return start < end and not view.clean[start].islower() and view.clean[start] != "&"

@@ -4,7 +4,7 @@
     I cannot affirm medical necessity.                               Medical necessity has not been established.
 
 The last statement counts: earlier ones are about other requests, quote Utilization Review, or lead up to it.
-A sentence about a condition (`if`, `whether`, `contingent`) states nothing.
+A conditional sentence (`if`, `whether`, `contingent`) concludes nothing.
 """
 
 from __future__ import annotations
@@ -47,30 +47,31 @@ _CONDITION = re.compile(
 _SENTENCE_END = re.compile(r"[.;?!]\s")
 
 _BEFORE_CHARS, _AFTER_CHARS = 160, 200
+"""The words around `medically necessary` that are looked at."""
 
 
 def conclusion(view: View, start: int, end: int) -> FoundValue[bool] | None:
-    """True, False, or None where the rationale does not say; with the words that say it."""
+    """Whether the rationale calls the treatment medically necessary, and where; None where it does not say."""
     for match in reversed(list(_NECESSARY.finditer(view.folded, start, end))):
         before = _sentence_before(view.folded, start, match.start())
-        verdict = _verdict(view.folded, match, before, end)
-        if verdict is not None:
-            denied = None if verdict else _DENIED_BEFORE.search(before) or _UNPROVEN_BEFORE.search(before)
-            return FoundValue(
-                verdict, (match.start() - len(before) + denied.start() if denied else match.start(), match.end())
-            )
+        necessary = _concluded(view.folded, match, before, end)
+        if necessary is not None:
+            denied = None if necessary else _DENIED_BEFORE.search(before) or _UNPROVEN_BEFORE.search(before)
+            start_of_words = match.start() - len(before) + denied.start() if denied else match.start()
+            return FoundValue(necessary, (start_of_words, match.end()))
     return None
 
 
 def states_conclusion(folded: str) -> bool:
-    """Whether a piece of text says what is or is not medically necessary, as headings never do."""
+    """Whether a text says what is or is not medically necessary. Headings never do."""
     return any(
-        _verdict(folded, match, _sentence_before(folded, 0, match.start()), len(folded)) is not None
+        _concluded(folded, match, _sentence_before(folded, 0, match.start()), len(folded)) is not None
         for match in _NECESSARY.finditer(folded)
     )
 
 
-def _verdict(folded: str, match: re.Match[str], before: str, end: int) -> bool | None:
+def _concluded(folded: str, match: re.Match[str], before: str, end: int) -> bool | None:
+    """What one mention of medical necessity concludes; None where it concludes nothing."""
     if "necessity" in match.group():
         return _about_necessity(before, folded[match.end() : min(end, match.end() + _AFTER_CHARS)])
     if _DENIED_BEFORE.search(before):
@@ -93,7 +94,7 @@ def _about_necessity(before: str, after: str) -> bool | None:
 
 
 def _sentence_before(folded: str, start: int, end: int) -> str:
-    """The words of the sentence before a place, as far as they matter."""
+    """The words of the sentence before an offset, at most `_BEFORE_CHARS` characters."""
     return _SENTENCE_END.split(folded[max(start, end - _BEFORE_CHARS) : end])[-1]
 
 

@@ -13,7 +13,8 @@
     ...
     Final Determination: PARTIAL OVERTURN. This means we decided that some (but not all) of the disputed ...
 
-It stands before any layout. Its form is known from memory, so a letter that has one says so in a finding.
+It may stand before a letter of any layout. Its form was not verified in an original: a letter that has one gets a
+finding that says so.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ import re
 from worker.letter.header import END_OF_CELL, read_header
 from worker.letter.model import Decision
 from worker.letter.raw_letter import FoundValue, RawLetter, RawProblem
-from worker.letter.text import View, compiled, phrase
+from worker.letter.text import View, compile_phrase, phrase
 
-_TITLE = compiled("Independent Medical Review Final Determination Letter")
+_TITLE = compile_phrase("Independent Medical Review Final Determination Letter")
 _OUTCOMES: dict[str, Decision] = {
     "upheld": "upheld",
     "uphold": "upheld",

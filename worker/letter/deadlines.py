@@ -1,13 +1,13 @@
-"""The legal clocks that start when a determination is received, computed from dated rules.
+"""The legal deadlines that start when a determination is received, computed by rules with an effective date.
 
-- Overturned services not yet given are authorised within 5 working days of receipt: 8 CCR 9792.10.7(a)(2).
+- Overturned services not yet given are authorized within 5 working days of receipt: 8 CCR 9792.10.7(a)(2).
 - Overturned services already given are reimbursed within 20 days of receipt: 8 CCR 9792.10.7(a)(1).
 - An appeal to the Workers' Compensation Appeals Board is filed within 30 days of service: 8 CCR 10575(c).
 - A Utilization Review denial that stands is effective for 12 months from its decision: Labor Code 4610(k).
 
-The rules are data: the figures that are in force on the day of receipt count, and the determination names their
-version. The letter does not say when it was served: the day of receipt stands in for it. The calendar of working days
-is given by the caller.
+The rules are data: the figures in force on the day of receipt are applied, and the determination names their version.
+The letter does not say when it was served, so the day of receipt is used instead. The caller gives the calendar of
+working days.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from worker.letter.model import Deadlines, Determination, Issue
 
 @dataclass(frozen=True, slots=True)
 class DeadlineRules:
-    """The figures in force from a day on."""
+    """The figures in force from one day on."""
 
     version: str
-    """Named in every determination that they were applied to."""
+    """Name of these rules, printed in every determination that they were applied to."""
     effective: date
-    """First day of receipt that they apply to."""
+    """First day of receipt to which they apply."""
     authorize_working_days: int
-    """Overturned, not yet given: authorise within so many working days of receipt."""
+    """Overturned services not yet given: working days from receipt to authorization."""
     reimburse_days: int
-    """Overturned, already given: reimburse within so many days of receipt."""
+    """Overturned services already given: days from receipt to reimbursement."""
     appeal_days: int
-    """Appeal within so many days of service."""
+    """Days from service of the determination to the last day for an appeal."""
     ur_denial_months: int
-    """An upheld denial stands so many months from the Utilization Review decision."""
+    """Months from the Utilization Review decision for which an upheld denial is effective."""
 
 
 DEFAULT_RULES: tuple[DeadlineRules, ...] = (
@@ -50,14 +50,14 @@ DEFAULT_RULES: tuple[DeadlineRules, ...] = (
 )
 """In force since Independent Medical Review began (Senate Bill 863)."""
 
-_MOST = {"authorize_working_days": 366, "reimburse_days": 3660, "appeal_days": 3660, "ur_denial_months": 120}
-"""Larger figures are slips of the pen; they also bound the search for working days."""
+_LARGEST = {"authorize_working_days": 366, "reimburse_days": 3660, "appeal_days": 3660, "ur_denial_months": 120}
+"""Larger figures are typing errors. The bound on working days also bounds the search for them."""
 
 
 def read_rules(mapping: Mapping[str, object]) -> tuple[DeadlineRules, ...]:
     """The rules of a parsed TOML or JSON file: a list `rules` of tables with the fields of `DeadlineRules`.
 
-    Raises ValueError that names the entry and the field that is wrong.
+    The rules come back ordered by their effective day. Raises ValueError that names the wrong entry and its field.
     """
     entries = mapping.get("rules")
     if not isinstance(entries, Sequence) or isinstance(entries, str) or not entries:
@@ -78,9 +78,9 @@ def _read_entry(number: int, entry: object) -> DeadlineRules:
     if not isinstance(version, str) or not version.strip():
         raise ValueError(f"deadline rules: entry {number} needs a `version`, a name in quotes")
     return DeadlineRules(
-        version,
-        _read_day(number, entry.get("effective")),
-        **{name: _read_figure(number, entry, name) for name in _MOST},
+        version=version,
+        effective=_read_day(number, entry.get("effective")),
+        **{name: _read_figure(number, entry, name) for name in _LARGEST},
     )
 
 
@@ -97,8 +97,8 @@ def _read_day(number: int, value: object) -> date:
 
 def _read_figure(number: int, entry: Mapping[str, object], name: str) -> int:
     value = entry.get(name)
-    if type(value) is not int or not 0 < value <= _MOST[name]:
-        raise ValueError(f"deadline rules: entry {number} needs `{name}`, a whole number from 1 to {_MOST[name]}")
+    if type(value) is not int or not 0 < value <= _LARGEST[name]:
+        raise ValueError(f"deadline rules: entry {number} needs `{name}`, a whole number from 1 to {_LARGEST[name]}")
     return value
 
 
@@ -108,7 +108,10 @@ def compute(
     rules: Sequence[DeadlineRules],
     is_working_day: Callable[[date], bool],
 ) -> Deadlines:
-    """The clocks of a determination that was received on a day, by the rules in force on that day."""
+    """The deadlines of a determination received on a day, by the rules in force on that day.
+
+    Raises ValueError for a calendar without working days.
+    """
     rule = _in_force(rules, received_on)
     overturned = [issue for issue in determination.issues if issue.decision != "upheld"]
     return Deadlines(
@@ -122,7 +125,7 @@ def compute(
 
 
 def _in_force(rules: Sequence[DeadlineRules], day: date) -> DeadlineRules:
-    """The latest rules that are effective on the day; before the first of them, the first."""
+    """The latest rules that are effective on the day; for a day before all of them, the earliest."""
     ordered = sorted(rules, key=lambda rule: rule.effective)
     return next((rule for rule in reversed(ordered) if rule.effective <= day), ordered[0])
 
@@ -149,7 +152,7 @@ def _denial_until(determination: Determination, rule: DeadlineRules) -> date | N
 
 
 def add_working_days(day: date, count: int, is_working_day: Callable[[date], bool]) -> date:
-    """The count-th working day after a day, which itself does not count."""
+    """The count-th working day after a day. The day itself does not count."""
     for _ in range(_LONGEST_SEARCH_DAYS):
         if count == 0:
             return day
@@ -159,7 +162,7 @@ def add_working_days(day: date, count: int, is_working_day: Callable[[date], boo
 
 
 _LONGEST_SEARCH_DAYS = 4000
-"""A calendar without so many working days in eleven years is broken."""
+"""Eleven years: a calendar that has too few working days in them is broken."""
 
 
 def add_months(day: date, months: int) -> date:

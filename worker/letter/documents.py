@@ -19,7 +19,7 @@ _BULLET = re.compile(r"(?:^|[\n\f])[^\S\n\f]*(?:[\u2022\u00b7\u25cf\u25aa\uf0b7*
 
 
 def read_documents(view: View, start: int, end: int) -> list[Place]:
-    """The places of the documents' names."""
+    """The places of the names of the documents, in the order of the letter."""
     introduction = _INTRODUCTION.match(view.folded, start, end)
     start, end = view.trimmed(introduction.end() if introduction else start, end)
     bullets = list(_BULLET.finditer("\n" + view.folded[start:end]))
@@ -33,19 +33,19 @@ def read_documents(view: View, start: int, end: int) -> list[Place]:
 
 
 def _lines(view: View, start: int, end: int) -> Iterator[Place]:
-    """One document to a line; a line that starts in lower case goes on with the one before."""
-    held: Place | None = None
+    """One document to a line; a line that starts in lower case continues the document before it."""
+    document: Place | None = None
     offset = start
     for line in re.split("[\n\f]", view.folded[start:end]):
         place = view.trimmed(offset, offset + len(line))
         offset += len(line) + 1
         if place[0] == place[1]:
             continue
-        if held and view.clean[place[0]].islower():
-            held = (held[0], place[1])
+        if document and view.clean[place[0]].islower():
+            document = (document[0], place[1])
             continue
-        if held:
-            yield held
-        held = place
-    if held:
-        yield held
+        if document:
+            yield document
+        document = place
+    if document:
+        yield document

@@ -1,7 +1,7 @@
-"""Where a letter ends, and what stands after its end.
+"""Where a letter ends, and which text after its end belongs to another document.
 
-The last rationale ends the letter. Mailed copies close with a signature, a list of recipients or a disclaimer: these
-belong to no rationale. Anything that comes from another document does not belong in the file.
+The letter ends with its last rationale. Mailed copies close with a signature, a list of recipients or a disclaimer:
+these are no part of the rationale. Text of another document (an e-mail, a proof of service) is a violation.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _OTHER_DOCUMENT = re.compile(
 # A title in capitals: `PROOF OF SERVICE BY MAIL`, `TRANSMISSION VERIFICATION REPORT`.
 _TITLE = re.compile(r"\n[^\S\n]*(?P<title>[A-Z][A-Z'&/-]{2,}(?:[ ][A-Z0-9'&/(),.-]+){1,9})[^\S\n]*(?:\r?\n|\Z)")
 _CLOSING_CHARS = 2500
-"""A signature, recipients and the disclaimer together are shorter."""
+"""A signature, the recipients and the disclaimer together are shorter than this."""
 
 
 def letter_end(view: View, start: int, end: int, raw: RawLetter) -> int:
-    """Where the last rationale ends; what follows a closing or comes from elsewhere is reported."""
+    """Where the last rationale ends. Text of another document, or too much text after a closing, is reported."""
     begin = max(start, view.folded.rfind("rationale", start, end))
     folded, clean = (text[begin:end].replace("\f", "\n") for text in (view.folded, view.clean))
     foreign = _FOREIGN.search(folded) or _title(clean)
@@ -46,7 +46,7 @@ def letter_end(view: View, start: int, end: int, raw: RawLetter) -> int:
 
 
 def _title(clean: str) -> re.Match[str] | None:
-    """A title after a finished sentence, unless the whole rationale is in capitals."""
+    """The title of another document, after a finished sentence; none where the whole rationale is in capitals."""
     for match in _TITLE.finditer(clean):
         before = clean[: match.start()].rstrip()
         if not _OTHER_DOCUMENT.search(match.group("title")):

@@ -1,4 +1,4 @@
-"""Small values that stand in sentences: dates, ages, sex, states and lists of specialties."""
+"""Small values inside of sentences: dates, numbers, states and lists of specialties."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ DATE = (
     rf"|(?:{_MONTH})\b\.?\s+\d{{1,2}}(?:st|nd|rd|th)?\s*,?\s+\d{{4}}\b"
     rf"|\d{{1,2}}(?:st|nd|rd|th)?\s+(?:{_MONTH})\b\.?,?\s+\d{{4}}\b)"
 )
-"""Pattern of a date in `folded` text, as far as its form goes: `impossible` ones match too."""
+"""Pattern of the form of a date in `folded` text: days that do not exist match too."""
 
 _DATE = re.compile(DATE)
 _USUAL = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-](\d{4})$")
 _NUMBERS = re.compile(r"\d+")
 _YEAR_DIGITS = 4
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
-"""No date in a letter lies outside: injuries of living people, and determinations."""
+"""Every date of a letter lies between: injuries of living people, and determinations."""
 _PIVOT = 40
-"""Two-digit years up to this one are of this century where nothing in the letter tells."""
+"""Two-digit years up to this are of this century where no other date of the letter decides."""
 
 
 def read_date(folded: str, *, latest_year: int | None = None) -> date | None:
-    """The date in a piece that matched `DATE`; None where there is no such day.
+    """The date in a text that matched `DATE`; None where there is no such day.
 
     Two-digit years are resolved against the letter's other dates: none is later than `latest_year`.
     """
@@ -82,12 +82,12 @@ def _full_year(year: int, latest_year: int | None) -> int:
 
 
 def latest_full_year(folded: str) -> int | None:
-    """The latest year that is printed with four digits in a date of the text."""
+    """The latest year that a date of the text prints with four digits; None without one."""
     years = (
-        found.year
+        day.year
         for match in _DATE.finditer(folded)
         if re.search(r"\d{4}", match.group())
-        if (found := read_date(match.group()))
+        if (day := read_date(match.group()))
     )
     return max(years, default=None)
 
@@ -104,7 +104,7 @@ NUMBER = rf"(?:\d{{1,3}}|(?:{'|'.join(_TENS)})(?:[\s-]+(?:{'|'.join(_UNITS)}))?|
 
 
 def read_number(folded: str) -> int:
-    """The value of a piece that matched `NUMBER`."""
+    """The value of a text that matched `NUMBER`."""
     if folded[0].isdigit():
         return int(folded[:3])
     return sum(_NUMBER_WORDS[word] for word in re.split(r"[\s-]+", folded))
@@ -120,8 +120,8 @@ _STATES = (
 )
 STATES = {name.lower(): name for name in _STATES.split(", ")}
 
-# Names of boards that hold a comma or an `and`: a list of specialties is not divided there.
-_UNDIVIDED = tuple(
+# Names of boards that contain a comma or an `and`: a list of specialties is not split inside of them.
+_BOARDS_WITH_AND = tuple(
     tuple(name.split())
     for name in (
         "physical medicine and rehabilitation",
@@ -151,12 +151,12 @@ _UNDIVIDED = tuple(
         "spine and pain medicine",
     )
 )
-_WHOLE_NAME = "|".join(r"\s+".join(re.escape(word) for word in name) for name in _UNDIVIDED)
-_LISTED = re.compile(rf"(?:{_WHOLE_NAME})(?![\w&-])|(?:(?!\band\s|,).)+?(?=\s*,|\s+and\s|\s*$)", re.DOTALL)
+_WHOLE_NAME = "|".join(r"\s+".join(re.escape(word) for word in name) for name in _BOARDS_WITH_AND)
+_NAME = re.compile(rf"(?:{_WHOLE_NAME})(?![\w&-])|(?:(?!\band\s|,).)+?(?=\s*,|\s+and\s|\s*$)", re.DOTALL)
 _SEPARATOR = re.compile(r"\s*(?:,\s*and\s|,|and\s)\s*")
 
 
-def listed(folded: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def names_in_list(folded: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Places of the names in a list such as `Acupuncture, Pain Medicine, and Physical Medicine and Rehabilitation`."""
     position = start
     while position < end:
@@ -167,7 +167,7 @@ def listed(folded: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         if folded[position].isspace():
             position += 1
             continue
-        name = _LISTED.match(folded, position, end)
+        name = _NAME.match(folded, position, end)
         if not name:
             return
         yield name.span()

@@ -2,7 +2,7 @@
 
 By rows a value follows its label; by columns several labels come first and their values after them, in the same order.
 So labels wait in a queue. When a run of values comes that is as long as the queue, they pair in order; a single value
-belongs to the nearest label. Anything else cannot be told apart and is reported, not guessed.
+belongs to the nearest label. Any other run is ambiguous and is reported, not guessed.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from worker.letter.fields import DATE, read_date
 from worker.letter.raw_letter import DATE_FIELDS, FoundValue, RawLetter, RawProblem
 from worker.letter.text import Place, View, phrase
 
-# Each label of the known headers and the field that it names.
+# The field of each label of the known headers.
 LABELS = {
     "case_number": ("IMR Case Number:", "MAXIMUS Case Number:", "Case Number:"),
     "date_assigned": ("Date Assigned:",),
     "date_of_injury": ("Date of Injury:",),
     "decision_date": ("Decision Date:",),
-    # The day of the letter, which is that of the decision unless the letter gives both.
+    # The date of the letter, which is the decision date unless the letter gives both.
     "dated": ("Dated:",),
     "ur_decision_date": (
         "UR Denial Date:", "UR Denial/Modification Date:", "UR Decision Date:", "Date of UR Decision:",
@@ -46,7 +46,7 @@ _CASE_NUMBER = re.compile(r"cm\d\d-\d{7}$")
 _AFTER_LABEL = re.compile(r"\s*(\S+)")
 
 END_OF_CELL = re.compile(rf"\n|\b(?:{_LABEL})")
-"""Where a value of free text ends."""
+"""End of a value that is free text."""
 
 _LONGEST_CHARS = 12_000
 """A cover page and a header are two pages at most."""
@@ -57,7 +57,7 @@ class _Token:
     kind: str
     """`label`, `date`, `case` or `priority`."""
     name: str
-    """Of a label: the field."""
+    """The field that a label names; empty for a value."""
     place: Place
 
 
@@ -92,8 +92,8 @@ def _pair(view: View, waiting: list[_Token], run: list[_Token], raw: RawLetter) 
     for kind in ("case", "priority", "date"):
         labels = [label for label in waiting if _KIND.get(label.name) == kind]
         values = [value for value in run if value.kind == kind]
-        if len(values) == 1 and labels:
-            labels = [label for label in waiting if _KIND.get(label.name) == kind][-1:]
+        if len(values) == 1:
+            labels = labels[-1:]
         if len(labels) < len(values):
             values = values[: len(labels)]
         if len(labels) != len(values):
@@ -117,16 +117,16 @@ def _keep(view: View, name: str, place: Place, raw: RawLetter) -> None:
     elif name == "dated":
         raw.dated = FoundValue(read_date(folded), place)
     else:
-        found = FoundValue(read_date(folded), place)
-        if raw.dates.setdefault(name, found).value != found.value:
+        day = FoundValue(read_date(folded), place)
+        if raw.dates.setdefault(name, day).value != day.value:
             raw.problems.append(RawProblem("header_values_differ", name, place))
 
 
 def keep_case_number(view: View, place: Place, raw: RawLetter) -> None:
-    """Keep one print of the letter's number; the first is the letter's."""
-    found = FoundValue(view.clean[place[0] : place[1]].upper(), place)
-    raw.case_numbers.append(found)
-    raw.case_number = raw.case_number or found
+    """Keep a printed case number; the first one is the letter's."""
+    number = FoundValue(view.clean[place[0] : place[1]].upper(), place)
+    raw.case_numbers.append(number)
+    raw.case_number = raw.case_number or number
     if not _CASE_NUMBER.match(view.folded[place[0] : place[1]]):
         raw.problems.append(RawProblem("malformed_case_number", "case_number", place))
 
@@ -143,7 +143,7 @@ _TITLE_CHARS = 80
 
 
 def read_other_numbers(view: View, start: int, end: int, raw: RawLetter) -> None:
-    """Case numbers on lines of their own after the header: those of running headers that are not the letter's."""
+    """Read case numbers on lines of their own after the header, as running headers of another letter print them."""
     for match in _LABELLED_NUMBER.finditer(view.folded, start, end):
         before = view.folded[max(0, match.start() - _TITLE_CHARS) : match.start()]
         if not _TITLE_BEFORE.search(before):
@@ -155,7 +155,7 @@ _NUMBER_LABEL = re.compile(phrase("Case Number:"))
 
 
 def _report_malformed_number(view: View, start: int, end: int, raw: RawLetter) -> None:
-    """A number that does not even start like one is no value, but it is there and wrong."""
+    """Report the word after `Case Number:` where it does not even begin like a case number."""
     if raw.case_number:
         return
     label = _NUMBER_LABEL.search(view.folded, start, end)

@@ -1,4 +1,4 @@
-"""What a heading says beside the name of the treatment.
+"""The parts of a heading beside the name of the treatment.
 
 Associated surgical service: <treatment>
 Retrospective <treatment> (DOS 12/29/16)
@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 
 from worker.letter.fields import DATE
-from worker.letter.text import Place, View, compiled
+from worker.letter.text import Place, View, compile_phrase
 
 WAS_REQUESTED = re.compile(r"w(?:as|ere)\s+the\s+original\s+request\s*\.")
 LEAVING = re.compile(r"leaving\s+the\s+original\s+request\s+imr\s+eligible\s*\.?\s*the\s+original\s+request\s*,?\s*")
@@ -22,7 +22,7 @@ LEAVING = re.compile(r"leaving\s+the\s+original\s+request\s+imr\s+eligible\s*\.?
 
 @dataclass(slots=True)
 class HeadingForm:
-    """What a heading says beside the name of the treatment."""
+    """The places of the parts of a heading; None for parts that it does not have."""
 
     treatment: Place
     original_request: Place | None = None
@@ -36,7 +36,7 @@ _ASSOCIATED = re.compile(r"associated\s+surgical\s+services?\s*[:-]?\s*")
 _RETROSPECTIVE = re.compile(r"\(?retrospective(?:ly)?(?:\s+(?:request|review)\s+(?:for|of))?\)?\s*[:,-]?\s*(?:for\s+)?")
 _RETROSPECTIVE_WORD = re.compile(r"\bretrospective(?:ly)?\b")
 _AUTHORIZED = re.compile(r"w(?:as|ere)\s+authorized\s+by\s+the\s+claims\s+administrator\s*\.?")
-_AUTHORIZING = compiled("The Claims Administrator authorized")
+_AUTHORIZING = compile_phrase("The Claims Administrator authorized")
 _REMAINING = re.compile(
     r"the\s+remaining\s+imr\s+eligible\s+portion\s+of\s+the\s+original\s+request\s*,?\s*(?:is\s*,?\s*)?"
 )
@@ -48,9 +48,9 @@ _SERVICE_DATE = re.compile(
 
 
 def read_heading(view: View, place: Place) -> HeadingForm:
-    """Take the heading apart, by the two forms of a partial authorization and the words in front of a treatment."""
+    """Read the parts: those of the two forms of a partial authorization, and the words in front of a treatment."""
     start, end = place
-    form = HeadingForm(place)
+    form = HeadingForm(treatment=place)
     folded = view.folded[start:end]
     requested = WAS_REQUESTED.search(view.folded, start, end) if "original" in folded else None
     if requested:
@@ -68,7 +68,7 @@ def read_heading(view: View, place: Place) -> HeadingForm:
 
 
 def _read_partial(view: View, place: Place, requested: re.Match[str], form: HeadingForm) -> None:
-    """Both forms: with the remaining portion, and with the original request left eligible."""
+    """Read either form: with a remaining portion, or with the original request left eligible."""
     start, end = place
     authorized = _AUTHORIZED.search(view.folded, requested.end(), end)
     remaining = _REMAINING.search(view.folded, authorized.end(), end) if authorized else None

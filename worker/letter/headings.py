@@ -4,9 +4,9 @@
     [heading over one to eight lines]: Upheld
     Claims Administrator guideline: ...
 
-A heading ends at its decision word, that much is certain. Its beginning is marked by a blank line where the text has
-such, but many texts have none, a page break makes false ones, and headings hold periods, colons and whole sentences.
-So each line start before the decision word is weighed by what speaks for it (`_Texture.weight`), and the heaviest wins.
+A heading ends at its decision word: that is certain. Where it begins is not: many texts have no blank lines, page
+breaks make false ones, and headings contain periods, colons and whole sentences. So each line start before the decision
+word gets a weight, the sum of the evidence for it (`_LineEvidence.weight`), and the line with the greatest weight wins.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from dataclasses import dataclass
 
 from worker.letter.conclusions import states_conclusion
 from worker.letter.heading_parts import LEAVING, WAS_REQUESTED
-from worker.letter.text import View, compiled, line_spacing
+from worker.letter.text import View, compile_phrase, line_spacing
 
-_REMAINS = compiled("remaining IMR eligible portion of the original request")
+_REMAINS = compile_phrase("remaining IMR eligible portion of the original request")
 
 _LONGEST_CHARS = 2600
 """A heading of a partial authorization has eight lines; no heading is longer than this."""
 _LONGEST_PLAIN_CHARS = 1200
-"""Other headings have five lines at most; the rest is the rationale before, whose texture tells."""
+"""Other headings have five lines at most; the rest is the rationale before, which shows how lines are set."""
 _CLOSED = re.compile(r"[.?!][\"')\]]*$")
 _INNER_SENTENCE = re.compile(r"[a-z)\]\"][.?!]\s+(?=[A-Z\"])")
 _SENTENCE_END = re.compile(r"[.?!][\"')\]]*\s+(?=[A-Z0-9\"'(\[])")
@@ -43,31 +43,31 @@ class _Line:
     text: str
     """Without the white space around it."""
     soft: bool
-    """It carries a trailing blank, as lines have that were wrapped rather than ended."""
+    """Ends with a blank, as wrapped lines do in some texts."""
     breaks: int
-    """Line breaks before it."""
+    """Count of line breaks before it."""
     after_page: bool
     """A page break stands before it."""
 
 
 def heading_start(view: View, start: int, end: int) -> int:
-    """Where the heading begins that ends at `end`; `start` is where the rationale before it begins."""
+    """Where the heading that ends at `end` begins; the rationale before it begins at `start`."""
     low = max(start, end - _LONGEST_CHARS)
-    requested = _partial_from(view.folded, low, end)
+    requested = _partial_start(view.folded, low, end)
     if requested is None:
         low = max(start, end - _LONGEST_PLAIN_CHARS)
     lines = _lines(view.clean, low, end)
     best, weight = None, 0.0
-    texture = _Texture(lines)
+    evidence = _LineEvidence(lines)
     for index in range(len(lines) - 1, 0, -1):
         if requested is not None and lines[index].start > requested:
             continue
         heading = view.clean[lines[index].start : end if requested is None else requested]
         if states_conclusion(heading.lower()):
             break
-        found = texture.weight(index, heading)
-        if best is None or found > weight:
-            best, weight = lines[index].start, found
+        candidate = evidence.weight(index, heading)
+        if best is None or candidate > weight:
+            best, weight = lines[index].start, candidate
     if best is not None and weight >= _CONVINCING:
         return best
     within = _sentence_start(view, low, requested or end)
@@ -75,24 +75,24 @@ def heading_start(view: View, start: int, end: int) -> int:
 
 
 _CONVINCING = 0.5
-"""Below this no line start is evidence enough, and sentence ends within lines are looked at."""
+"""Below this weight no line start is convincing, and sentence ends within lines are looked at."""
 
 
-def _partial_from(folded: str, low: int, end: int) -> int | None:
-    """Where `... was the original request.` stands if the heading is one of a partial authorization."""
+def _partial_start(folded: str, low: int, end: int) -> int | None:
+    """Where `was the original request.` begins if the heading is one of a partial authorization, else None."""
     if folded.find("original", low, end) < 0:
         return None
-    found = None
+    requested = None
     for match in WAS_REQUESTED.finditer(folded, low, end):
-        found = match
-    if found is None or states_conclusion(folded[found.end() : end]):
+        requested = match
+    if requested is None or states_conclusion(folded[requested.end() : end]):
         return None
-    tail = folded[found.end() : end]
-    return found.start() if _REMAINS.search(tail) or LEAVING.search(tail) else None
+    tail = folded[requested.end() : end]
+    return requested.start() if _REMAINS.search(tail) or LEAVING.search(tail) else None
 
 
 def _lines(clean: str, low: int, end: int) -> list[_Line]:
-    """The lines that are not blank, with how each stands to the one before it."""
+    """The lines that are not blank, each with what separates it from the line before."""
     lines: list[_Line] = []
     offset, breaks, after_page = low, 0, False
     text = clean[low:end]
@@ -111,8 +111,8 @@ def _lines(clean: str, low: int, end: int) -> list[_Line]:
     return lines
 
 
-class _Texture:
-    """How the lines are set: what marks the end of a paragraph in this letter."""
+class _LineEvidence:
+    """How this letter sets its lines, and what that says for a heading to begin with one of them."""
 
     def __init__(self, lines: Sequence[_Line]) -> None:
         self.lines = lines
@@ -122,7 +122,7 @@ class _Texture:
         self.marks_soft = 2 * soft > len(lines) > soft
 
     def weight(self, index: int, heading: str) -> float:
-        """What speaks for a heading to begin with this line."""
+        """The weight of the evidence that a heading begins with this line."""
         before, line = self.lines[index - 1], self.lines[index]
         closed = _CLOSED.search(before.text) is not None
         weight = 2.5 if closed else -3.0
@@ -144,7 +144,7 @@ class _Texture:
 
 
 def _sentence_start(view: View, low: int, end: int) -> int | None:
-    """For texts whose lines tell nothing: where the last sentence begins, but not after the period of `1.5 mg.`"""
+    """Where the last sentence begins, for texts whose lines are no evidence; not after an abbreviation such as `mg.`"""
     first = None
     for match in reversed(list(_SENTENCE_END.finditer(view.clean, low, end))):
         if states_conclusion(view.folded[match.end() : end]):

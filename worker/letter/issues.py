@@ -1,11 +1,11 @@
-"""The issues of the 2014 and later letters: heading with decision, two guidelines, rationale, over and over.
+"""The issues of letters of 2014 and later: each a heading with its decision, two guidelines and a rationale.
 
     X: Upheld
     Claims Administrator guideline: ...
     MAXIMUS guideline: ...
     Decision rationale: ...
 
-The three labels are found first. Each time they start over, an issue begins; its heading is what stands between the
+The three labels are found first. Each time they start over, an issue begins; its heading is the text between the
 rationale before it and its first label.
 """
 
@@ -18,18 +18,18 @@ from worker.letter.citations import read_guideline
 from worker.letter.headings import heading_start
 from worker.letter.model import Decision
 from worker.letter.raw_letter import PARTS, FoundValue, RawIssue, RawLetter, RawProblem
-from worker.letter.text import Place, View, compiled
+from worker.letter.text import Place, View, compile_phrase
 
 _LABELS = (
-    compiled("Claims Administrator guideline:"),
-    compiled("MAXIMUS guideline:"),
-    compiled("Decision rationale:"),
+    compile_phrase("Claims Administrator guideline:"),
+    compile_phrase("MAXIMUS guideline:"),
+    compile_phrase("Decision rationale:"),
 )
 _CLAIMS, _REVIEWER, _RATIONALE = range(3)
 _SENTENCE_END = re.compile(
     r"(?:[.?!\"')\]]|\b(?:necessary|necessity|appropriate|established|supported|indicated|warranted|recommended))$"
 )
-"""What a rationale ends with that was not cut off: some lack their last period."""
+"""End of a rationale that was not cut off. Some lack their last period."""
 _FIRST_LABEL = "claimsadministratorguideline:"
 
 _DECISIONS: dict[str, Decision] = {
@@ -42,12 +42,12 @@ _DECISIONS: dict[str, Decision] = {
 }
 _WORD = r"(?P<word>(?:partial(?:ly)?\s+)?(?:upheld|uphold|overturned|overturn))"
 _DECISION = re.compile(rf"(?:[:;-]|\n)\s*{_WORD}\W*$")
-# Words of Utilization Review, and others that stand where a decision belongs.
+# Words of Utilization Review and others that stand where a decision belongs and are none.
 _OTHER_WORD = re.compile(
     r":\s*(?P<word>(?:partially\s+|non-?\s?)?(?:modified|certified|denied|approved|authorized|reversed|affirmed|granted|withdrawn|"
     r"pending|remanded|sustained|dismissed|conditionally\s+\w+))\W*$"
 )
-_LEFT_ALONE = re.compile(rf":\s*{_WORD}\s*(?P<rest>[a-z\s]{{0,60}}:?)$")
+_HEADING_ALONE = re.compile(rf":\s*{_WORD}\s*(?P<rest>[a-z\s]{{0,60}}:?)$")
 _TAIL_CHARS = 160
 """The decision word stands in the last characters before the first label."""
 
@@ -59,7 +59,7 @@ class _Label(NamedTuple):
 
 
 def read_issues(view: View, start: int, end: int, raw: RawLetter) -> None:
-    """Read the issues that stand between two places into the raw letter."""
+    """Read the issues between two offsets into the raw letter."""
     labels = _labels(view, start, end)
     low = start
     for number, group in enumerate(groups := list(_groups(labels))):
@@ -92,7 +92,7 @@ def _groups(labels: list[_Label]) -> list[list[_Label]]:
 
 
 def _heading(view: View, low: int, end: int, before: RawIssue | None) -> RawIssue:
-    """The heading that ends before the first label; what stands in front of it ends the issue before."""
+    """The issue whose heading ends before the first label; the issue before it is closed where the heading begins."""
     low, end = view.trimmed(low, end)
     decision = _decision(view, low, end)
     stop = _before_decision(view, low, decision) if decision else end
@@ -101,7 +101,7 @@ def _heading(view: View, low: int, end: int, before: RawIssue | None) -> RawIssu
         before.end = start
         _close(view, before, start)
     heading = view.trimmed(start, stop)
-    return RawIssue(start, heading if heading[0] < heading[1] else None, decision)
+    return RawIssue(start=start, heading=heading if heading[0] < heading[1] else None, decision=decision)
 
 
 def _decision(view: View, low: int, end: int) -> FoundValue[Decision | None] | None:
@@ -145,9 +145,9 @@ def _close(view: View, issue: RawIssue, end: int) -> None:
 
 
 def _read_end(view: View, low: int, end: int, raw: RawLetter) -> None:
-    """Notice a letter that breaks off: a heading without its parts, or a rationale that stops in mid-sentence."""
-    alone = _LEFT_ALONE.search(view.folded, max(low, end - _TAIL_CHARS), end)
-    if alone and _FIRST_LABEL.startswith("".join(alone.group("rest").split())):
+    """Report a letter that breaks off: a heading without its parts, or a rationale that stops within a sentence."""
+    heading_alone = _HEADING_ALONE.search(view.folded, max(low, end - _TAIL_CHARS), end)
+    if heading_alone and _FIRST_LABEL.startswith("".join(heading_alone.group("rest").split())):
         raw.problems.append(
             RawProblem(
                 "truncated",
@@ -163,11 +163,11 @@ def _read_end(view: View, low: int, end: int, raw: RawLetter) -> None:
 
 
 def is_closed(view: View, rationale: Place) -> bool:
-    """Whether a rationale ends as one does, rather than in mid-sentence."""
+    """Whether a rationale ends with a sentence rather than in the middle of one."""
     start, end = rationale
     return _SENTENCE_END.search(view.folded, max(start, end - 20), end) is not None
 
 
 def issue_place(issue: RawIssue) -> Place:
-    """Where to point for something that an issue lacks."""
+    """The place for a violation about a missing part of an issue."""
     return issue.start, issue.heading[1] if issue.heading else issue.start

@@ -1,8 +1,8 @@
 """What a letter says, as values: the determination of the public contract, field by field.
 
 The JSON Schema of the published events and the reference page are generated from these classes: each field's
-docstring is its public description. Everything here is frozen, and built from the standard library alone. Nothing has
-slots: orjson reads an object's `__dict__` at once and slots one by one, which made encoding four times as slow.
+docstring is its public description. Everything here is frozen and needs the standard library alone. No class has
+slots: orjson reads a whole `__dict__` at once but each slot singly, which made encoding four times as slow.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ Severity = Literal["error", "warning", "info"]
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 
-# Read by pydantic when it generates the JSON Schema; a plain dict, so this package needs nothing but the
-# standard library.
+# Read by pydantic when it generates the JSON Schema. A plain dict, so that this package needs no pydantic.
 _DOCUMENTED: dict[str, object] = {"use_attribute_docstrings": True, "extra": "forbid"}
 
 
@@ -44,7 +43,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that validation noticed and did not stop for."""
+    """Something that validation noticed and that does not keep the letter from being published."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = _DOCUMENTED
 
@@ -132,11 +131,11 @@ class Issue:
     """The whole heading in one line, without the decision word and the punctuation before it."""
     treatment: str
     """What the decision is about: the heading without `Associated surgical service:` and `Retrospective`; where
-    Utilization Review authorised a part, only the remaining portion."""
+    Utilization Review authorized a part, only the remaining portion."""
     original_request: str | None
-    """The request as first made, where a part of it was authorised."""
+    """The request as first made, where a part of it was authorized."""
     authorized: str | None
-    """The part that the claims administrator authorised."""
+    """The part that the claims administrator authorized."""
     review_type: Literal["prospective", "retrospective"]
     """`retrospective`: the service was already given."""
     date_of_service: date | None
@@ -171,16 +170,16 @@ class Parties:
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Legal clocks, computed from the day of receipt by dated rules."""
+    """Legal deadlines, computed from the day of receipt by rules with an effective date."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = _DOCUMENTED
 
     received_on: date
     """The day the file arrived in the share, unless the operator states another."""
     rule_version: str
-    """Which dated rules were applied."""
+    """Version of the rules that were applied."""
     authorize_by: date | None
-    """Overturned services not yet given are authorised by this day: 5 working days (8 CCR 9792.10.7(a)(2))."""
+    """Overturned services not yet given are authorized by this day: 5 working days (8 CCR 9792.10.7(a)(2))."""
     reimburse_by: date | None
     """Overturned services already given are reimbursed by this day: 20 days (8 CCR 9792.10.7(a)(1))."""
     appeal_by: date | None
@@ -199,7 +198,7 @@ class Determination:
     """Version of this shape."""
 
     layout: Layout
-    """Which known layout was recognised."""
+    """Which known layout was recognized."""
     case_number: str | None
     """`CM16-0213037`; null where the letter has none."""
     date_of_injury: date | None
@@ -209,7 +208,7 @@ class Determination:
     application_received: date | None
     """Day the application for review was received."""
     date_assigned: date | None
-    """Day the case was assigned to the review organisation."""
+    """Day the case was assigned to the review organization."""
     decision_date: date | None
     """Date of the final determination."""
     priority: Literal["standard", "expedited"] | None
@@ -231,8 +230,8 @@ class Determination:
     parties: Parties | None
     """Personal data from a cover page; null unless `IMR_READ_PARTIES` is on."""
     deadlines: Deadlines | None
-    """Legal clocks computed from the day of receipt; null where they were not asked for."""
+    """Legal deadlines, computed from the day of receipt; null where they were not asked for."""
     findings: tuple[Finding, ...]
-    """What validation noticed and did not stop for."""
+    """What validation noticed and what does not keep the letter from being published."""
     spans: dict[str, Span] = field(default_factory=dict)
     """Field path (`issues.0.decision`) to where in the extracted text it was read. A derived value has none."""

@@ -1,4 +1,4 @@
-"""From a text to a determination or to everything that is wrong with it."""
+"""From a text to a determination or to every violation in it: the sequence of the parser's steps."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from worker.letter.cover import is_cover_alone
 from worker.letter.errors import LetterError, UncheckedLetterError, Violation
 from worker.letter.header import read_other_numbers
 from worker.letter.heading_parts import HeadingForm, read_heading
-from worker.letter.layouts import begins_like, recognise
+from worker.letter.layouts import begins_like, recognize
 from worker.letter.layouts.known import KnownLayout
 from worker.letter.model import Determination, Finding
 from worker.letter.raw_letter import RawLetter, RawProblem
 from worker.letter.rules import BY_CODE
 from worker.letter.text import INVISIBLE, Lines, View, fold
-from worker.letter.validation import Checked, check, conclusions_of
+from worker.letter.validation import DerivedValues, check, conclusions_of
 
 PARSER_VERSION = "1.0.0"
-"""Of the values that the same text gives; it changes when they do."""
+"""Version of the parsed values: it changes whenever the same text gives other values."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParseOptions:
-    """What the reader of a letter may choose."""
+    """What the caller of `parse` may choose."""
 
     read_parties: bool = False
     """Read names and claim number from a cover page."""
     today: date | None = None
-    """Dates after this day lie in the future; None asks no such question."""
+    """Dates after this day are violations; None switches that check off."""
 
 
 _DEFAULT = ParseOptions()
 
-# NUL and other controls, broken surrogates, and marks that turn the direction of text around: a letter has none, and
-# they can make a text look other than it is.
+# NUL and other controls, broken surrogates, and marks that reverse the direction of text: a letter has none, and they
+# can make a text look different from what it says.
 _UNREADABLE = re.compile("[\x00\x01\x03-\x08\x0e-\x1b\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
@@ -44,37 +44,37 @@ _CONTROLS = bytes(code for code in range(128) if _UNREADABLE.match(chr(code)))
 
 
 def parse(text: str, *, paged: bool = False, options: ParseOptions = _DEFAULT) -> Determination:
-    """What the letter says.
+    """The determination that a letter states.
 
-    `paged` tells that form feeds are the page breaks of a PDF: spans then carry page numbers.
-    Raises `LetterError` with every violation for a letter that cannot be published, and nothing else.
+    With `paged`, form feeds are the page breaks of a PDF and spans carry page numbers.
+    Raises `LetterError`, and no other error, with every violation of a letter that cannot be published.
     """
     _refuse_unreadable(text, paged=paged)
     view = View.of(text, paged=paged)
-    layout = recognise(view)
+    layout = recognize(view)
     if layout is None:
-        raise _unrecognised(view)
+        raise _unrecognized(view)
     raw = layout.read(view, 0, len(view.clean.rstrip()))
     read_other_numbers(view, raw.summary[0] if raw.summary else 0, len(view.clean), raw)
-    _notice_second_letter(view, layout, raw)
-    return _judged(view, layout, raw, options)
+    _report_second_letter(view, layout, raw)
+    return _determination(view, layout, raw, options)
 
 
 def _is_plain(text: str) -> bool:
-    """A quick look: nearly every letter is ASCII without controls."""
+    """Whether the text is ASCII without controls, as nearly every letter is; quicker than the pattern."""
     return text.isascii() and len(text.encode().translate(None, _CONTROLS)) == len(text)
 
 
 def _refuse_unreadable(text: str, *, paged: bool) -> None:
     if not text.strip() or not text.strip(INVISIBLE).strip():
         raise LetterError((_violation(Lines(text), RawProblem("empty_text"), None, page=None),))
-    odd = None if _is_plain(text) else _UNREADABLE.search(text)
-    if odd:
-        page = text.count("\f", 0, odd.start()) + 1 if paged else None
-        raise LetterError((_violation(Lines(text), RawProblem("unreadable_characters"), odd.span(), page=page),))
+    unreadable = None if _is_plain(text) else _UNREADABLE.search(text)
+    if unreadable:
+        page = text.count("\f", 0, unreadable.start()) + 1 if paged else None
+        raise LetterError((_violation(Lines(text), RawProblem("unreadable_characters"), unreadable.span(), page=page),))
 
 
-def _unrecognised(view: View) -> LetterError:
+def _unrecognized(view: View) -> LetterError:
     layout = begins_like(view)
     end = len(view.clean.rstrip())
     if layout:
@@ -91,17 +91,17 @@ _OPENING = re.compile(
 _RATIONALE = "rationale"
 
 
-def _notice_second_letter(view: View, layout: KnownLayout, raw: RawLetter) -> None:
-    """A start of a letter after the first rationale is a second letter; it begins with its own header.
+def _report_second_letter(view: View, layout: KnownLayout, raw: RawLetter) -> None:
+    """Report the start of another letter after the first rationale, at its own header.
 
-    Looked for in the source: the header of a second letter looks like a running header of the first.
+    The search is in the source: the clean text lacks a second header that looks like a running header.
     """
     first = next((issue.rationale[0] for issue in raw.issues if issue.rationale), None)
     if first is None:
         return
     folded = fold(view.source) if view.cuts else view.folded
-    found = (start.search(folded, view.origin(first)) for start in layout.starts)
-    second = min((match for match in found if match), key=lambda match: match.start(), default=None)
+    starts = (start.search(folded, view.origin(first)) for start in layout.starts)
+    second = min((match for match in starts if match), key=lambda match: match.start(), default=None)
     if second:
         last = max(view.origin(first), folded.rfind(_RATIONALE, 0, second.start()))
         opening = _OPENING.search(folded, last, second.end())
@@ -109,18 +109,18 @@ def _notice_second_letter(view: View, layout: KnownLayout, raw: RawLetter) -> No
         raw.problems.insert(0, RawProblem("two_letters", source=place))
 
 
-def _judged(view: View, layout: KnownLayout, raw: RawLetter, options: ParseOptions) -> Determination:
+def _determination(view: View, layout: KnownLayout, raw: RawLetter, options: ParseOptions) -> Determination:
     forms: list[HeadingForm | None] = [
         read_heading(view, issue.heading) if issue.heading else None for issue in raw.issues
     ]
-    checked = Checked(conclusions_of(view, raw), [service_date(view, form) for form in forms])
-    problems = check(view, raw, forms, checked, options.today)
+    derived = DerivedValues(conclusions_of(view, raw), [service_date(view, form) for form in forms])
+    problems = check(view, raw, forms, derived, options.today)
     if not layout.whole:
         problems.append(RawProblem("layout_known_in_part"))
     if any(BY_CODE[problem.code].severity == "error" for problem in problems):
         raise _error(view, problems)
     findings = tuple([_finding(problem) for problem in problems])
-    return assemble(view, raw, forms, checked.conclusions, findings, read_parties=options.read_parties)
+    return assemble(view, raw, forms, derived.conclusions, findings, read_parties=options.read_parties)
 
 
 def _finding(problem: RawProblem) -> Finding:
@@ -131,7 +131,7 @@ def _finding(problem: RawProblem) -> Finding:
 
 
 def _error(view: View, problems: list[RawProblem]) -> LetterError:
-    """Every error, the most telling first: what breaks off or is doubled explains the rest."""
+    """The error of all problems of severity `error`, first those that explain others (`_RANK`)."""
     errors = [problem for problem in problems if BY_CODE[problem.code].severity == "error"]
     errors.sort(key=lambda problem: _RANK.get(problem.code, len(_RANK)))
     lines = Lines(view.source)
@@ -140,7 +140,7 @@ def _error(view: View, problems: list[RawProblem]) -> LetterError:
 
 _RANK = {"two_letters": 0, "truncated": 1}
 _MOST_VIOLATIONS = 200
-"""Nobody reads more, and a letter with more is not one."""
+"""A text with more violations is no letter, and nobody reads a longer list."""
 
 
 def _located(view: View, lines: Lines, problem: RawProblem) -> Violation:

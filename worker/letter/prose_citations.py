@@ -1,4 +1,4 @@
-"""Guideline statements of the older layouts, which are sentences.
+"""Guideline statements of the older layouts: whole sentences.
 
 The Claims Administrator based its decision on the <chapter> (ACOEM Practice Guidelines, 2nd Edition (2004),
 Chapter 12), pages 287-310, which is part of the MTUS, and the <source>, which is not part of the MTUS.
@@ -30,54 +30,56 @@ _MORE = re.compile(r",?\s*\band\s+(?=\w)")
 
 
 def read_prose_guideline(view: View, start: int, end: int) -> RawGuideline | None:
-    """One side's sentence, or the reviewer's paragraph; None where nothing is said."""
+    """The guideline that one side's sentence, or the reviewer's paragraph, states; None where the text is empty."""
     start, end = view.trimmed(start, end)
     if start == end:
         return None
     none_cited = NONE_CITED.search(view.folded, start, end)
     citations = [] if none_cited else list(_citations(view, start, end))
-    return RawGuideline((start, end), none_cited.span() if none_cited else None, citations)
+    return RawGuideline(text=(start, end), none_cited=none_cited.span() if none_cited else None, citations=citations)
 
 
 def _citations(view: View, start: int, end: int) -> Iterator[RawCitation]:
     based_on = _BASED_ON.search(view.folded, start, end)
     start = based_on.end() if based_on else start
-    told = list(_PART_OF_MTUS.finditer(view.folded, start, end))
-    if not told:
-        yield from _untold(view, start, end)
+    statements = list(_PART_OF_MTUS.finditer(view.folded, start, end))
+    if not statements:
+        yield from _unclassified(view, start, end)
         return
-    for part in told:
-        lead = _LEAD.match(view.folded, start, part.start())
-        place = without_stop(view, lead.end() if lead else start, part.start())
-        start = part.end()
+    for statement in statements:
+        lead = _LEAD.match(view.folded, start, statement.start())
+        place = without_stop(view, lead.end() if lead else start, statement.start())
+        start = statement.end()
         if place[0] < place[1]:
-            yield RawCitation(place, mtus=False) if part.group("no") else _mtus(view, _after_word(view, place))
+            yield (
+                RawCitation(text=place, mtus=False) if statement.group("no") else _mtus(view, _after_mtus(view, place))
+            )
 
 
-def _after_word(view: View, place: Place) -> Place:
-    """`the MTUS Chronic Pain Medical Treatment Guidelines` from the chapter's name on."""
+def _after_mtus(view: View, place: Place) -> Place:
+    """The place from the chapter's name on, as in `the MTUS Chronic Pain Medical Treatment Guidelines`."""
     mtus = _THE_MTUS.match(view.folded, *place)
     return (mtus.end(), place[1]) if mtus and mtus.end() < place[1] else place
 
 
-def _untold(view: View, start: int, end: int) -> Iterator[RawCitation]:
-    """Sources of which the letter does not say whether they are part of the MTUS, but may call the first one so."""
+def _unclassified(view: View, start: int, end: int) -> Iterator[RawCitation]:
+    """Sources without `which is [not] part of the MTUS`; the first may be named as an MTUS chapter."""
     mtus = _THE_MTUS.match(view.folded, start, end)
     if not mtus:
-        yield RawCitation(without_stop(view, start, end), mtus=False)
+        yield RawCitation(text=without_stop(view, start, end), mtus=False)
         return
     citation = _mtus(view, without_stop(view, mtus.end(), end), up_to_pages=True)
     yield citation
     more = _MORE.match(view.folded, citation.text[1], end)
     if more:
-        yield RawCitation(without_stop(view, more.end(), end), mtus=False)
+        yield RawCitation(text=without_stop(view, more.end(), end), mtus=False)
 
 
 def _mtus(view: View, place: Place, *, up_to_pages: bool = False) -> RawCitation:
     """A chapter with the year of its edition and its pages."""
     start, end = place
     name, known = chapter_at(view, start, end)
-    citation = RawCitation(place, mtus=True, chapter=name, known=known)
+    citation = RawCitation(text=place, mtus=True, chapter=name, known=known)
     at = name.place[1] if name else start
     edition = _PARENTHESIS.match(view.folded, at, end)
     year = _YEAR.search(view.folded, at, edition.end()) if edition else _YEAR.match(view.folded, at, end)

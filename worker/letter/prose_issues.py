@@ -1,11 +1,11 @@
-"""Issues that are numbered, with guidelines that are sentences: the layouts of 2013 and the earlier one of 2014.
+"""Numbered issues whose guidelines are sentences: the layout of 2013 and the one of 2014 with a list of documents.
 
     1. <heading> is [not] medically necessary and appropriate.        or        1) Regarding the request for <heading>:
     The Claims Administrator based its decision on ...
     The Physician Reviewer based his/her decision on ...
     The Physician Reviewer's decision rationale: ...                  or        Rationale for the Decision: ...
 
-Numbers stand in rationales too: an issue starts at the number that continues the count, and only where parts follow.
+Rationales hold numbers too: an issue starts at a number that continues the count, and only where parts follow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class NumberedForm:
     """How a layout words the parts of an issue."""
 
     number: re.Pattern[str]
-    """What an issue starts with; its group `number` counts from 1."""
+    """Start of an issue; its group `number` counts from 1."""
     claims: re.Pattern[str]
     """Start of the sentence on the claims administrator's guideline."""
     reviewer: re.Pattern[str]
@@ -38,10 +38,11 @@ _SECTION_TITLE = re.compile(
     r"section(?:\s*\(s\))?\s+of\s+the\s+medical\s+treatment\s+utilization\s+schedule\s+relied\s+upon"
 )
 _TAIL = " \n\t\f\r:"
+"""Characters after a heading that are no part of it."""
 
 
 def read_numbered_issues(view: View, start: int, end: int, form: NumberedForm, raw: RawLetter) -> None:
-    """Read the issues between two places into the raw letter."""
+    """Read the issues between two offsets into the raw letter."""
     starts = _starts(view, start, end, form)
     for number, match in enumerate(starts):
         stop = starts[number + 1].start() if number + 1 < len(starts) else end
@@ -73,7 +74,9 @@ def _last_part(view: View, start: int, end: int, form: NumberedForm) -> int:
 def _issue(view: View, match: re.Match[str], end: int, form: NumberedForm) -> RawIssue:
     labels = _labels(view, match.end(), end, form)
     first = min((label.start() for label in labels.values()), default=end)
-    issue = RawIssue(match.start("number"), labels={part: label.start() for part, label in labels.items()}, end=end)
+    issue = RawIssue(
+        start=match.start("number"), labels={part: label.start() for part, label in labels.items()}, end=end
+    )
     _read_heading(view, match.end(), first, issue)
     for part, label in labels.items():
         stop = min((start for start in issue.labels.values() if start > label.start()), default=end)
@@ -90,12 +93,12 @@ def _issue(view: View, match: re.Match[str], end: int, form: NumberedForm) -> Ra
 def _labels(view: View, start: int, end: int, form: NumberedForm) -> dict[str, re.Match[str]]:
     rationale = form.rationale.search(view.folded, start, end)
     stop = rationale.start() if rationale else end
-    found = (form.claims.search(view.folded, start, stop), form.reviewer.search(view.folded, start, stop), rationale)
-    return {part: match for part, match in zip(PARTS, found, strict=True) if match}
+    labels = (form.claims.search(view.folded, start, stop), form.reviewer.search(view.folded, start, stop), rationale)
+    return {part: label for part, label in zip(PARTS, labels, strict=True) if label}
 
 
 def _read_heading(view: View, start: int, end: int, issue: RawIssue) -> None:
-    """The heading with its decision, or what stands between `Regarding the request for` and the colon."""
+    """Read the heading with its decision, or the text between `Regarding the request for` and the colon."""
     title = _SECTION_TITLE.search(view.folded, start, end)
     end = title.start() if title else end
     decided = None

@@ -1,7 +1,7 @@
-"""What a layout reads from a letter, before anything is checked: values with their places, absent ones None.
+"""The raw letter: what a layout reads, before anything is checked. Values have their places; absent ones are None.
 
-Reading never judges. A date is kept as the words that stand where a date belongs; that no such day exists is found
-by `validation`, which sees the whole letter and reports everything at once.
+Reading does not check. A date that does not exist is kept with its place and the value None; `validation`, which sees
+the whole letter, reports it together with every other violation.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from worker.letter.text import Place
 T = TypeVar("T")
 
 DATE_FIELDS = ("date_of_injury", "ur_decision_date", "application_received", "date_assigned", "decision_date")
-"""The letter's dates, in the order in which they come to pass."""
+"""The letter's dates, in the order of the events that they date."""
 
 
 PARTS = ("claims_administrator_guideline", "reviewer_guideline", "rationale")
@@ -24,22 +24,25 @@ PARTS = ("claims_administrator_guideline", "reviewer_guideline", "rationale")
 
 
 class FoundValue(NamedTuple, Generic[T]):
-    """A value and where it stands."""
+    """A value that was read, and its place in the clean text."""
 
     value: T
     place: Place
 
 
 class RawProblem(NamedTuple):
-    """A broken rule, noticed while reading or checking."""
+    """A broken rule, noticed while reading or checking. It becomes a `Violation` or a `Finding`."""
 
     code: str
+    """Code of the rule."""
     field: str | None = None
+    """Path of the value concerned; None where the problem is about the whole letter."""
     place: Place | None = None
+    """Place in the clean text."""
     detail: str = ""
-    """Names what is missing; words of ours, never the letter's."""
+    """Name of the missing part, in fixed words; never text of the letter."""
     source: Place | None = None
-    """The place in the source, where it is given in that rather than in the clean text."""
+    """Place in the source text, for a problem in a part that the clean text lacks; given in place of `place`."""
 
 
 @dataclass(slots=True)
@@ -50,7 +53,7 @@ class RawCitation:
     mtus: bool
     chapter: FoundValue[str] | None = None
     known: bool = True
-    """False for an MTUS chapter that is not in the list."""
+    """False for an MTUS chapter that is not in the list of chapters."""
     year: FoundValue[int] | None = None
     sections: list[Place] = field(default_factory=list)
     pages: list[Place] = field(default_factory=list)
@@ -58,7 +61,7 @@ class RawCitation:
 
 @dataclass(slots=True)
 class RawGuideline:
-    """One side's statement of what it relied on."""
+    """What one side says its decision is based on."""
 
     text: Place
     none_cited: Place | None
@@ -67,43 +70,43 @@ class RawGuideline:
 
 @dataclass(slots=True)
 class RawIssue:
-    """One disputed treatment: its parts as far as they are there."""
+    """One disputed treatment: those of its parts that are there."""
 
     start: int
-    """Where it starts, for messages about what it lacks."""
+    """Offset of its start, for violations about missing parts."""
     heading: Place | None = None
     decision: FoundValue[Decision | None] | None = None
-    """A decision word that is none of the known ones has the value None."""
+    """A word that is no known decision has the value None."""
     claims_guideline: RawGuideline | None = None
     reviewer_guideline: RawGuideline | None = None
     rationale: Place | None = None
     labels: dict[str, int] = field(default_factory=dict)
-    """Where the part of each name in `PARTS` begins, label included."""
+    """Name of a part (one of `PARTS`) to the offset where its label begins."""
     end: int = 0
-    """Where it ends."""
+    """Offset of its end."""
     only_reviewer: bool = False
-    """True in a layout that has no guideline of the claims administrator."""
+    """True in a layout that has only the reviewer's guideline, none of the claims administrator."""
     closed: bool = True
-    """False where the rationale stops in mid-sentence."""
+    """False where the rationale stops in the middle of a sentence."""
 
     def expected_at(self, part: str) -> int:
-        """Where a part that is missing should stand: before the next one that is there."""
-        later = PARTS[PARTS.index(part) + 1 :]
-        return next((self.labels[name] for name in later if name in self.labels), self.end)
+        """Offset where a missing part should stand: at the next part that is there."""
+        later_parts = PARTS[PARTS.index(part) + 1 :]
+        return next((self.labels[name] for name in later_parts if name in self.labels), self.end)
 
 
 @dataclass(slots=True)
 class RawLetter:
-    """Everything a layout found in a letter."""
+    """Everything that a layout read in a letter."""
 
     layout: Layout
     case_number: FoundValue[str] | None = None
     case_numbers: list[FoundValue[str]] = field(default_factory=list)
-    """Each place outside of the prose where the letter prints its number."""
+    """Every case number that is printed outside of the prose, with its place."""
     dates: dict[str, FoundValue[date | None]] = field(default_factory=dict)
-    """By field name; a date that does not exist has the value None."""
+    """Field name to date; a date that does not exist has the value None."""
     dated: FoundValue[date | None] | None = None
-    """The day that the letter itself bears."""
+    """The date of the letter itself (`Dated: ...`)."""
     priority: FoundValue[Literal["standard", "expedited"] | None] | None = None
     age: FoundValue[int] | None = None
     sex: FoundValue[Literal["male", "female"]] | None = None

@@ -1,4 +1,4 @@
-"""Who reviewed: role, boards and states, from labelled lines or from prose.
+"""The reviewer: role, boards and states, from labelled lines or from prose.
 
     MAXIMUS Federal Services sent the complete case file to a physician reviewer.
     State(s) of Licensure: California, Texas
@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import re
 
-from worker.letter.fields import listed
+from worker.letter.fields import names_in_list
 from worker.letter.raw_letter import RawLetter
-from worker.letter.text import Place, View, compiled
+from worker.letter.text import Place, View, compile_phrase
 
 _ROLE = re.compile(r"case\s+file\s+to\s+an?\s+(?P<role>[a-z]+(?:\s+[a-z]+){0,3}?)\s*\.")
 _ROLE_IN_PROSE = re.compile(r"\bthe\s+(?P<role>[a-z]+\s+reviewer)\s+(?:is|was|has)\b")
 
-_STATES = compiled("State(s) of Licensure:")
+_STATES = compile_phrase("State(s) of Licensure:")
 _SPECIALTY = re.compile(r"certification(?:s|\s*\(s\))?\s*/\s*specialt(?:y|ies|y\s*\(ies\))\s*:")
 
 _BOARD = re.compile(
@@ -31,11 +31,11 @@ _SUBSPECIALTY = re.compile(
     r"\bhas\s+(?:an?\s+)?(?:sub\s?-?\s?specialty|sub\s?-?\s?specialties)(?:\s+certificates?)?\s+in\s+"
 )
 _LICENSED = re.compile(r"\blicensed\s+to\s+practice\s+(?:\w+\s+)?in\s+(?:the\s+states?\s+of\s+)?")
-_AND_HAS = re.compile(r",?\s+(?:and\s+)?(?:has|is)\b|\.(?=\s|$)|;")
+_NEXT_VERB = re.compile(r",?\s+(?:and\s+)?(?:has|is)\b|\.(?=\s|$)|;")
 
 _LONGEST_CHARS = 600
 """A list of boards or states is a few lines at most."""
-_NOT_A_NAME = re.compile(r"(?:the\s+)?(?:states?\s+of\s+)?")
+_ARTICLE = re.compile(r"(?:the\s+)?(?:states?\s+of\s+)?")
 
 
 def read_reviewer(view: View, start: int, end: int, raw: RawLetter) -> None:
@@ -58,7 +58,7 @@ def _read_labelled(view: View, start: int, end: int, raw: RawLetter) -> bool:
 
 
 def _values(view: View, states: re.Match[str] | None, specialty: re.Match[str] | None, end: int) -> tuple[Place, Place]:
-    """Values beside their labels; where both labels come first, the values stand on the lines after them."""
+    """The places of both values: beside their labels or, where both labels come first, on the lines after them."""
     if not states or not specialty:
         only = states or specialty
         place = view.trimmed(only.end(), min(end, only.end() + _LONGEST_CHARS)) if only else (end, end)
@@ -87,11 +87,11 @@ def _comma_separated(view: View, place: Place) -> list[Place]:
 
 
 def _names(view: View, place: Place) -> list[Place]:
-    return [_without_article(view, name) for name in listed(view.folded, *place)]
+    return [_without_article(view, name) for name in names_in_list(view.folded, *place)]
 
 
 def _without_article(view: View, place: Place) -> Place:
-    article = _NOT_A_NAME.match(view.folded, *place)
+    article = _ARTICLE.match(view.folded, *place)
     return (article.end(), place[1]) if article and article.end() < place[1] else place
 
 
@@ -109,7 +109,7 @@ def read_credentials(view: View, start: int, end: int, raw: RawLetter) -> None:
 
 
 def _list_after(view: View, verb: re.Match[str], end: int) -> Place:
-    """What follows a verb, up to the next verb or the end of the sentence."""
+    """The place after a verb, up to the next verb or the end of the sentence."""
     end = min(end, verb.end() + _LONGEST_CHARS)
-    stop = _AND_HAS.search(view.folded, verb.end(), end)
+    stop = _NEXT_VERB.search(view.folded, verb.end(), end)
     return view.trimmed(verb.end(), stop.start() if stop else end)

@@ -1,4 +1,4 @@
-"""The table of rules. The reference page and `imr schema --errors` are printed from it."""
+"""The table of rules. docs/errors.md and `imr schema --errors` are printed from it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Literal, NamedTuple
 
 
 class Rule(NamedTuple):
-    """One thing that is checked of every letter."""
+    """One rule that every letter is checked against."""
 
     code: str
-    """Stable, for programs."""
+    """Stable code, for programs."""
     severity: Literal["error", "warning", "info"]
     """`error`: the letter goes to review; `warning`, `info`: it is published with a finding."""
     sentence: str
-    """For a claims examiner; never words of the letter. A message may name the missing part after it."""
+    """For a claims examiner; never words of the letter. A message may add the name of the missing part."""
     source: str
-    """Why the rule stands."""
+    """The law, form or principle that the rule comes from."""
 
 
 _CONTRACT = "public contract: nothing is guessed, what contradicts itself goes to review"

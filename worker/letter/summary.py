@@ -1,10 +1,10 @@
-"""What the clinical summary says of the patient and of the dates.
+"""Age, sex and dates, as the clinical summary gives them.
 
     The injured worker is a 29 year old male with a date of injury of 2/10/04.
     The date of the Utilization Review (UR) decision was 11/4/13.
 
-Age and sex come from the sentence about the patient. A summary names other people, other injuries and what is years
-old beside; only a person of whom the letter says `is a ... year old ...` is the patient.
+Age and sex come from the sentence about the patient. A summary also names other people, other injuries and things that
+are years old; only a person of whom the letter says `is a ... year old ...` is the patient.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ _PRONOUN = re.compile(r"\b(?P<pronoun>he|his|him|himself|she|her|hers|herself)\b
 _SENTENCE_END = re.compile(r"(?<![MD]r)(?<!Mrs)(?<!Ms)[.?!]\s+(?=[A-Z])|\n\s*\n")
 
 _REACH_CHARS = 320
-"""A sentence about a patient is no longer."""
+"""A sentence about a patient is shorter than this."""
 
 
 class _Mention(NamedTuple):
-    """`N year old`, with the sentence around it."""
+    """An age such as `29 year old`, with the sentence around it."""
 
     age: int
     place: Place
@@ -76,29 +76,29 @@ def read_summary(view: View, start: int, end: int, raw: RawLetter) -> None:
 
 
 def read_patient(view: View, start: int, end: int, raw: RawLetter) -> None:
-    """Read age and sex, and notice when the letter speaks of two patients."""
+    """Read age and sex, and report a letter that speaks of two patients."""
     mentions = list(_mentions(view, start, end))
     if mentions:
         first = mentions[0]
         raw.age = FoundValue(first.age, first.place)
         raw.sex = _sex_in(view, first)
-        _compare(view, mentions, raw)
+        _report_conflicts(view, mentions, raw)
     if raw.sex is None:
         raw.sex = _sex_of_subject(view, start, end)
 
 
 def _mentions(view: View, start: int, end: int) -> Iterator[_Mention]:
-    """Every age that is said of the patient."""
+    """Every age that the summary gives the patient."""
     for pattern in (_OLD, _OLD_SHORT):
-        found = False
+        any_age = False
         for match in pattern.finditer(view.folded, start, end):
             low = max(start, match.start() - 40)
             number = _NUMBER_BEFORE.search(view.folded, low, match.start())
             if number and _is_patient(view, start, number.start(), match.end(), end):
-                found = True
+                any_age = True
                 place = (number.start(), match.end())
                 yield _Mention(read_number(number.group("age")), place, _sentence(view, place, start, end))
-        if found:
+        if any_age:
             return
     aged = _AGED.search(view.folded, start, end)
     if aged and not _OF_ANOTHER.search(view.folded, max(start, aged.start() - 60), aged.start()):
@@ -141,8 +141,8 @@ def _sex_of_subject(view: View, start: int, end: int) -> FoundValue[Sex] | None:
     return FoundValue(_SEX_WORDS[match.group("word")], match.span("word")) if match else None
 
 
-def _compare(view: View, mentions: list[_Mention], raw: RawLetter) -> None:
-    """Two ages more than a birthday apart, or two sexes, are two patients."""
+def _report_conflicts(view: View, mentions: list[_Mention], raw: RawLetter) -> None:
+    """Report two patients: two ages more than a birthday apart, or two sexes."""
     first = mentions[0]
     for other in mentions[1:]:
         noun = _SEX.search(view.folded, other.place[1], min(other.place[1] + 30, other.sentence[1]))
@@ -189,9 +189,9 @@ _DATES = {"ur_decision_date": _UR_DECISION, "date_of_injury": _INJURY}
 
 
 def read_dates(view: View, start: int, end: int, raw: RawLetter) -> None:
-    """Read the dates that a header would have, as far as the summary's own words give them.
+    """Read the dates that the header did not give, from the summary's own words.
 
-    Utilization Review decisions under review are of this century; no injury is later than any date of the letter.
+    Utilization Review decisions are of this century; no injury is later than any date of the letter.
     """
     wanted = {name: patterns for name, patterns in _DATES.items() if name not in raw.dates}
     for name, patterns in wanted.items():
@@ -204,14 +204,14 @@ _THIS_CENTURY = 2099
 
 
 def _latest_year(view: View, start: int, end: int, raw: RawLetter) -> int | None:
-    """The latest year that the letter names, if any date of it has four digits or is known to be of this century."""
+    """The latest year among dates with four-digit years and the Utilization Review decision; None without any."""
     decided = raw.dates.get("ur_decision_date")
     years = [latest_full_year(view.folded[start:end]), decided.value.year if decided and decided.value else None]
     return max((year for year in years if year), default=None)
 
 
 def _first(patterns: tuple[re.Pattern[str], ...], view: View, start: int, end: int) -> Place | None:
-    """The first date that the surest sentence gives."""
+    """The date of the first pattern that matches; the most specific patterns come first."""
     for pattern in patterns:
         match = pattern.search(view.folded, start, end)
         if match:

@@ -1,10 +1,8 @@
-"""The letter's text as the patterns see it, and as values give it back.
-
-Three texts, in the order in which they arise:
+"""The three forms of a letter's text: as extracted, as values are cut from it, and as patterns search it.
 
 - *source*: what was extracted from the file. Spans are offsets into it.
-- *clean*: the source without what is no part of the letter: running headers and footers (`furniture`) and characters
-  that show nothing (soft hyphens, zero-width blanks). Mostly it *is* the source. Values are cut out of it.
+- *clean*: the source without what is no part of the letter: running headers and footers (`page_furniture`) and
+  invisible characters (soft hyphens, zero-width blanks). Mostly it is the same string. Values are cut out of it.
 - *folded*: the clean text in lower case, with plain quotes, dashes and blanks, character for character as long as the
   clean text. Patterns read it, so that an offset in it is an offset in the clean text and no map is needed.
 """
@@ -24,7 +22,7 @@ Place = tuple[int, int]
 """Start and end (exclusive) in the clean text."""
 
 INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
-"""Characters that show nothing: soft hyphen, zero-width blanks and joiners, byte order mark."""
+"""Invisible characters: soft hyphen, zero-width blanks and joiners, byte order mark."""
 _INVISIBLE_RUN = re.compile(f"\u00ad\\s*\n\\s*|[{INVISIBLE}]+")
 
 # PDF readers give a hyphen at the end of a line as U+0002 or U+FFFE.
@@ -56,8 +54,8 @@ def phrase(words: str) -> str:
     return pattern.replace(":", r"\s*:")
 
 
-def compiled(words: str) -> re.Pattern[str]:
-    """`phrase`, compiled."""
+def compile_phrase(words: str) -> re.Pattern[str]:
+    """The compiled pattern of `phrase`."""
     return re.compile(phrase(words))
 
 
@@ -66,14 +64,14 @@ _LINE_BREAK = re.compile(r"[\n\f]")
 _GAP = re.compile(r"\n\s*")
 _ENDS_SENTENCE = frozenset(".?!:;\"')]\u201d\u2019")
 _UNWRAPPED_CHARS = 130
-"""Longer lines than this are not wrapped ones: each is a paragraph (letters have lines of 90 to 110 characters)."""
+"""Longer lines were not wrapped: each is a paragraph (letters have lines of 90 to 110 characters)."""
 
 
 def reflow(text: str) -> str:
     """The text with the lines of a paragraph joined by one blank and paragraphs joined by a line break.
 
-    Runs of white space become one blank; page breaks are healed; nothing else is changed, except that characters
-    which show nothing go and the end-of-line hyphens of PDF readers become hyphens.
+    Runs of white space become one blank and page breaks are healed. Invisible characters are removed, and the
+    characters that PDF readers give for a hyphen at the end of a line become hyphens. Nothing else is changed.
     """
     joined = text.replace("\n", " ")
     if joined.isascii() and joined.isprintable() and "  " not in joined:
@@ -90,7 +88,7 @@ def reflow(text: str) -> str:
 
 
 def line_spacing(breaks: Sequence[int]) -> int:
-    """How many line breaks stand between two lines of one paragraph: the smallest usual number of them."""
+    """The number of line breaks between two lines of one paragraph: the smallest number that is usual in the text."""
     usual = (count for count, times in Counter(breaks).items() if 4 * times >= len(breaks))
     return min(usual, default=1)
 
@@ -109,7 +107,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 
 def _is_break(text: str, gap_start: int, gap_end: int) -> bool:
-    """A paragraph ends with a sentence, and none starts in lower case: else a page broke within it."""
+    """Whether a gap ends a paragraph: after a sentence and not before lower case. Other gaps are page breaks in one."""
     before = text[max(0, gap_start - 200) : gap_start].rstrip()
     return before[-1:] in _ENDS_SENTENCE and not text[gap_end : gap_end + 1].islower()
 
@@ -123,11 +121,11 @@ class View:
     folded: str
     paged: bool
     cuts: tuple[Place, ...]
-    """What `clean` lacks of `source`, in source offsets."""
+    """The parts of `source` that `clean` lacks, in source offsets."""
     starts: tuple[int, ...]
-    """Where each kept piece starts in `clean`..."""
+    """Offset in `clean` of each kept piece of `source`."""
     shifts: tuple[int, ...]
-    """... and how far it was moved."""
+    """For each kept piece, its offset in `source` minus its offset in `clean`."""
     page_breaks: tuple[int, ...]
     """Offsets of page breaks in `source`; empty unless `paged`."""
 
@@ -149,18 +147,18 @@ class View:
         return cls(source, clean, fold(clean), paged, cuts, tuple(starts), tuple(shifts), breaks)
 
     def origin(self, offset: int) -> int:
-        """Where a character of the clean text stands in the source."""
+        """The source offset of a character of the clean text."""
         return offset + self.shifts[bisect_right(self.starts, offset) - 1]
 
     def span(self, place: Place) -> Span:
-        """The span of a piece of the clean text: from its first to its last character in the source."""
+        """The span of a place: from its first to its last character in the source."""
         start, end = place
         if self.cuts:
             start, end = self.origin(start), self.origin(max(start, end - 1)) + (end > start)
         return Span(start, end, self.page(start))
 
     def spans(self, places: dict[str, Place]) -> dict[str, Span]:
-        """The spans of many pieces."""
+        """The spans of many places, by the same keys."""
         if self.cuts:
             return {path: self.span(place) for path, place in places.items()}
         if not self.paged:
@@ -169,15 +167,15 @@ class View:
         return {path: Span(start, end, bisect_right(breaks, start) + 1) for path, (start, end) in places.items()}
 
     def page(self, offset: int) -> int | None:
-        """The page of a character of the source."""
+        """The page of a source offset, from 1; None for a text without pages."""
         return bisect_right(self.page_breaks, offset) + 1 if self.paged else None
 
     def value(self, place: Place) -> str:
-        """The piece, reflowed."""
+        """The text of a place, reflowed."""
         return reflow(self.clean[place[0] : place[1]])
 
     def trimmed(self, start: int, end: int) -> Place:
-        """The piece without the white space around it."""
+        """The place without the white space around it."""
         clean = self.clean
         near, far = start + _FEW, end - _FEW
         while start < end and clean[start].isspace() and start < near:
@@ -193,11 +191,11 @@ class View:
 
 
 _FEW = 4
-"""So many blanks are passed one by one, as around nearly every piece; longer runs cost a copy."""
+"""White space up to this length, as around nearly every place, is skipped by character; longer runs cost a copy."""
 
 
 def source_of(text: str, span: Span, *, paged: bool = False) -> str:
-    """What stands at a span, without the running headers and footers that interrupt it.
+    """The text at a span, without the running headers and footers that interrupt it.
 
     `reflow(source_of(text, span))` is the value that was read there; where no page furniture interrupts the span it is
     `text[span.start:span.end]`.
@@ -208,12 +206,12 @@ def source_of(text: str, span: Span, *, paged: bool = False) -> str:
 
 
 def _cuts(source: str, folded: str) -> Iterator[Place]:
-    found = furniture(source, folded)
+    cuts = furniture(source, folded)
     if not source.isascii():
         invisible = [match.span() for match in _INVISIBLE_RUN.finditer(source)]
-        found = sorted(found + invisible) if invisible else found
+        cuts = sorted(cuts + invisible) if invisible else cuts
     end = 0
-    for start, stop in found:
+    for start, stop in cuts:
         if stop > end:
             yield max(start, end), stop
             end = stop

@@ -1,6 +1,6 @@
-"""The rules that a letter must keep, in one table, and the checks that hold a letter against them.
+"""The checks that compare a letter with the table of rules.
 
-Every check runs: a letter that breaks three rules says so three times. `error` sends the letter to review; `warning`
+Every check runs: a letter that breaks three rules gets three violations. `error` sends the letter to review; `warning`
 and `info` are published with it as findings.
 """
 
@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import combinations, pairwise
-from typing import Literal
 
 from worker.letter.conclusions import conclusion
 from worker.letter.fields import STATES
@@ -22,36 +21,44 @@ from worker.letter.raw_letter import DATE_FIELDS, PARTS, FoundValue, RawGuidelin
 from worker.letter.rules import RULES, Rule
 from worker.letter.text import View
 
-__all__ = ["RULES", "Checked", "Rule", "check"]
+__all__ = ["RULES", "DerivedValues", "Rule", "check"]
 
 _YOUNGEST, _OLDEST = 14, 100
-"""California lets nobody under 14 work in general (Labor Code 1290); nobody over 100 was seen."""
+"""Years. California generally lets nobody under 14 work (Labor Code 1290); no patient over 100 was seen."""
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """What checking works out on its way, for assembling."""
+class DerivedValues:
+    """Values derived from the issues, used by the checks and by assembly. One entry for each issue."""
 
     conclusions: list[FoundValue[bool] | None]
+    """What its rationale concludes about medical necessity."""
     service_dates: list[date | None]
+    """The date of service in its heading."""
 
 
 def check(
-    view: View, raw: RawLetter, forms: list[HeadingForm | None], checked: Checked, today: date | None
+    view: View, raw: RawLetter, forms: list[HeadingForm | None], derived: DerivedValues, today: date | None
 ) -> list[RawProblem]:
-    """Every rule that the letter breaks, those noticed in reading first."""
-    problems = [*raw.problems, *_numbers(raw), *_dates(raw, today), *_patient(raw), *_reviewer(view, raw)]
+    """Every broken rule, first those noticed while reading. Without `today` no date is too late."""
+    problems = [
+        *raw.problems,
+        *_header_problems(raw),
+        *_date_problems(raw, today),
+        *_patient_problems(raw),
+        *_reviewer_problems(view, raw),
+    ]
     end = len(view.clean.rstrip())
     if not raw.issues and not any(problem.code in {"truncated", "no_issues"} for problem in problems):
         problems.append(RawProblem("no_issues", "issues", (end, end)))
     for number, issue in enumerate(raw.issues):
-        problems += _issue(view, raw, number, issue)
-        problems += _heading(raw, number, forms[number], checked.service_dates[number])
-        problems += _conclusion(number, issue, checked.conclusions[number])
+        problems += _issue_problems(view, raw, number, issue)
+        problems += _heading_problems(raw, number, forms[number], derived.service_dates[number])
+        problems += _conclusion_problems(number, issue, derived.conclusions[number])
     return problems
 
 
-def _numbers(raw: RawLetter) -> Iterator[RawProblem]:
+def _header_problems(raw: RawLetter) -> Iterator[RawProblem]:
     first = raw.case_number
     for other in raw.case_numbers:
         if first and other.value != first.value:
@@ -69,19 +76,19 @@ def _outcome(raw: RawLetter) -> Decision | None:
     return outcome_of(decisions) if every_decision else None
 
 
-def _dates(raw: RawLetter, today: date | None) -> Iterator[RawProblem]:
-    for name, found in raw.dates.items():
-        if found.value is None:
-            yield RawProblem("impossible_date", name, found.place)
-        elif today and found.value > today:
-            yield RawProblem("date_in_future", name, found.place)
+def _date_problems(raw: RawLetter, today: date | None) -> Iterator[RawProblem]:
+    for name, raw_date in raw.dates.items():
+        if raw_date.value is None:
+            yield RawProblem("impossible_date", name, raw_date.place)
+        elif today and raw_date.value > today:
+            yield RawProblem("date_in_future", name, raw_date.place)
     ordered = [(name, day.value) for name in DATE_FIELDS if (day := raw.dates.get(name)) and day.value]
     for name in _out_of_order(ordered):
         yield RawProblem("dates_out_of_order", name, raw.dates[name].place)
 
 
 def _out_of_order(ordered: list[tuple[str, date]]) -> tuple[str, ...]:
-    """The fewest dates without which the others are in order; the letter's own date is the last to be doubted."""
+    """The fewest dates without which the others are in order; the decision date is doubted last."""
     days = [day for _, day in ordered]
     if days == sorted(days):
         return ()
@@ -94,7 +101,7 @@ def _out_of_order(ordered: list[tuple[str, date]]) -> tuple[str, ...]:
     return ()
 
 
-def _patient(raw: RawLetter) -> Iterator[RawProblem]:
+def _patient_problems(raw: RawLetter) -> Iterator[RawProblem]:
     if raw.summary is None:
         return
     if raw.age is None:
@@ -105,7 +112,7 @@ def _patient(raw: RawLetter) -> Iterator[RawProblem]:
         yield RawProblem("patient_sex_missing", "patient.sex", raw.summary)
 
 
-def _reviewer(view: View, raw: RawLetter) -> Iterator[RawProblem]:
+def _reviewer_problems(view: View, raw: RawLetter) -> Iterator[RawProblem]:
     if not raw.specialties and not raw.states:
         yield RawProblem("reviewer_unread", "reviewer")
     for number, place in enumerate(raw.states):
@@ -113,7 +120,7 @@ def _reviewer(view: View, raw: RawLetter) -> Iterator[RawProblem]:
             yield RawProblem("unknown_state", f"reviewer.licensed_states.{number}", place)
 
 
-def _issue(view: View, raw: RawLetter, number: int, issue: RawIssue) -> Iterator[RawProblem]:
+def _issue_problems(view: View, raw: RawLetter, number: int, issue: RawIssue) -> Iterator[RawProblem]:
     path, place = f"issues.{number}", issue_place(issue)
     end = len(view.clean.rstrip())
     last = number == len(raw.issues) - 1
@@ -130,26 +137,28 @@ def _issue(view: View, raw: RawLetter, number: int, issue: RawIssue) -> Iterator
         yield RawProblem("issue_without_rationale", f"{path}.rationale", (issue.end, issue.end))
     elif not issue.closed:
         yield RawProblem("truncated", f"{path}.rationale", (end, end), "the end of the last rationale")
-    yield from _guidelines(path, issue)
+    yield from _guideline_problems(path, issue)
     for side, guideline in (("claims_administrator", issue.claims_guideline), ("reviewer", issue.reviewer_guideline)):
-        yield from _citations(f"{path}.{side}_guideline", guideline)
+        yield from _citation_problems(f"{path}.{side}_guideline", guideline)
 
 
-def _guidelines(path: str, issue: RawIssue) -> Iterator[RawProblem]:
-    """A missing guideline is noticed where the part that follows it begins."""
+def _guideline_problems(path: str, issue: RawIssue) -> Iterator[RawProblem]:
+    """Report a missing guideline at the place where the next part begins."""
     for part, guideline in zip(PARTS, (issue.claims_guideline, issue.reviewer_guideline), strict=False):
         if guideline is None and not (issue.only_reviewer and part == PARTS[0]):
             at = issue.expected_at(part)
             yield RawProblem("issue_without_guideline", f"{path}.{part}", (at, at))
 
 
-def _citations(path: str, guideline: RawGuideline | None) -> Iterator[RawProblem]:
+def _citation_problems(path: str, guideline: RawGuideline | None) -> Iterator[RawProblem]:
     for number, citation in enumerate(guideline.citations if guideline else ()):
         if citation.mtus and not citation.known:
             yield RawProblem("unknown_chapter", f"{path}.citations.{number}.chapter", citation.text)
 
 
-def _heading(raw: RawLetter, number: int, form: HeadingForm | None, service_date: date | None) -> Iterator[RawProblem]:
+def _heading_problems(
+    raw: RawLetter, number: int, form: HeadingForm | None, service_date: date | None
+) -> Iterator[RawProblem]:
     if form is None or form.service_date is None:
         return
     path, decided = f"issues.{number}.date_of_service", raw.dates.get("decision_date")
@@ -161,21 +170,19 @@ def _heading(raw: RawLetter, number: int, form: HeadingForm | None, service_date
         yield RawProblem("service_date_without_retrospective", path, form.service_date)
 
 
-_CONTRADICTED: dict[tuple[Literal["upheld", "overturned", "partially_overturned"] | None, bool], bool] = {
-    ("upheld", True): True,
-    ("overturned", False): True,
-}
+_CONTRADICTIONS: frozenset[tuple[Decision | None, bool]] = frozenset({("upheld", True), ("overturned", False)})
+"""A decision, and the conclusion about medical necessity that contradicts it."""
 
 
-def _conclusion(number: int, issue: RawIssue, concluded: FoundValue[bool] | None) -> Iterator[RawProblem]:
+def _conclusion_problems(number: int, issue: RawIssue, concluded: FoundValue[bool] | None) -> Iterator[RawProblem]:
     path = f"issues.{number}.medically_necessary"
     if concluded is None:
         if issue.rationale:
             yield RawProblem("conclusion_not_stated", path, issue.rationale)
-    elif issue.decision and _CONTRADICTED.get((issue.decision.value, concluded.value)):
+    elif issue.decision and (issue.decision.value, concluded.value) in _CONTRADICTIONS:
         yield RawProblem("decision_contradicts_rationale", path, concluded.place)
 
 
 def conclusions_of(view: View, raw: RawLetter) -> list[FoundValue[bool] | None]:
-    """What each issue's rationale concludes."""
+    """What the rationale of each issue concludes about medical necessity."""
     return [conclusion(view, *issue.rationale) if issue.rationale else None for issue in raw.issues]

@@ -1,4 +1,6 @@
-"""The known layouts, the most telling first. A further layout is one more file here and its line in `LAYOUTS`."""
+"""The known layouts, those with the most specific marks first. A further layout is one more file here and its line in
+`LAYOUTS`.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,13 @@ LAYOUTS: tuple[KnownLayout, ...] = (
 )
 
 
-def recognise(view: View) -> KnownLayout | None:
-    """The layout of a letter by its marks; None for a text that is no such letter."""
+def recognize(view: View) -> KnownLayout | None:
+    """The layout of a letter, recognized by its marks; None for a text that is no such letter."""
     return next((layout for layout in LAYOUTS if any(mark.search(view.folded) for mark in layout.marks)), None)
 
 
 def begins_like(view: View) -> KnownLayout | None:
-    """The layout whose first words a text breaks off in."""
+    """The layout whose first words a text begins with and breaks off in; None where there is none."""
     words = " ".join(view.folded.split())
     if len(words) < _SHORTEST_CHARS:
         return None
@@ -35,3 +37,4 @@ def begins_like(view: View) -> KnownLayout | None:
 
 
 _SHORTEST_CHARS = 4
+"""Fewer characters begin like anything."""

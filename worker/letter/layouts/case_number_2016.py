@@ -25,7 +25,7 @@ from worker.letter.header import PRIORITIES, keep_case_number
 from worker.letter.layouts.how_made_2014 import HOW_MADE, read_sections
 from worker.letter.layouts.known import KnownLayout
 from worker.letter.raw_letter import DATE_FIELDS, FoundValue, RawLetter, RawProblem
-from worker.letter.text import View, compiled, phrase
+from worker.letter.text import View, compile_phrase, phrase
 
 _OPENING = re.compile(r"\A\s*" + phrase("Case Number:") + r"\s*(?:cm\s?\d|date|\Z)")
 
@@ -77,7 +77,7 @@ def _report_missing(start: int, end: int, raw: RawLetter) -> None:
 
 LAYOUT = KnownLayout(
     name="2016-case-number",
-    marks=(_OPENING, compiled("State(s) of Licensure:"), re.compile(r"certification\(s\)\s*/\s*specialty")),
+    marks=(_OPENING, compile_phrase("State(s) of Licensure:"), re.compile(r"certification\(s\)\s*/\s*specialty")),
     opening="Case Number: CM",
     starts=(HOW_MADE.heading, re.compile(phrase("Case Number:") + r"\s*\S+\s+" + phrase("Date Assigned:"))),
     read=read,

@@ -1,4 +1,4 @@
-"""Letters of 2014 with a list of documents: headings are known, the numbered issues from memory.
+"""Letters of 2014 with a list of documents. Headings were seen; the numbered issues were not verified in an original.
 
 MAXIMUS FEDERAL SERVICES, INC.
 Independent Medical Review
@@ -35,9 +35,9 @@ from worker.letter.layouts.known import KnownLayout
 from worker.letter.prose_issues import NumberedForm, read_numbered_issues
 from worker.letter.raw_letter import RawLetter
 from worker.letter.reviewer import read_reviewer
-from worker.letter.sections import Section, divide, report_missing
+from worker.letter.sections import Section, find_sections, report_missing
 from worker.letter.summary import read_summary
-from worker.letter.text import View, compiled, phrase
+from worker.letter.text import View, compile_phrase, phrase
 
 DOCUMENTS = Section(
     "the list of documents", "documents_reviewed", re.compile(r"\bdocuments\s+reviewed\b(?!\s+for)"), required=False
@@ -65,18 +65,18 @@ FORM = NumberedForm(
 def read(view: View, start: int, end: int) -> RawLetter:
     """Read the header, then the sections."""
     raw = RawLetter("2014-documents-reviewed")
-    found = divide(view, start, end, SECTIONS)
-    report_missing(view, end, SECTIONS, found, raw)
-    first = min((place[0] for place in found.values()), default=end)
+    contents = find_sections(view, start, end, SECTIONS)
+    report_missing(view, end, SECTIONS, contents, raw)
+    first = min((place[0] for place in contents.values()), default=end)
     read_cover(view, start, first, raw)
-    if HOW_MADE.name in found:
-        read_reviewer(view, *found[HOW_MADE.name], raw)
-    if DOCUMENTS.name in found:
-        raw.documents = read_documents(view, *found[DOCUMENTS.name])
-    if CASE_SUMMARY.name in found:
-        read_summary(view, *found[CASE_SUMMARY.name], raw)
-    if ISSUES.name in found:
-        begin, stop = found[ISSUES.name]
+    if HOW_MADE.name in contents:
+        read_reviewer(view, *contents[HOW_MADE.name], raw)
+    if DOCUMENTS.name in contents:
+        raw.documents = read_documents(view, *contents[DOCUMENTS.name])
+    if CASE_SUMMARY.name in contents:
+        read_summary(view, *contents[CASE_SUMMARY.name], raw)
+    if ISSUES.name in contents:
+        begin, stop = contents[ISSUES.name]
         read_numbered_issues(view, begin, letter_end(view, begin, stop, raw), FORM, raw)
     return raw
 
@@ -86,7 +86,7 @@ LAYOUT = KnownLayout(
     marks=(
         re.compile(r"imr\s+decision\s*\(s\)\s+and\s+rationale"),
         re.compile(r"documents\s+reviewed\s+the\s+following\s+relevant\s+documents"),
-        compiled("MAXIMUS FEDERAL SERVICES, INC. Independent Medical Review"),
+        compile_phrase("MAXIMUS FEDERAL SERVICES, INC. Independent Medical Review"),
     ),
     opening="MAXIMUS FEDERAL SERVICES, INC. Independent Medical Review",
     starts=(HOW_MADE.heading,),

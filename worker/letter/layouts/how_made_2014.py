@@ -29,14 +29,14 @@ from worker.letter.issues import read_issues
 from worker.letter.layouts.known import KnownLayout
 from worker.letter.raw_letter import RawLetter
 from worker.letter.reviewer import read_reviewer
-from worker.letter.sections import Section, divide, report_missing
+from worker.letter.sections import Section, find_sections, report_missing
 from worker.letter.summary import read_summary
-from worker.letter.text import View, compiled, phrase
+from worker.letter.text import View, compile_phrase, phrase
 
 HOW_MADE = Section(
     "the section on how the determination was made",
     "reviewer",
-    compiled("HOW THE IMR FINAL DETERMINATION WAS MADE"),
+    compile_phrase("HOW THE IMR FINAL DETERMINATION WAS MADE"),
     required=False,
 )
 
@@ -64,14 +64,14 @@ SECTIONS = (HOW_MADE, CASE_SUMMARY, ISSUES)
 
 def read_sections(view: View, start: int, end: int, raw: RawLetter) -> None:
     """Read the sections that the letters of 2014 and later have in common."""
-    found = divide(view, start, end, SECTIONS)
-    report_missing(view, end, SECTIONS, found, raw)
-    if HOW_MADE.name in found:
-        read_reviewer(view, *found[HOW_MADE.name], raw)
-    if CASE_SUMMARY.name in found:
-        read_summary(view, *found[CASE_SUMMARY.name], raw)
-    if ISSUES.name in found:
-        begin, stop = found[ISSUES.name]
+    contents = find_sections(view, start, end, SECTIONS)
+    report_missing(view, end, SECTIONS, contents, raw)
+    if HOW_MADE.name in contents:
+        read_reviewer(view, *contents[HOW_MADE.name], raw)
+    if CASE_SUMMARY.name in contents:
+        read_summary(view, *contents[CASE_SUMMARY.name], raw)
+    if ISSUES.name in contents:
+        begin, stop = contents[ISSUES.name]
         read_issues(view, begin, letter_end(view, begin, stop, raw), raw)
 
 

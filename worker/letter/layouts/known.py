@@ -1,4 +1,4 @@
-"""What a layout is to the parser."""
+"""A layout, as the parser sees it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from worker.letter.text import View
 
 @dataclass(frozen=True, slots=True)
 class KnownLayout:
-    """One layout of the letters: how to tell it, how to read it, and how well it is known."""
+    """One layout of the letters: how to recognize it, how to read it, and how completely it is known."""
 
     name: Layout
     marks: tuple[re.Pattern[str], ...]
-    """Words that letters of this layout alone have, each of them enough."""
+    """Patterns that only letters of this layout match; any of them is enough."""
     opening: str
-    """How it starts: a text that is shorter than this and begins like it was cut off."""
+    """Its first words: a text that is shorter than they are and begins like them was cut off."""
     read: Callable[[View, int, int], RawLetter]
-    """Reads the letter between two places; the cover page of a mailed letter stands before them."""
+    """Reads the letter between two offsets, the cover page of a mailed letter included."""
     starts: tuple[re.Pattern[str], ...]
-    """Where a letter of this layout starts: a second one is a second letter."""
+    """Patterns of the start of such a letter: a match after the first rationale is a second letter."""
     whole: bool = True
-    """False where only headings or a partial copy of the layout are known."""
+    """False where only the headings or a partial copy of the layout are known."""

@@ -1,4 +1,4 @@
-"""Reviews with one issue each, of which only the headings are known.
+"""Medical professional reviews, with one issue each. Only the headings were seen.
 
     MEDICAL PROFESSIONAL REVIEW
     MEDICAL REVIEWER QUALIFICATIONS:
@@ -29,17 +29,22 @@ from worker.letter.layouts.known import KnownLayout
 from worker.letter.prose_citations import read_prose_guideline
 from worker.letter.raw_letter import FoundValue, RawIssue, RawLetter
 from worker.letter.reviewer import read_reviewer
-from worker.letter.sections import Section, divide, report_missing
+from worker.letter.sections import Section, find_sections, report_missing
 from worker.letter.summary import read_summary
-from worker.letter.text import Place, View, compiled
+from worker.letter.text import Place, View, compile_phrase
 
-TITLE = compiled("MEDICAL PROFESSIONAL REVIEW")
-QUALIFICATIONS = Section("the reviewer's qualifications", "reviewer", compiled("MEDICAL REVIEWER QUALIFICATIONS:"))
-DOCUMENTS = Section(
-    "the list of documents", "documents_reviewed", compiled("DOCUMENTS REVIEWED FOR DETERMINATION:"), required=False
+TITLE = compile_phrase("MEDICAL PROFESSIONAL REVIEW")
+QUALIFICATIONS = Section(
+    "the reviewer's qualifications", "reviewer", compile_phrase("MEDICAL REVIEWER QUALIFICATIONS:")
 )
-SUMMARY = Section("the case summary", "clinical_summary", compiled("CASE SUMMARY:"))
-ISSUE = Section("the issue at dispute", "issues", compiled("ISSUE AT DISPUTE:"))
+DOCUMENTS = Section(
+    "the list of documents",
+    "documents_reviewed",
+    compile_phrase("DOCUMENTS REVIEWED FOR DETERMINATION:"),
+    required=False,
+)
+SUMMARY = Section("the case summary", "clinical_summary", compile_phrase("CASE SUMMARY:"))
+ISSUE = Section("the issue at dispute", "issues", compile_phrase("ISSUE AT DISPUTE:"))
 GUIDELINE = Section(
     "the guideline relied upon",
     "issues.0.reviewer_guideline",
@@ -63,30 +68,29 @@ SECTIONS = (QUALIFICATIONS, DOCUMENTS, SUMMARY, ISSUE, GUIDELINE, RATIONALE)
 def read(view: View, start: int, end: int) -> RawLetter:
     """Read the header where there is one, then the sections."""
     raw = RawLetter("medical-professional-review")
-    found = divide(view, start, end, SECTIONS)
-    report_missing(view, end, SECTIONS, found, raw)
-    read_cover(view, start, min((place[0] for place in found.values()), default=end), raw)
-    if QUALIFICATIONS.name in found:
-        read_reviewer(view, *found[QUALIFICATIONS.name], raw)
-    if DOCUMENTS.name in found:
-        raw.documents = read_documents(view, *found[DOCUMENTS.name])
-    if SUMMARY.name in found:
-        read_summary(view, *found[SUMMARY.name], raw)
-    if ISSUE.name in found:
-        raw.issues.append(_issue(view, found, raw))
+    contents = find_sections(view, start, end, SECTIONS)
+    report_missing(view, end, SECTIONS, contents, raw)
+    read_cover(view, start, min((place[0] for place in contents.values()), default=end), raw)
+    if QUALIFICATIONS.name in contents:
+        read_reviewer(view, *contents[QUALIFICATIONS.name], raw)
+    if DOCUMENTS.name in contents:
+        raw.documents = read_documents(view, *contents[DOCUMENTS.name])
+    if SUMMARY.name in contents:
+        read_summary(view, *contents[SUMMARY.name], raw)
+    if ISSUE.name in contents:
+        raw.issues.append(_issue(view, contents, raw))
     return raw
 
 
-def _issue(view: View, found: dict[str, Place], raw: RawLetter) -> RawIssue:
-    heading = view.trimmed(*found[ISSUE.name])
-    issue = RawIssue(heading[0], heading if heading[0] < heading[1] else None, end=view.trimmed(*found[ISSUE.name])[1])
-    issue.only_reviewer = True
-    if GUIDELINE.name in found:
-        issue.labels["reviewer_guideline"] = found[GUIDELINE.name][0]
-        issue.reviewer_guideline = read_prose_guideline(view, *found[GUIDELINE.name])
-        issue.end = view.trimmed(*found[GUIDELINE.name])[1]
-    if RATIONALE.name in found:
-        _read_rationale(view, found[RATIONALE.name], issue, raw)
+def _issue(view: View, contents: dict[str, Place], raw: RawLetter) -> RawIssue:
+    start, end = view.trimmed(*contents[ISSUE.name])
+    issue = RawIssue(start=start, heading=(start, end) if start < end else None, end=end, only_reviewer=True)
+    if GUIDELINE.name in contents:
+        issue.labels["reviewer_guideline"] = contents[GUIDELINE.name][0]
+        issue.reviewer_guideline = read_prose_guideline(view, *contents[GUIDELINE.name])
+        issue.end = view.trimmed(*contents[GUIDELINE.name])[1]
+    if RATIONALE.name in contents:
+        _read_rationale(view, contents[RATIONALE.name], issue, raw)
     return issue
 
 

@@ -1,4 +1,4 @@
-"""Notices of 2013, known from one partial copy; what follows the case summary is known from memory.
+"""Notices of 2013. One partial copy was seen; the part after the case summary was not verified in an original.
 
     MAXIMUS FEDERAL SERVICES, INC.
     ...
@@ -27,7 +27,7 @@
     <rationale>
     Disclaimer: MAXIMUS is providing an independent review service ...
 
-The decisions are printed twice, on the first page and in the body: the body's count, and the first page must agree.
+The decisions are printed twice, on the first page and in the body. The body's are read; the first page must agree.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ from worker.letter.model import Decision
 from worker.letter.prose_issues import NumberedForm, read_numbered_issues
 from worker.letter.raw_letter import FoundValue, RawIssue, RawLetter, RawProblem
 from worker.letter.reviewer import read_reviewer
-from worker.letter.sections import Section, divide, report_missing
+from worker.letter.sections import Section, find_sections, report_missing
 from worker.letter.summary import read_summary
-from worker.letter.text import Place, View, compiled
+from worker.letter.text import Place, View, compile_phrase
 
-TITLE = compiled("Notice of Independent Medical Review Determination")
+TITLE = compile_phrase("Notice of Independent Medical Review Determination")
 BODY = re.compile(r"independent\s+medical\s+review\s+decision\s+and\s+rationale")
 
 QUALIFICATIONS = Section(
@@ -102,13 +102,13 @@ FORM = NumberedForm(
 def read(view: View, start: int, end: int) -> RawLetter:
     """Read the first page, the list of decisions in the body, then the sections."""
     raw = RawLetter("2013-notice")
-    found = divide(view, start, end, SECTIONS)
-    first_section = min((place[0] for place in found.values()), default=end)
+    contents = find_sections(view, start, end, SECTIONS)
+    first_section = min((place[0] for place in contents.values()), default=end)
     _read_front(view, start, first_section, raw)
-    _read_sections(view, found, raw)
+    _read_sections(view, contents, raw)
     _merge_decisions(view, start, first_section, raw)
     if not raw.problems or not any(problem.code == "truncated" for problem in raw.problems):
-        report_missing(view, end, SECTIONS, found, raw)
+        report_missing(view, end, SECTIONS, contents, raw)
     return raw
 
 
@@ -122,20 +122,20 @@ def _read_front(view: View, start: int, end: int, raw: RawLetter) -> None:
             raw.dates[name] = FoundValue(read_date(view.folded[place[0] : place[1]]), place)
 
 
-def _read_sections(view: View, found: dict[str, Place], raw: RawLetter) -> None:
-    if QUALIFICATIONS.name in found:
-        read_reviewer(view, *found[QUALIFICATIONS.name], raw)
-    if SUMMARY.name in found:
-        read_summary(view, *found[SUMMARY.name], raw)
-    if DOCUMENTS.name in found:
-        raw.documents = read_documents(view, *found[DOCUMENTS.name])
-    if REGARDING.name in found:
-        begin, stop = found[REGARDING.name]
+def _read_sections(view: View, contents: dict[str, Place], raw: RawLetter) -> None:
+    if QUALIFICATIONS.name in contents:
+        read_reviewer(view, *contents[QUALIFICATIONS.name], raw)
+    if SUMMARY.name in contents:
+        read_summary(view, *contents[SUMMARY.name], raw)
+    if DOCUMENTS.name in contents:
+        raw.documents = read_documents(view, *contents[DOCUMENTS.name])
+    if REGARDING.name in contents:
+        begin, stop = contents[REGARDING.name]
         read_numbered_issues(view, begin, letter_end(view, begin, stop, raw), FORM, raw)
 
 
 def _merge_decisions(view: View, start: int, end: int, raw: RawLetter) -> None:
-    """Give each issue its decision from the list in the body, and hold the first page against that list."""
+    """Give each issue its decision from the list in the body, and compare the first page with that list."""
     body = BODY.search(view.folded, start, end)
     listed = list(_DETERMINED.finditer(view.folded, body.end() if body else start, end))
     front = list(_DETERMINED.finditer(view.folded, start, body.start())) if body else listed
