@@ -1,4 +1,4 @@
-"""The letters of tests/letters, for every test that wants some."""
+"""The letters of tests/letters, for every test that needs some."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 LETTERS = Path(__file__).resolve().parents[1] / "letters"
 PUBLIC = Path(__file__).resolve().parents[2].parent / "shared" / "letters"
-"""Real letters with labels, which are no part of the repository."""
+"""Real letters with labels; they are not part of the repository."""
 
 
 @dataclass(frozen=True)

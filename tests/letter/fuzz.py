@@ -1,8 +1,8 @@
 # ruff: noqa: T201  a command that prints its figures
 """Seeded mutation fuzz: `python -m tests.letter.fuzz --cases 100000 --seed 1`.
 
-Letters of the corpus are cut, spliced, repeated, mangled and mixed. Whatever comes of it, the parser answers with a
-determination or with its own error; a determination keeps the contract's promises. A failure prints what repeats it.
+Letters of the corpus are cut, spliced, repeated, mangled and mixed. For every result the parser must return a
+determination that keeps the contract, or raise `LetterError`. A failure prints the arguments that repeat it.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _chance(seed: int, case: int) -> random.Random:
 
 
 def run(cases: int, seed: int) -> Counter[str]:
-    """So many cases; the outcomes by code."""
+    """Parse that many mutated letters; the number of outcomes by code."""
     outcomes: Counter[str] = Counter()
     for case in range(cases):
         chance = _chance(seed, case)

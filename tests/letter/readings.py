@@ -77,7 +77,7 @@ def byte_order_mark(text: str) -> str:
 
 
 def form_feeds(text: str) -> str:
-    """Page breaks after every so many lines, wherever they fall."""
+    """Page breaks after equal numbers of lines, wherever they fall."""
     return _paged(text, lambda _number, _total: "\n\f")
 
 
@@ -87,7 +87,7 @@ def form_feeds_in_lines(text: str) -> str:
 
 
 def blank_lines_at_page_breaks(text: str) -> str:
-    """Room at the foot and at the top of each page."""
+    """Blank lines at the foot and at the top of each page."""
     return _paged(text, lambda _number, _total: "\n\n\n\f\n\n")
 
 
@@ -108,7 +108,7 @@ def page_numbers_without_form_feeds(text: str) -> str:
 
 
 def running_headers(text: str) -> str:
-    """The organisation and the page's number at the top of each page but the first."""
+    """The organization and the page's number at the top of each page but the first."""
     return _paged(
         text, lambda number, _total: f"\n\fMAXIMUS Federal Services   Page {number + 1}\nIMR Final Determination\n\n"
     )
@@ -135,7 +135,7 @@ def upper_case_labels(text: str) -> str:
     return _LABELS.sub(lambda match: match.group().upper(), text)
 
 
-def capitalised_labels(text: str) -> str:
+def capitalized_labels(text: str) -> str:
     """Headings and labels with initials."""
     return _LABELS.sub(lambda match: match.group().title().replace("(S)", "(s)").replace("'S", "'s"), text)
 
@@ -151,7 +151,7 @@ def no_blank_lines(text: str) -> str:
 
 
 def no_blank_lines_but_soft_ends(text: str) -> str:
-    """Blank lines lost; a trailing blank tells the lines that were wrapped."""
+    """Blank lines lost; a trailing blank marks the lines that were wrapped."""
     ended = re.sub(r"(?<=\S)\n(?=\S)", " \n", re.sub(r"[ \t]+\n", "\n", _plain(text)))
     return re.sub(r"\n\s*\n", "\n", ended)
 
@@ -224,12 +224,12 @@ _CELLS = {
 
 
 def pages_of_seven_lines(text: str) -> str:
-    """So many page breaks that every part of some letter is broken."""
+    """Enough page breaks to break every part of some letter."""
     return _paged(text, lambda _number, _total: "\f", 7)
 
 
 def pages_of_three_lines(text: str) -> str:
-    """The same, and more so, with room around each."""
+    """More page breaks still, with blank lines around each."""
     return _paged(text, lambda number, total: f"\n\nPage {number} of {total}\n\f\n", 3)
 
 
@@ -259,7 +259,7 @@ def _paged(text: str, between: Callable[[int, int], str], lines_on_page: int = _
 
 
 def _wrapped(text: str, width: int) -> str:
-    """Prose wrapped anew; tables, lists and headings keep their lines."""
+    """Prose wrapped again; tables, lists and headings keep their lines."""
     paragraphs = re.split(r"\n[ \t]*\n", _plain(text))
     return "\n\n".join(paragraph if _is_set(paragraph) else _fill(paragraph, width) for paragraph in paragraphs)
 
@@ -290,7 +290,7 @@ EXACT: tuple[Reading, ...] = (
     byte_order_mark,
     form_feeds,
     upper_case_labels,
-    capitalised_labels,
+    capitalized_labels,
     labels_over_lines,
     headers_by_labels,
     headers_by_columns,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.letter.building import Part, letter
+from tests.letter.corpus import VALID
 from worker.letter import parse
 from worker.letter.model import Citation
 
@@ -64,8 +67,8 @@ def test_chapters(said: str, want: list[Cited]) -> None:
 
 
 def test_a_chapter_that_is_not_in_the_list_is_read_and_noticed() -> None:
-    told = parse(letter(Part(claims="Decision based on MTUS Lungs and Other Organs 2019.")))
-    assert "unknown_chapter" in {finding.code for finding in told.findings}
+    determination = parse(letter(Part(claims="Decision based on MTUS Lungs and Other Organs 2019.")))
+    assert "unknown_chapter" in {finding.code for finding in determination.findings}
     assert all(finding.code != "unknown_chapter" for finding in parse(letter()).findings)
 
 
@@ -88,3 +91,12 @@ def test_a_side_that_cites_nothing() -> None:
 def test_two_other_sources() -> None:
     text = "Decision based on Non-MTUS Citation One thing. Decision based on Non-MTUS Citation Another, 2012."
     assert [citation.text for citation in cited(text)] == ["One thing", "Another, 2012"]
+
+
+@pytest.mark.parametrize("name", ["2013-notice/psychotherapy", "2014-documents-reviewed/hip-injection"])
+def test_a_reviewer_who_found_something_states_a_guideline(name: str) -> None:
+    text = next(letter.text for letter in VALID if letter.name == name)
+    statement = re.compile(r"(?i)(the\s+\w+\s+reviewer)\s+(?:based|did\s+not\s+cite)")
+    guideline = parse(statement.sub(r"\1 found", text)).issues[0].reviewer_guideline
+    assert guideline
+    assert "eviewer found" in guideline.text

@@ -36,9 +36,9 @@ from worker.letter import LetterError, parse
 )
 def test_conclusions(rationale: str, concluded: bool | None) -> None:
     decision = "Overturned" if concluded else "Upheld"
-    told = parse(letter(Part(decision=decision, rationale=rationale)))
-    assert told.issues[0].medically_necessary is concluded
-    said = {finding.code for finding in told.findings}
+    determination = parse(letter(Part(decision=decision, rationale=rationale)))
+    assert determination.issues[0].medically_necessary is concluded
+    said = {finding.code for finding in determination.findings}
     assert ("conclusion_not_stated" in said) == (concluded is None)
 
 

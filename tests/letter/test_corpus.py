@@ -41,9 +41,9 @@ def test_a_valid_letter_gives_its_determination(letter: Letter) -> None:
 
 @pytest.mark.parametrize("letter", [letter for letter in VALID if "parties_when_read" in letter.about], ids=str)
 def test_parties_are_read_only_when_asked_for(letter: Letter) -> None:
-    told = parse(letter.text, options=ParseOptions(read_parties=True)).parties
-    assert told is not None
-    assert asdict(told) == letter.about["parties_when_read"]
+    parties = parse(letter.text, options=ParseOptions(read_parties=True)).parties
+    assert parties is not None
+    assert asdict(parties) == letter.about["parties_when_read"]
     assert parse(letter.text).parties is None
 
 

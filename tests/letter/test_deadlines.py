@@ -1,4 +1,4 @@
-"""The legal clocks, against a calendar that the test makes."""
+"""The legal deadlines, computed with a calendar that the test makes."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ def _issue(decision: Decision, *, given: bool) -> Issue:
         ([("partially_overturned", False)], date(2026, 7, 10), None, date(2027, 2, 28)),
     ],
 )
-def test_clocks_by_decision(
+def test_deadlines_by_decision(
     decided: list[tuple[Decision, bool]], authorize: date | None, reimburse: date | None, denial: date | None
 ) -> None:
-    clocks = compute(letter(*decided), FRIDAY, DEFAULT_RULES, is_working_day)
-    assert (clocks.authorize_by, clocks.reimburse_by, clocks.ur_denial_effective_until) == (
+    deadlines = compute(letter(*decided), FRIDAY, DEFAULT_RULES, is_working_day)
+    assert (deadlines.authorize_by, deadlines.reimburse_by, deadlines.ur_denial_effective_until) == (
         authorize,
         reimburse,
         denial,
     )
-    assert clocks.received_on == FRIDAY
-    assert clocks.appeal_by == date(2026, 8, 2)
-    assert clocks.rule_version == DEFAULT_RULES[0].version
+    assert deadlines.received_on == FRIDAY
+    assert deadlines.appeal_by == date(2026, 8, 2)
+    assert deadlines.rule_version == DEFAULT_RULES[0].version
 
 
 def test_a_denial_without_its_date_has_no_end() -> None:
-    told = replace(letter(("upheld", False)), ur_decision_date=None)
-    assert compute(told, FRIDAY, DEFAULT_RULES, is_working_day).ur_denial_effective_until is None
+    determination = replace(letter(("upheld", False)), ur_decision_date=None)
+    assert compute(determination, FRIDAY, DEFAULT_RULES, is_working_day).ur_denial_effective_until is None
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,10 @@ ur_denial_months = 12
 
 def test_rules_are_chosen_by_the_day_of_receipt() -> None:
     rules = read_rules(tomllib.loads(NEWER))
-    told = letter(("overturned", False))
-    before, after = (compute(told, day, rules, is_working_day) for day in (date(2026, 3, 31), date(2026, 4, 1)))
+    determination = letter(("overturned", False))
+    before, after = (
+        compute(determination, day, rules, is_working_day) for day in (date(2026, 3, 31), date(2026, 4, 1))
+    )
     assert (before.rule_version, after.rule_version) == ("ca-2013", "ca-2026-04-01")
     assert (before.authorize_by, after.authorize_by) == (date(2026, 4, 7), date(2026, 4, 6))
 

@@ -1,4 +1,4 @@
-"""What goes as page furniture, and what stays because it may be the letter."""
+"""What is removed as page furniture, and what is kept because it may be text of the letter."""
 
 from __future__ import annotations
 

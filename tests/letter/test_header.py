@@ -16,22 +16,26 @@ TABLE = (
 )
 
 
-def told(table: str) -> Determination:
+def parsed(table: str) -> Determination:
     return parse(table + letter(summary="The injured worker is a 41 year old female."))
 
 
 def refused(table: str) -> list[tuple[str, str | None]]:
     with pytest.raises(LetterError) as caught:
-        told(table)
+        parsed(table)
     return [(violation.code, violation.field) for violation in caught.value.violations]
 
 
 def test_the_usual_table() -> None:
-    got = told(TABLE)
-    assert (got.layout, got.case_number, got.priority) == ("2016-case-number", "CM16-0000123", "standard")
-    assert got.date_assigned == date(2016, 11, 9)
-    assert got.application_received == date(2016, 11, 4)
-    assert got.spans["application_received"].start == TABLE.index("11/04/2016")
+    determination = parsed(TABLE)
+    assert (determination.layout, determination.case_number, determination.priority) == (
+        "2016-case-number",
+        "CM16-0000123",
+        "standard",
+    )
+    assert determination.date_assigned == date(2016, 11, 9)
+    assert determination.application_received == date(2016, 11, 4)
+    assert determination.spans["application_received"].start == TABLE.index("11/04/2016")
 
 
 @pytest.mark.parametrize(
@@ -44,15 +48,15 @@ def test_the_usual_table() -> None:
     ],
 )
 def test_the_last_cells_in_any_order(cells: str) -> None:
-    got = told(TABLE.replace("Priority: Standard Application\nReceived:\n11/04/2016", cells))
-    assert (got.priority, got.application_received) == ("expedited", date(2016, 11, 4))
+    determination = parsed(TABLE.replace("Priority: Standard Application\nReceived:\n11/04/2016", cells))
+    assert (determination.priority, determination.application_received) == ("expedited", date(2016, 11, 4))
 
 
 def test_an_empty_cell_is_null_and_noticed() -> None:
-    got = told(TABLE.replace("Date of Injury: 10/13/2016", "Date of Injury:"))
-    assert got.date_of_injury is None
-    assert got.decision_date == date(2016, 12, 9)
-    assert [(finding.code, finding.field) for finding in got.findings if finding.severity == "warning"] == [
+    determination = parsed(TABLE.replace("Date of Injury: 10/13/2016", "Date of Injury:"))
+    assert determination.date_of_injury is None
+    assert determination.decision_date == date(2016, 12, 9)
+    assert [(finding.code, finding.field) for finding in determination.findings if finding.severity == "warning"] == [
         ("missing_header_value", "date_of_injury")
     ]
 
@@ -66,7 +70,7 @@ def test_labels_and_values_that_cannot_be_paired_go_to_review() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "put", "code", "field"),
+    ("cell", "replacement", "code", "field"),
     [
         ("CM16-0000123", "CM16-123", "malformed_case_number", "case_number"),
         ("CM16-0000123", "16-0000123", "malformed_case_number", "case_number"),
@@ -75,8 +79,8 @@ def test_labels_and_values_that_cannot_be_paired_go_to_review() -> None:
         ("11/03/2016", "09/03/2016", "dates_out_of_order", "ur_decision_date"),
     ],
 )
-def test_broken_cells(found: str, put: str, code: str, field: str) -> None:
-    assert (code, field) in refused(TABLE.replace(found, put))
+def test_broken_cells(cell: str, replacement: str, code: str, field: str) -> None:
+    assert (code, field) in refused(TABLE.replace(cell, replacement))
 
 
 def test_two_dates_for_one_field_go_to_review() -> None:
@@ -86,8 +90,8 @@ def test_two_dates_for_one_field_go_to_review() -> None:
 
 def test_the_day_of_the_letter_is_that_of_the_decision_unless_both_are_given() -> None:
     cover = "Independent Medical Review Final Determination Letter\nDated: 12/10/2016\n"
-    assert told(cover + TABLE).decision_date == date(2016, 12, 9)
-    assert told(cover).decision_date == date(2016, 12, 10)
+    assert parsed(cover + TABLE).decision_date == date(2016, 12, 9)
+    assert parsed(cover).decision_date == date(2016, 12, 10)
 
 
 def test_a_letter_of_the_corpus_with_another_number_on_a_page() -> None:

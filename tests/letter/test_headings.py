@@ -35,12 +35,12 @@ def unspaced(text: str) -> str:
 
 @pytest.mark.parametrize("rationale", RATIONALES)
 @pytest.mark.parametrize("heading", HEADINGS)
-def test_a_heading_is_told_from_the_rationale_before_it(heading: str, rationale: str) -> None:
+def test_a_heading_is_separated_from_the_rationale_before_it(heading: str, rationale: str) -> None:
     text = letter(Part(rationale=rationale), Part(heading=heading), Part())
     for reading in (text, unspaced(text), text.replace("\n", "\n\n")):
-        told = parse(reading)
-        assert told.issues[1].heading == heading
-        assert " ".join(told.issues[0].rationale.split()) == " ".join(rationale.split())
+        determination = parse(reading)
+        assert determination.issues[1].heading == heading
+        assert " ".join(determination.issues[0].rationale.split()) == " ".join(rationale.split())
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
@@ -56,9 +56,9 @@ def test_a_long_heading_over_many_lines_without_blank_lines() -> None:
         "six visits\nwas authorized by the Claims\nAdministrator. The remaining IMR eligible\nportion of the original\n"
         "request, Hand\ntherapy, six visits with paraffin bath is"
     )
-    told = parse(unspaced(letter(Part(), Part(heading=heading))))
-    assert told.issues[1].heading == " ".join(heading.split())
-    assert told.issues[1].treatment == "Hand therapy, six visits with paraffin bath"
+    determination = parse(unspaced(letter(Part(), Part(heading=heading))))
+    assert determination.issues[1].heading == " ".join(heading.split())
+    assert determination.issues[1].treatment == "Hand therapy, six visits with paraffin bath"
 
 
 @pytest.mark.parametrize("ending", [" is", ""])
@@ -71,8 +71,8 @@ def test_the_two_forms_of_a_partial_authorization(ending: str) -> None:
         "Paraffin bath, purchase was the original request. The Claims Administrator authorized Paraffin bath, rental, "
         f"leaving the original request IMR eligible. The original request, Paraffin bath, purchase{ending}"
     )
-    told = parse(letter(Part(heading=first), Part(heading=second)))
-    remaining, whole = told.issues
+    determination = parse(letter(Part(heading=first), Part(heading=second)))
+    remaining, whole = determination.issues
     assert (remaining.original_request, remaining.authorized) == ("Paraffin bath, purchase", "Paraffin bath, rental")
     assert remaining.treatment == "Paraffin bath, ownership"
     assert (whole.original_request, whole.authorized) == ("Paraffin bath, purchase", "Paraffin bath, rental")
@@ -85,9 +85,9 @@ def test_a_rationale_that_quotes_a_partial_authorization_is_no_heading() -> None
         "Administrator. "
         'The remaining IMR eligible portion of the original request, Tape, 2 rolls" is not medically necessary.'
     )
-    told = parse(unspaced(letter(Part(rationale=quoting), Part(heading="Scissors"))))
-    assert told.issues[1].heading == "Scissors"
-    assert told.issues[0].rationale == quoting
+    determination = parse(unspaced(letter(Part(rationale=quoting), Part(heading="Scissors"))))
+    assert determination.issues[1].heading == "Scissors"
+    assert determination.issues[0].rationale == quoting
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def test_retrospective_requests(heading: str, treatment: str, day: str) -> None:
 
 
 def test_a_date_of_service_without_the_word_is_noticed_and_not_guessed_at() -> None:
-    told = parse(letter(Part(heading="Wax bath (DOS 12/29/12)")))
-    assert told.issues[0].review_type == "prospective"
-    assert "service_date_without_retrospective" in {finding.code for finding in told.findings}
+    determination = parse(letter(Part(heading="Wax bath (DOS 12/29/12)")))
+    assert determination.issues[0].review_type == "prospective"
+    assert "service_date_without_retrospective" in {finding.code for finding in determination.findings}
 
 
 @pytest.mark.parametrize(
@@ -140,5 +140,5 @@ def test_a_word_of_utilization_review_is_no_decision() -> None:
 
 
 def test_mixed_decisions_overturn_in_part() -> None:
-    told = parse(letter(Part(), Part(decision="Overturned", rationale="The tape is medically necessary.")))
-    assert told.outcome == "partially_overturned"
+    determination = parse(letter(Part(), Part(decision="Overturned", rationale="The tape is medically necessary.")))
+    assert determination.outcome == "partially_overturned"

@@ -1,4 +1,4 @@
-"""Real letters with labels, where they are at hand; they are no part of the repository."""
+"""Real letters with labels, where they are at hand; they are not part of the repository."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ def cited(guideline: Guideline | None) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(("name", "label"), labelled(), ids=lambda value: value if isinstance(value, str) else "")
 def test_a_public_letter_is_read_as_labelled(name: str, label: dict[str, Any]) -> None:
-    told = parse((LABELS.parent / name).read_bytes().decode())
-    assert (told.patient.age, told.patient.sex) == (label["age"], label["sex"])
-    assert (str(told.date_of_injury), str(told.ur_decision_date)) == (
+    determination = parse((LABELS.parent / name).read_bytes().decode())
+    assert (determination.patient.age, determination.patient.sex) == (label["age"], label["sex"])
+    assert (str(determination.date_of_injury), str(determination.ur_decision_date)) == (
         label["date_of_injury"],
         label["ur_decision_date"],
     )
-    assert told.reviewer.role == label["role"]
-    assert list(told.reviewer.specialties) == label["specialties"]
-    assert list(told.reviewer.subspecialties) == label["subspecialties"]
-    assert list(told.reviewer.licensed_states) == label["licensed_states"]
-    assert squeezed(told.clinical_summary) == squeezed(label["summary"])
-    assert [issue.heading for issue in told.issues] == [issue["heading"] for issue in label["issues"]]
-    for issue, want in zip(told.issues, label["issues"], strict=True):
+    assert determination.reviewer.role == label["role"]
+    assert list(determination.reviewer.specialties) == label["specialties"]
+    assert list(determination.reviewer.subspecialties) == label["subspecialties"]
+    assert list(determination.reviewer.licensed_states) == label["licensed_states"]
+    assert squeezed(determination.clinical_summary) == squeezed(label["summary"])
+    assert [issue.heading for issue in determination.issues] == [issue["heading"] for issue in label["issues"]]
+    for issue, want in zip(determination.issues, label["issues"], strict=True):
         assert issue.decision == want["decision"]
         assert squeezed(issue.rationale) == squeezed(want["rationale"])
         assert cited(issue.claims_administrator_guideline) == want["claims_administrator"]["citations"]
@@ -69,14 +69,14 @@ def test_a_public_pdf_is_read_as_labelled(path: Path) -> None:
     from worker.extraction import TextExtractor
 
     label = json.loads((path.parent / "labels.json").read_text())[path.name]
-    with TextExtractor() as reader:
-        text = reader.to_text(path.read_bytes())
-    told = parse(text.text, paged=text.paged)
-    assert told.case_number == label["case_number"]
-    assert [squeezed(issue.heading) for issue in told.issues] == [
+    with TextExtractor() as extractor:
+        text = extractor.to_text(path.read_bytes())
+    determination = parse(text.text, paged=text.paged)
+    assert determination.case_number == label["case_number"]
+    assert [squeezed(issue.heading) for issue in determination.issues] == [
         squeezed(issue["heading"]) for issue in label["issues"]
     ]
-    assert [issue.decision for issue in told.issues] == [issue["decision"] for issue in label["issues"]]
-    assert [squeezed(issue.rationale) for issue in told.issues] == [
+    assert [issue.decision for issue in determination.issues] == [issue["decision"] for issue in label["issues"]]
+    assert [squeezed(issue.rationale) for issue in determination.issues] == [
         squeezed(issue["rationale"]) for issue in label["issues"]
     ]

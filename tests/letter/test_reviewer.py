@@ -63,14 +63,16 @@ def test_states(states: tuple[str, ...], said: str) -> None:
 
 
 def test_an_unknown_state_is_read_and_noticed() -> None:
-    told = parse(letter(reviewer="The reviewer is Board Certified in Surgery and is licensed to practice in Ontario."))
-    assert told.reviewer.licensed_states == ("Ontario",)
-    assert [(finding.code, finding.field) for finding in told.findings] == [
+    determination = parse(
+        letter(reviewer="The reviewer is Board Certified in Surgery and is licensed to practice in Ontario.")
+    )
+    assert determination.reviewer.licensed_states == ("Ontario",)
+    assert [(finding.code, finding.field) for finding in determination.findings] == [
         ("unknown_state", "reviewer.licensed_states.0")
     ]
 
 
 def test_a_letter_without_credentials_says_so() -> None:
-    told = parse(letter(reviewer="Nothing more is said."))
-    assert told.reviewer.specialties == ()
-    assert "reviewer_unread" in {finding.code for finding in told.findings}
+    determination = parse(letter(reviewer="Nothing more is said."))
+    assert determination.reviewer.specialties == ()
+    assert "reviewer_unread" in {finding.code for finding in determination.findings}

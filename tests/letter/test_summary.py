@@ -39,9 +39,9 @@ from worker.letter.fields import DATE, read_date
     ],
 )
 def test_age_and_sex(sentence: str, age: int | None, sex: str | None) -> None:
-    told = parse(letter(summary=sentence))
-    assert (told.patient.age, told.patient.sex) == (age, sex)
-    missing = {finding.code for finding in told.findings if finding.code.startswith("patient_")}
+    determination = parse(letter(summary=sentence))
+    assert (determination.patient.age, determination.patient.sex) == (age, sex)
+    missing = {finding.code for finding in determination.findings if finding.code.startswith("patient_")}
     assert missing == ({"patient_age_missing"} if age is None else set()) | (
         {"patient_sex_missing"} if sex is None else set()
     )
@@ -52,6 +52,7 @@ def test_age_and_sex(sentence: str, age: int | None, sex: str | None) -> None:
     [
         "The patient is a 48 year old male with pain. The patient is a 31 year old male with a burn.",
         "The patient is a 48 year old male with pain. The injured worker is a 48 year old female with a burn.",
+        "The patient is a 48 year old male with pain. The patient is a 48 year old gentlewoman with a burn.",
     ],
 )
 def test_two_patients_in_one_letter_go_to_review(summary: str) -> None:
@@ -61,8 +62,8 @@ def test_two_patients_in_one_letter_go_to_review(summary: str) -> None:
 
 
 def test_a_birthday_between_two_reports_is_no_second_patient() -> None:
-    told = parse(letter(summary="The patient is a 48 year old male. Later the patient is a 49 year old male."))
-    assert told.patient.age == 48
+    determination = parse(letter(summary="The patient is a 48 year old male. Later the patient is a 49 year old male."))
+    assert determination.patient.age == 48
 
 
 @pytest.mark.parametrize(
@@ -84,8 +85,11 @@ def test_a_birthday_between_two_reports_is_no_second_patient() -> None:
     ],
 )
 def test_dates_in_the_words_of_the_summary(sentence: str, injured: str | None, decided: str | None) -> None:
-    told = parse(letter(summary=f"The patient is a 48 year old male. {sentence}"))
-    assert (str(told.date_of_injury or ""), str(told.ur_decision_date or "")) == (injured or "", decided or "")
+    determination = parse(letter(summary=f"The patient is a 48 year old male. {sentence}"))
+    assert (str(determination.date_of_injury or ""), str(determination.ur_decision_date or "")) == (
+        injured or "",
+        decided or "",
+    )
 
 
 def test_an_impossible_date_is_an_error_at_its_place() -> None:

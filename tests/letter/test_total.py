@@ -54,11 +54,13 @@ def test_a_letter_cut_anywhere_is_answered(data: st.DataObject) -> None:
     whole = parse(letter.text)
     cut = data.draw(st.integers(0, len(letter.text.rstrip()) - 1))
     try:
-        told = parse(letter.text[:cut])
+        cut_letter = parse(letter.text[:cut])
     except LetterError:
         return
-    assert len(told.issues) <= len(whole.issues)
-    assert [issue.heading for issue in told.issues] == [issue.heading for issue in whole.issues][: len(told.issues)]
+    assert len(cut_letter.issues) <= len(whole.issues)
+    assert [issue.heading for issue in cut_letter.issues] == [issue.heading for issue in whole.issues][
+        : len(cut_letter.issues)
+    ]
 
 
 @given(anything)
