@@ -14,10 +14,10 @@ from worker.letter import parse
 from worker.letter.model import Guideline
 
 LABELS = PUBLIC / "2014-public" / "labels.json"
-pytestmark = pytest.mark.skipif(not LABELS.exists(), reason="the labelled public letters are not here")
+pytestmark = pytest.mark.skipif(not LABELS.exists(), reason="the labeled public letters are not here")
 
 
-def labelled() -> list[tuple[str, dict[str, Any]]]:
+def labeled() -> list[tuple[str, dict[str, Any]]]:
     return list(json.loads(LABELS.read_text()).items()) if LABELS.exists() else []
 
 
@@ -39,8 +39,8 @@ def cited(guideline: Guideline | None) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize(("name", "label"), labelled(), ids=lambda value: value if isinstance(value, str) else "")
-def test_a_public_letter_is_read_as_labelled(name: str, label: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("name", "label"), labeled(), ids=lambda value: value if isinstance(value, str) else "")
+def test_a_public_letter_is_read_as_labeled(name: str, label: dict[str, Any]) -> None:
     determination = parse((LABELS.parent / name).read_bytes().decode())
     assert (determination.patient.age, determination.patient.sex) == (label["age"], label["sex"])
     assert (str(determination.date_of_injury), str(determination.ur_decision_date)) == (
@@ -65,7 +65,7 @@ def pdfs() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", pdfs(), ids=lambda path: path.name)
-def test_a_public_pdf_is_read_as_labelled(path: Path) -> None:
+def test_a_public_pdf_is_read_as_labeled(path: Path) -> None:
     from worker.extraction import TextExtractor
 
     label = json.loads((path.parent / "labels.json").read_text())[path.name]

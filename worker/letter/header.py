@@ -132,7 +132,7 @@ def keep_case_number(view: View, place: Place, raw: RawLetter) -> None:
 
 
 # A line that ends in the number, with a running title before it and a page number after it.
-_LABELLED_NUMBER = re.compile(
+_LABELED_NUMBER = re.compile(
     r"case\s+number(?:\s*:)?\s*(?P<number>cm\d\d-\d{7})\b"
     r"[^\S\n]{0,40}(?:(?:page\s)?\s?\d{1,3}(?:\sof\s\d{1,3})?)?[^\S\n]{0,40}(?:[\n\f]|\Z)"
 )
@@ -144,7 +144,7 @@ _TITLE_CHARS = 80
 
 def read_other_numbers(view: View, start: int, end: int, raw: RawLetter) -> None:
     """Read case numbers on lines of their own after the header, as running headers of another letter print them."""
-    for match in _LABELLED_NUMBER.finditer(view.folded, start, end):
+    for match in _LABELED_NUMBER.finditer(view.folded, start, end):
         before = view.folded[max(0, match.start() - _TITLE_CHARS) : match.start()]
         if not _TITLE_BEFORE.search(before):
             continue

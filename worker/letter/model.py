@@ -232,6 +232,6 @@ class Determination:
     deadlines: Deadlines | None
     """Legal deadlines, computed from the day of receipt; null where they were not asked for."""
     findings: tuple[Finding, ...]
-    """What validation noticed and what does not keep the letter from being published."""
+    """What validation noticed that does not keep the letter from being published."""
     spans: dict[str, Span] = field(default_factory=dict)
     """Field path (`issues.0.decision`) to where in the extracted text it was read. A derived value has none."""

@@ -43,7 +43,7 @@ _NUMBER = re.compile(r"cm\d\d-\d{7}")
 _FIRST_SECTION = re.compile(r"how\s+the\s+imr")
 _HEADER_CHARS = 2000
 """The header of a letter is shorter than this."""
-_LABELLED = re.compile(r"case\s+number\s*:\s*cm\d\d-\d{7}")
+_LABELED = re.compile(r"case\s+number\s*:\s*cm\d\d-\d{7}")
 
 # Quick tests: texts without a match have no page number on a line of its own.
 _PAGE_WORD = re.compile(r"page\s{0,9}:?\s{0,9}\d{1,4}(?:\s+of\s+\d|\s?/|[^\S\n]{0,99}(?:[\n\f]|\Z))")
@@ -82,7 +82,7 @@ def furniture(source: str, folded: str) -> list[tuple[int, int]]:
 def _first_number(folded: str) -> re.Match[str] | None:
     """The case number in the header: with its label or, where labels and values are apart, the first one."""
     section = _FIRST_SECTION.search(folded)
-    return _LABELLED.search(folded, 0, section.start() if section else _HEADER_CHARS) or _NUMBER.search(folded)
+    return _LABELED.search(folded, 0, section.start() if section else _HEADER_CHARS) or _NUMBER.search(folded)
 
 
 def _may_have_furniture(folded: str) -> bool:

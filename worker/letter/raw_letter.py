@@ -42,7 +42,7 @@ class RawProblem(NamedTuple):
     detail: str = ""
     """Name of the missing part, in fixed words; never text of the letter."""
     source: Place | None = None
-    """Place in the source text, for a problem in a part that the clean text lacks; given in place of `place`."""
+    """Place in the source text, given instead of `place` where the clean text may lack it."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The reviewer: role, boards and states, from labelled lines or from prose.
+"""The reviewer: role, boards and states, from labeled lines or from prose.
 
     MAXIMUS Federal Services sent the complete case file to a physician reviewer.
     State(s) of Licensure: California, Texas
@@ -42,11 +42,11 @@ def read_reviewer(view: View, start: int, end: int, raw: RawLetter) -> None:
     """Read the section about the reviewer into the raw letter."""
     role = _ROLE.search(view.folded, start, end) or _ROLE_IN_PROSE.search(view.folded, start, end)
     raw.role = role.span("role") if role else None
-    if not _read_labelled(view, start, end, raw):
+    if not _read_labeled(view, start, end, raw):
         read_credentials(view, start, end, raw)
 
 
-def _read_labelled(view: View, start: int, end: int, raw: RawLetter) -> bool:
+def _read_labeled(view: View, start: int, end: int, raw: RawLetter) -> bool:
     states = _STATES.search(view.folded, start, end)
     specialty = _SPECIALTY.search(view.folded, start, end)
     if not states and not specialty:

@@ -1,4 +1,4 @@
-"""Letters of 2016 and later: a table of numbers and dates, then the sections of 2014 with labelled credentials.
+"""Letters of 2016 and later: a table of numbers and dates, then the sections of 2014 with labeled credentials.
 
 Case Number: CM16-0213037
 Date Assigned: 11/09/2016 Date of Injury: 10/13/2016
