@@ -1,11 +1,13 @@
-"""The parts of the documentation that come from the code: `make docs` writes them, a test sees that they are current.
+"""The parts of the documentation that come from the code: `make docs` writes them, a test checks that they are current.
 
-A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`. The tables of settings and commands are
+made in `tests.docs.reference`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -15,11 +17,11 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from tests.docs.reference import command_reference, command_table, settings_tables
 from tests.support.samples import SAMPLES
 from worker.adapters.share.spool import ClaimedFile
 from worker.contract.event import PUBLISHED, encode, event_id, make_event
 from worker.contract.schema import event_schema
-from worker.entrypoints.cli.check import markdown_table
 from worker.entrypoints.cli.exit_codes import ExitCode
 from worker.entrypoints.cli.schema import error_table
 from worker.extraction import Text
@@ -32,8 +34,8 @@ _SHORT: Final = 160
 
 
 def exits() -> str:
-    """ExitCode codes, from the docstrings of the enumeration."""
-    source = (ROOT / "worker" / "cli" / "exits.py").read_text()
+    """Every exit code of `imr`, with its meaning from the docstrings of the enumeration."""
+    source = inspect.getsource(ExitCode)
     meanings = dict(re.findall(r'^    ([A-Z_]+) = \d+\n    """(.*?)"""', source, re.MULTILINE))
     rows = [f"| {code.value} | {code.name.lower().replace('_', ' ')} | {meanings[code.name]} |" for code in ExitCode]
     return "\n".join(["| exit | name | meaning |", "|---|---|---|", *rows])
@@ -45,14 +47,14 @@ def event() -> str:
     content = sample.read_bytes()
     claim = ClaimedFile("01m801adnmx8x48pjq8p", "", sample.name)
     determine = Determiner(read_parties=False, today=lambda: date(2026, 11, 21))
-    told = determine(Text(content.decode(), paged=False, page_count=None, kind="text"), date(2026, 11, 21))
+    determination = determine(Text(content.decode(), paged=False, page_count=None, kind="text"), date(2026, 11, 21))
     made = make_event(
         kind=PUBLISHED,
         identity=event_id(hashlib.sha256(content).hexdigest(), 1),
         site="default",
         time=datetime(2026, 11, 21, 20, 30, tzinfo=UTC),
         path=claim.archive_path(ZoneInfo("America/Los_Angeles")),
-        data=told,
+        data=determination,
     )
     shown = _shortened(orjson.loads(encode(made)))
     return f"```json\n{orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()}\n```"
@@ -64,11 +66,11 @@ def _shortened(value: Any) -> Any:
         case str():
             return value if len(value) <= _SHORT else value[:_SHORT] + "..."
         case list():
-            return [_shortened(one) for one in value[:2]]
+            return [_shortened(item) for item in value[:2]]
         case dict() as spans if "case_number" in spans and "start" in (spans["case_number"] or {}):
             return {name: spans[name] for name in list(spans)[:3]}
         case dict():
-            return {name: _shortened(one) for name, one in value.items()}
+            return {name: _shortened(item) for name, item in value.items()}
         case _:
             return value
 
@@ -89,9 +91,9 @@ def fields_table() -> str:
 
 def _type(field: dict[str, Any]) -> str:
     if "anyOf" in field:
-        return " or ".join(_type(one) for one in field["anyOf"])
+        return " or ".join(_type(kind) for kind in field["anyOf"])
     if "enum" in field or "const" in field:
-        return ", ".join(f"`{one}`" for one in field.get("enum", [field.get("const")]))
+        return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
     if "$ref" in field:
         return "object"
     kind = str(field.get("type", ""))
@@ -101,14 +103,19 @@ def _type(field: dict[str, Any]) -> str:
 def dead_letter_table() -> str:
     """Every field of a dead letter's `data`."""
     properties = event_schema()["$defs"]["DeadLetter"]["properties"]
-    rows = [f"| `{name}` | {_type(one)} | {' '.join(one['description'].split())} |" for name, one in properties.items()]
+    rows = [
+        f"| `{name}` | {_type(field)} | {' '.join(field['description'].split())} |"
+        for name, field in properties.items()
+    ]
     return "\n".join(["| field | type | meaning |", "|---|---|---|", *rows])
 
 
 GENERATED: Final[dict[str, Callable[[], str]]] = {
-    "settings": markdown_table,
-    "errors": error_table,
+    "settings": settings_tables,
+    "commands": command_table,
+    "command-reference": command_reference,
     "exits": exits,
+    "errors": error_table,
     "event": event,
     "fields": fields_table,
     "dead-letter": dead_letter_table,
@@ -116,12 +123,12 @@ GENERATED: Final[dict[str, Callable[[], str]]] = {
 
 
 def rendered(page: str) -> str:
-    """The page with its generated parts as the code has them now. Raises KeyError for a part that nobody makes."""
+    """The page with its generated parts as the code has them now. Raises KeyError for an unknown part."""
     return _PART.sub(lambda part: f"{part[1]}{GENERATED[part['name']]()}\n{part[4]}", page)
 
 
 def main() -> None:
-    """Write every page anew."""
+    """Write the generated parts of every page."""
     for page in PAGES:
         page.write_text(rendered(page.read_text()))
 
