@@ -77,10 +77,24 @@ def _shortened(value: Any) -> Any:
 
 def fields_table() -> str:
     """Every field of a determination with its type and meaning, from the schema."""
+    return _fields({"Determination": "", "Patient": "patient.", "Reviewer": "reviewer.", "Issue": "issues[].",
+                    "Guideline": "issues[].…_guideline.", "Citation": "….citations[].", "Parties": "parties.",
+                    "Deadlines": "deadlines.", "Finding": "findings[].", "Span": "spans.…."})  # fmt: skip
+
+
+def dead_letter_table() -> str:
+    """Every field of a dead letter's `data`."""
+    return _fields({"DeadLetter": "", "Violation": "violations[]."})
+
+
+def resolution_table() -> str:
+    """Every field of a decision's `data`."""
+    return _fields({"Resolution": ""})
+
+
+def _fields(parts: dict[str, str]) -> str:
+    """A table of the fields of these definitions of the schema, each with its prefix."""
     schema = event_schema()
-    parts = {"Determination": "", "Patient": "patient.", "Reviewer": "reviewer.", "Issue": "issues[].",
-             "Guideline": "issues[].…_guideline.", "Citation": "….citations[].", "Parties": "parties.",
-             "Deadlines": "deadlines.", "Finding": "findings[].", "Span": "spans.…."}  # fmt: skip
     rows = [
         f"| `{prefix}{name}` | {_type(field)} | {' '.join(str(field.get('description', '')).split())} |"
         for part, prefix in parts.items()
@@ -100,16 +114,6 @@ def _type(field: dict[str, Any]) -> str:
     return {"array": "list", "string": str(field.get("format", "string"))}.get(kind, kind)
 
 
-def dead_letter_table() -> str:
-    """Every field of a dead letter's `data`."""
-    properties = event_schema()["$defs"]["DeadLetter"]["properties"]
-    rows = [
-        f"| `{name}` | {_type(field)} | {' '.join(field['description'].split())} |"
-        for name, field in properties.items()
-    ]
-    return "\n".join(["| field | type | meaning |", "|---|---|---|", *rows])
-
-
 GENERATED: Final[dict[str, Callable[[], str]]] = {
     "settings": settings_tables,
     "commands": command_table,
@@ -119,6 +123,7 @@ GENERATED: Final[dict[str, Callable[[], str]]] = {
     "event": event,
     "fields": fields_table,
     "dead-letter": dead_letter_table,
+    "resolution": resolution_table,
 }
 
 
