@@ -100,3 +100,13 @@ def test_pictures_load_nothing_from_elsewhere() -> None:
     for picture in DOCS.glob("*.svg"):
         addresses = set(re.findall(r"https?://[^\s\"')]+", picture.read_text()))
         assert addresses <= {"http://www.w3.org/2000/svg"}, picture.name
+
+
+def test_there_is_one_version_everywhere() -> None:
+    version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version
+    assert f"## [{version[1]}] - " in HISTORY.read_text()
+    files = ("compose.yaml", "deploy/Dockerfile", "deploy/kubernetes/kustomization.yaml", "docs/operations.md")
+    for file in files:
+        named = re.findall(r'(?:imr-intake:|newTag: |image\.version=")(\d+\.\d+\.\d+)', (ROOT / file).read_text())
+        assert set(named) == {version[1]}, file
