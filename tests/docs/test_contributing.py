@@ -78,6 +78,7 @@ def write_letters(copy: Path) -> None:
     (copy / about).write_text(blocks("4")[0])
 
 
+@pytest.mark.timeout(300)  # two commands and a run of pytest, each of which starts Python
 def test_the_worked_example_of_a_layout_is_true(copy: Path) -> None:
     if shutil.which("jq") is None and not IN_CI:
         pytest.skip("jq is not installed")
