@@ -26,7 +26,7 @@ from worker.adapters.celery.client import QueueUnavailable
 from worker.adapters.logs import LogOnChange
 from worker.adapters.redis.server_continuity import PendingCheck, ServerContinuity
 from worker.adapters.share.identity import share_id as read_share_id
-from worker.adapters.share.walk import walk
+from worker.adapters.share.walk import readable_files_below
 from worker.contract.names import ARCHIVE, CLAIMED, REVIEW
 
 log = logging.getLogger("imr.producer")
@@ -113,6 +113,6 @@ class ServerHeartbeat:
             if self._share_id is not None and read_share_id(Path(self._share)) != self._share_id:
                 return False  # not mounted: an empty mount point is not an empty share
             folders = (os.path.join(self._share, folder) for folder in (CLAIMED, ARCHIVE, REVIEW))
-            return not any(True for folder in folders for _ in walk(folder))
+            return not any(True for folder in folders for _ in readable_files_below(folder))
         except OSError:
             return False

@@ -19,7 +19,7 @@ import redis
 from producer.dispatch import Hinted, HintQueue, Outbox, work_of
 from producer.policy import RetryBackoff, may_send_again
 from worker.adapters.celery.client import QueueUnavailable
-from worker.adapters.share.walk import walk
+from worker.adapters.share.walk import readable_files_below
 from worker.contract.claim_ids import ID_CHARS, SEPARATOR, claimed_at_ms, split_claimed_name
 from worker.contract.names import CLAIMED, Keys
 
@@ -179,13 +179,15 @@ def claimed_work(share: str) -> dict[str, int]:
 
     Raises OSError if it cannot be listed.
     """
-    splits = (split_claimed_name(name) for _, name in walk(os.path.join(share, CLAIMED)))
+    splits = (split_claimed_name(name) for _, name in readable_files_below(os.path.join(share, CLAIMED)))
     return dict(sorted((split[0], work_of(split[1])) for split in splits if split is not None))
 
 
 def count_claimed(share: str) -> int:
     """How many files lie in `claimed/`. Raises OSError if it cannot be listed."""
-    return sum(name[ID_CHARS : ID_CHARS + 1] == SEPARATOR for _, name in walk(os.path.join(share, CLAIMED)))
+    return sum(
+        name[ID_CHARS : ID_CHARS + 1] == SEPARATOR for _, name in readable_files_below(os.path.join(share, CLAIMED))
+    )
 
 
 def orphan_candidates(claimed: Sequence[str], outbox: Outbox, now_s: float, backoff: RetryBackoff) -> list[str]:

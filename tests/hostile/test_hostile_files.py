@@ -24,7 +24,7 @@ from tests.hostile.hostile import CANARY, CASES, MAX_LETTER_BYTES, PUBLISHED, Ca
 from tests.support.baits import Baits
 from tests.support.system import QUICK, System, running_system
 from tests.support.waiting import eventually
-from worker.adapters.share.spool import files_below
+from worker.adapters.share.walk import files_below
 from worker.contract.claim_ids import SEPARATOR
 from worker.contract.names import ERROR_SUFFIX, NOTE_SUFFIX, stored_name
 

@@ -15,7 +15,7 @@ from producer.reaper import LeaseStates
 from producer.service import Producer, Timing
 from worker.adapters.celery.client import QueueUnavailable
 from worker.adapters.redis.producer_reports import ProducerReport
-from worker.adapters.share.walk import walk
+from worker.adapters.share.walk import readable_files_below
 from worker.contract.claim_ids import split_claimed_name
 from worker.contract.names import FOLDERS
 
@@ -139,10 +139,10 @@ class Share:
     def claimed(self) -> dict[str, str]:
         """Claim id -> the path that the file had in the inbox."""
         claims = {}
-        for path, name in walk(str(self.root / "claimed")):
+        for folder, name in readable_files_below(str(self.root / "claimed")):
             split = split_claimed_name(name)
             assert split is not None, f"no claimed name: {name!r}"
-            claims[split[0]] = os.path.join(os.path.dirname(path), split[1])
+            claims[split[0]] = os.path.join(folder, split[1])
         return claims
 
     def claimed_paths(self) -> list[str]:
@@ -151,7 +151,7 @@ class Share:
 
     def waiting_paths(self) -> list[str]:
         """Files in the inbox, sorted."""
-        return sorted(path for path, _ in walk(str(self.inbox)))
+        return sorted(os.path.join(*file) for file in readable_files_below(str(self.inbox)))
 
 
 @dataclass

@@ -26,7 +26,8 @@ from worker.adapters.redis.server_continuity import PendingCheck, ServerContinui
 from worker.adapters.share.errors import Gone, Unreadable
 from worker.adapters.share.identity import share_id
 from worker.adapters.share.safe_read import read_file
-from worker.adapters.share.spool import TEMPORARY_PREFIX, ClaimedFile, Spool, files_below
+from worker.adapters.share.spool import TEMPORARY_PREFIX, ClaimedFile, Spool
+from worker.adapters.share.walk import files_below
 from worker.contract.claim_ids import claimed_at_ms, split_claimed_name
 from worker.contract.names import ARCHIVE, DUPLICATES, EXTRACTED_SUFFIX, REVIEW
 from worker.contract.settings import Settings

@@ -11,7 +11,8 @@ from typing import Final
 
 from worker.adapters.share.errors import Gone, Unreadable
 from worker.adapters.share.safe_read import read_file
-from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool, files_below
+from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
+from worker.adapters.share.walk import files_below
 from worker.contract.names import COMPANIONS, DUPLICATES, ERROR_SUFFIX, REVIEW
 from worker.processing import sidecars
 from worker.processing.records import Records

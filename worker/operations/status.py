@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import redis
 
 from worker.adapters.redis.producer_reports import ProducerReport, producer_reports
-from worker.adapters.share.spool import Spool, files_below
+from worker.adapters.share.spool import Spool
+from worker.adapters.share.walk import files_below
 from worker.contract.filenames import is_own, may_be_letter
 from worker.contract.names import INBOX, Keys
 from worker.processing.records import Records

@@ -118,6 +118,21 @@ class TestLocate:
         with pytest.raises(FileNotFoundError):
             Spool(tmp_path / "away").locate([ID])
 
+    def test_a_sub_folder_that_cannot_be_listed_is_an_error_and_no_letter_is_gone(
+        self, spool: Spool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put(spool, ClaimedFile(ID, "clinic", "x"))
+        real = os.scandir
+
+        def scandir(folder: int) -> object:
+            if os.readlink(f"/proc/self/fd/{folder}").endswith("/clinic"):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return real(folder)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        with pytest.raises(PermissionError):
+            spool.locate([ID])
+
 
 def put(spool: Spool, file: ClaimedFile, content: bytes = b"content") -> ClaimedFile:
     path = Path(spool.root) / file.path

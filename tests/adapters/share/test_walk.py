@@ -11,28 +11,35 @@ from typing import Any, cast
 import pytest
 
 from tests.producer.doubles import Share
-from worker.adapters.share import walk as walking
+from worker.adapters.share import walk as module
 from worker.adapters.share.file_sample import sample_of, sample_of_entry
-from worker.adapters.share.walk import Walk, is_folder, open_below, walk
+from worker.adapters.share.walk import (
+    OnUnreadable,
+    Walk,
+    files_below,
+    is_folder,
+    open_below,
+    readable_files_below,
+)
 from worker.contract.filenames import MAX_DEPTH, may_be_letter
 
 
 def files(share: Share, folder: str = "") -> list[str]:
-    return sorted(path for path, _ in walk(str(share.inbox), folder))
+    return sorted(met.path for met in Walk(str(share.inbox), folder).steps() if not met.is_folder)
 
 
 def letters(share: Share) -> list[str]:
     return [path for path in files(share) if may_be_letter(path)]
 
 
-def junk(share: Share) -> list[str]:
+def ignored(share: Share) -> list[str]:
     return [path for path in files(share) if not may_be_letter(path)]
 
 
 def test_every_file_is_met_with_how_it_looks_and_each_folder_before_what_lies_in_it(share: Share) -> None:
     share.write("clinic/2014/letter.pdf", "12345")
     met = list(Walk(str(share.inbox)).steps())
-    assert [(one.path, one.is_folder) for one in met] == [
+    assert [(step.path, step.is_folder) for step in met] == [
         ("clinic", True),
         ("clinic/2014", True),
         ("clinic/2014/letter.pdf", False),
@@ -60,19 +67,19 @@ def test_only_a_part_is_looked_into_when_a_folder_is_named(share: Share) -> None
         "x.filepart", "x.crdownload", "x.download", "x.swp", "Thumbs.db", "desktop.ini", ".\nnewline", ".x.tmp",
     ],
 )  # fmt: skip
-def test_junk_is_counted_and_never_a_letter(share: Share, name: str) -> None:
+def test_an_ignored_name_is_counted_and_never_a_letter(share: Share, name: str) -> None:
     share.write(name)
-    assert (letters(share), junk(share)) == ([], [name])
+    assert (letters(share), ignored(share)) == ([], [name])
 
 
 @pytest.mark.parametrize("folder", [".Trash-1000/files", ".snapshot", "upload.tmp", "a/.stversions/b", "batch.part"])
-def test_what_lies_in_hidden_and_temporary_folders_is_junk(share: Share, folder: str) -> None:
+def test_what_lies_in_hidden_and_temporary_folders_is_ignored(share: Share, folder: str) -> None:
     share.write(f"{folder}/letter.pdf")
-    assert (letters(share), junk(share)) == ([], [f"{folder}/letter.pdf"])
+    assert (letters(share), ignored(share)) == ([], [f"{folder}/letter.pdf"])
 
 
 @pytest.mark.parametrize("name", ["letter.pdf", "tmp", "part", "letter.tmp.pdf", "a~b.pdf", "-rf", "thumbs.db.pdf"])
-def test_what_only_resembles_junk_is_a_letter(share: Share, name: str) -> None:
+def test_what_only_resembles_an_ignored_name_is_a_letter(share: Share, name: str) -> None:
     share.write(name)
     assert letters(share) == [name]
 
@@ -134,7 +141,16 @@ def test_the_depth_is_bounded(share: Share) -> None:
 def test_a_missing_inbox_is_not_an_empty_one(share: Share) -> None:
     share.inbox.rmdir()
     with pytest.raises(FileNotFoundError):
-        list(walk(str(share.inbox)))
+        list(readable_files_below(str(share.inbox)))
+    with pytest.raises(FileNotFoundError):
+        list(files_below(str(share.inbox)))
+
+
+def test_each_file_comes_with_its_folder_and_its_name(share: Share) -> None:
+    share.write("letter.pdf")
+    share.write("clinic/2014/letter.pdf")
+    wanted = [("", "letter.pdf"), ("clinic/2014", "letter.pdf")]
+    assert sorted(files_below(str(share.inbox))) == sorted(readable_files_below(str(share.inbox))) == wanted
 
 
 @pytest.fixture
@@ -173,16 +189,57 @@ def broken_listing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_sub_folder_that_cannot_be_listed_is_counted_and_left_out(share: Share, broken_listing: None) -> None:
     for folder in ("unreadable", "fine", "broken"):
         share.write(f"{folder}/letter.pdf")
-    found = Walk(str(share.inbox))
-    paths = sorted(met.path for met in found.steps() if not met.is_folder)
+    walk = Walk(str(share.inbox))
+    paths = sorted(met.path for met in walk.steps() if not met.is_folder)
     assert paths == ["broken/letter.pdf", "fine/letter.pdf"]
-    assert found.unreadable == 2
+    assert walk.unreadable == 2
+    found = sorted(readable_files_below(str(share.inbox)))
+    assert found == [("broken", "letter.pdf"), ("fine", "letter.pdf")]
+
+
+@pytest.mark.parametrize(("folder", "error"), [("unreadable", "Permission denied"), ("a/b/broken", "Input/output")])
+def test_a_sub_folder_that_cannot_be_listed_raises_where_nothing_may_be_missed(
+    share: Share, broken_listing: None, folder: str, error: str
+) -> None:
+    """A worker must not take letters in it for gone."""
+    share.write(f"{folder}/letter.pdf")
+    before = descriptors()
+    with pytest.raises(OSError, match=error):
+        list(files_below(str(share.inbox)))
+    assert descriptors() == before
+
+
+def test_an_entry_of_unknown_kind_raises_where_nothing_may_be_missed(
+    share: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could be a folder with letters in it."""
+
+    class Unknown:
+        name = "clinic"
+
+        def is_dir(self, *, follow_symlinks: bool) -> bool:
+            raise PermissionError(13, "Permission denied")
+
+    class Listing:
+        def __init__(self, folder: int) -> None:
+            self._entries = iter([Unknown()])
+
+        def __iter__(self) -> Any:
+            return self._entries
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(os, "scandir", Listing)
+    assert list(readable_files_below(str(share.inbox))) == [("", "clinic")]
+    with pytest.raises(PermissionError):
+        list(files_below(str(share.inbox)))
 
 
 def test_an_inbox_that_fails_in_mid_listing_is_not_taken_for_a_shorter_one(share: Share, broken_listing: None) -> None:
     share.write("broken/letter.pdf")
     with pytest.raises(OSError, match="Input/output"):
-        list(walk(str(share.inbox / "broken")))
+        list(readable_files_below(str(share.inbox / "broken")))
 
 
 def test_a_file_that_goes_while_it_is_looked_at_has_no_looks(share: Share) -> None:
@@ -208,23 +265,41 @@ def test_a_folder_has_no_sample(share: Share) -> None:
     assert sample_of(str(share.inbox)) is None
 
 
+@pytest.mark.parametrize("on_unreadable", ["count", "raise"])
 def test_a_folder_that_turns_into_a_link_on_the_way_leads_nowhere(
-    share: Share, monkeypatch: pytest.MonkeyPatch
+    share: Share, monkeypatch: pytest.MonkeyPatch, on_unreadable: OnUnreadable
 ) -> None:
-    """Between the look at its kind and its opening: whoever may write to the share may swap the two at any moment."""
+    """Between the look at its kind and its opening: anyone who writes to the share can swap the two at any moment."""
     (share.root / "outside" / "foreign.pdf").write_text("not for us")
     share.write("clinic/letter.pdf")
-    real = walking.is_folder
+    real = module.open_folder_in
 
-    def swapped(entry: os.DirEntry[str]) -> bool:
-        answer = real(entry)
-        if entry.name == "clinic":
-            (share.inbox / "clinic").rename(share.root / "outside" / "clinic")
-            (share.inbox / "clinic").symlink_to(share.root / "outside")
-        return answer
+    def swapped(outer: int, name: str, flags: int) -> int:
+        (share.inbox / name).rename(share.root / "outside" / name)
+        (share.inbox / name).symlink_to(share.root / "outside")
+        return real(outer, name, flags)
 
-    monkeypatch.setattr(walking, "is_folder", swapped)
-    assert [met.path for met in Walk(str(share.inbox)).steps()] == ["clinic"]
+    monkeypatch.setattr(module, "open_folder_in", swapped)
+    walk = Walk(str(share.inbox), on_unreadable=on_unreadable)
+    assert [met.path for met in walk.steps()] == ["clinic"]
+    assert walk.unreadable == 1
+
+
+@pytest.mark.parametrize("on_unreadable", ["count", "raise"])
+def test_a_folder_that_is_removed_on_the_way_is_left_out(
+    share: Share, monkeypatch: pytest.MonkeyPatch, on_unreadable: OnUnreadable
+) -> None:
+    (share.inbox / "clinic").mkdir()
+    real = module.open_folder_in
+
+    def removed(outer: int, name: str, flags: int) -> int:
+        (share.inbox / name).rmdir()
+        return real(outer, name, flags)
+
+    monkeypatch.setattr(module, "open_folder_in", removed)
+    walk = Walk(str(share.inbox), on_unreadable=on_unreadable)
+    assert [met.path for met in walk.steps()] == ["clinic"]
+    assert walk.unreadable == 0
 
 
 @pytest.mark.parametrize("folder", ["link", "link/clinic", "clinic/link"])

@@ -19,8 +19,8 @@ from datetime import date, tzinfo
 from pathlib import Path
 from typing import Final
 
+from worker.adapters.share.walk import files_below
 from worker.contract.claim_ids import SEPARATOR, arrival_day, split_claimed_name
-from worker.contract.filenames import MAX_DEPTH
 from worker.contract.names import (
     ARCHIVE,
     CLAIMED,
@@ -36,7 +36,6 @@ TEMPORARY_PREFIX = ".imr-tmp-"
 
 _RECEIVED: Final = re.compile(r"received-(\d{4}-\d{2}-\d{2})")
 
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
 
@@ -218,35 +217,6 @@ def _stated_day(folder: str) -> date | None:
 
 def _join(*parts: str) -> str:
     return "/".join(part for part in parts if part)
-
-
-def files_below(top: str) -> Iterator[tuple[str, str]]:
-    """(folder relative to `top`, name) of everything below that is no folder; links are not followed.
-
-    Each folder is opened below the one before it: one that is swapped for a link while we look leads nowhere. Raises
-    OSError if `top` cannot be listed.
-    """
-    yield from _files_in(os.open(top, _FOLDER), "", 0)
-
-
-def _files_in(descriptor: int, folder: str, depth: int) -> Iterator[tuple[str, str]]:
-    try:
-        with os.scandir(descriptor) as entries:
-            for entry in entries:
-                if not entry.is_dir(follow_symlinks=False):
-                    yield folder, entry.name
-                elif depth < MAX_DEPTH and (inner := _inner_folder(descriptor, entry.name)) is not None:
-                    yield from _files_in(inner, _join(folder, entry.name), depth + 1)
-    finally:
-        os.close(descriptor)
-
-
-def _inner_folder(descriptor: int, name: str) -> int | None:
-    """A folder of a folder, opened; None for one that was pruned, or became something else, while we looked."""
-    try:
-        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def _load_renameat2() -> ctypes._NamedFuncPointer | None:

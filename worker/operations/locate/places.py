@@ -10,7 +10,8 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from worker.adapters.share.spool import Spool, files_below
+from worker.adapters.share.spool import Spool
+from worker.adapters.share.walk import files_below
 from worker.contract.claim_ids import arrival_day, split_claimed_name
 from worker.contract.names import (
     ARCHIVE,
