@@ -126,16 +126,16 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "a rename that replaces",
-        "worker/adapters/share/spool.py",
+        "worker/adapters/share/rename.py",
         "_RENAME_NOREPLACE = 1",
         "_RENAME_NOREPLACE = 0",
         SPOOL,
     ),
     Mutation(
         "links are followed",
-        "worker/adapters/share/safe_read.py",
-        "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW |",
-        "_FOLDER = os.O_RDONLY | os.O_DIRECTORY |",
+        "worker/adapters/share/walk.py",
+        "flags | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=outer",
+        "flags | os.O_DIRECTORY, dir_fd=outer",
         ("tests/extraction/test_safe_read_races.py", "tests/extraction/test_safe_read.py"),
     ),
     Mutation(

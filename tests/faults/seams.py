@@ -27,8 +27,8 @@ EFFECTS: Final = (
 LOOKS: Final = ("open", "scandir", "listdir", "stat", "lstat", "fstat", "read", "statvfs")
 """Calls of `os` that only look, and fail when a share is away or a disk is broken."""
 
-FUNCTIONS: Final = (("worker.adapters.share.spool", "_rename_no_replace"),)
-"""Calls of the kernel that `os` does not have; each is one function."""
+FUNCTIONS: Final = (("worker.adapters.share.spool", "rename_no_replace"),)
+"""Calls of the kernel that `os` does not have: the module that calls it, and its name there."""
 
 STEPS: Final = (
     ("worker.extraction.text_extractor", "TextExtractor", "to_text"),

@@ -23,7 +23,7 @@ HARMLESS: dict[str, str] = {
     "worker.adapters.redis.server_continuity.ServerContinuity.acknowledge_loss": (
         "a figure that `imr status` shows until a person has seen to it"
     ),
-    "worker.adapters.share.spool._rename_no_replace: os.rename": "where kernel or file system know no renameat2",
+    "worker.adapters.share.rename._look_and_rename: os.rename": "where kernel or file system know no renameat2",
 }
 """Side effects (by the beginning of their site) that no letter depends on."""
 

@@ -23,6 +23,7 @@ from tests.support.rig import LEASE_S, MOST, Rig, on_disk_at_once
 from tests.support.servers import Server
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share import spool
+from worker.adapters.share.rename import rename_no_replace
 from worker.contract.names import Keys
 
 pytestmark = pytest.mark.services
@@ -73,8 +74,7 @@ def run_in_child(rig: Rig, server: Server, failpoints: Failpoints) -> int:
         with contextlib.closing(server.client()) as mine, pytest.MonkeyPatch.context() as patched:
             for name in SYSTEM_CALLS:
                 patched.setattr(os, name, watched(failpoints, name, getattr(os, name)))
-            rename = spool._rename_no_replace
-            patched.setattr(spool, "_rename_no_replace", watched(failpoints, "rename", rename))
+            patched.setattr(spool, "rename_no_replace", watched(failpoints, "rename", rename_no_replace))
             records = RedisRecords(mine, Keys("imr"))
             rig.run(failpoints=failpoints, records=records, durability=on_disk_at_once(records))
         (rig.share.parent / "calls").write_text("\n".join(failpoints.calls))

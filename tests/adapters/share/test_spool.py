@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.letters import claim
-from worker.adapters.share import spool as module
+from worker.adapters.share import rename as rename_module
+from worker.adapters.share import spool as spool_module
 from worker.adapters.share.spool import TEMPORARY_PREFIX, ClaimedFile, Spool
 from worker.contract.names import COMPANIONS, ERROR_SUFFIX, EXTRACTED_SUFFIX, FOLDERS, MAX_NAME_BYTES, stored_name
 
@@ -41,8 +42,8 @@ def spool(share: Path) -> Spool:
 def renaming(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """With the system call that refuses to replace, and without it."""
     if request.param == "rename":
-        monkeypatch.setattr(module, "_renameat2", None)
-    elif module._renameat2 is None:
+        monkeypatch.setattr(rename_module, "_renameat2", None)
+    elif rename_module._renameat2 is None:
         pytest.skip("this system has no renameat2")
     return str(request.param)
 
@@ -265,7 +266,7 @@ class TestMove:
         self, spool: Spool, share: Path, monkeypatch: pytest.MonkeyPatch, code: int
     ) -> None:
         file = put(spool, ClaimedFile(ID, "sub", "letter.txt"))
-        monkeypatch.setattr(module, "_rename_no_replace", failing(code))
+        monkeypatch.setattr(spool_module, "rename_no_replace", failing(code))
         with pytest.raises(OSError, match=os.strerror(code)):
             spool.move(file.path, "review/letter.txt")
         assert (share / file.path).read_bytes() == b"content"
@@ -275,7 +276,7 @@ class TestMove:
     def test_a_file_system_without_that_call_is_asked_otherwise(
         self, spool: Spool, share: Path, monkeypatch: pytest.MonkeyPatch, code: int
     ) -> None:
-        monkeypatch.setattr(module, "_renameat2", lambda *args: -1)
+        monkeypatch.setattr(rename_module, "_renameat2", lambda *args: -1)
         monkeypatch.setattr(ctypes, "get_errno", lambda: code)
         file = put(spool, ClaimedFile(ID, "", "letter.txt"))
         assert spool.move(file.path, "review/letter.txt")

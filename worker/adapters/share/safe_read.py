@@ -1,9 +1,9 @@
-"""From a path inside the share to the bytes of one letter.
+"""Safe reading: from a path inside the share to the bytes of one letter.
 
-People and programs we do not know write into the share, while we read it. So a path is walked one folder at a time,
-each opened relative to the one before and never through a symbolic link: whatever is swapped while we walk, the walk
-cannot leave the share. The file is judged by its open descriptor, not by its name, and read up to a budget, so one
-that grows while it is read ends at the budget.
+People and unknown programs write to the share while it is read. So each folder of a path is opened relative to the
+one that holds it, and never through a symbolic link: whatever is swapped meanwhile, the path cannot leave the share.
+The file is judged by its open descriptor, not by its name. It is read up to a limit, so that a file that grows while
+it is read cannot fill the memory.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ import hashlib
 import os
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from worker.adapters.share.errors import Gone, Unreadable
+from worker.adapters.share.walk import open_below, open_folder_in
 
 CHUNK_BYTES = 1024 * 1024
 """Bytes per system call: most letters come in one."""
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
 _NOT_A_FILE = {errno.ENXIO, errno.ENODEV, errno.EISDIR}
@@ -30,7 +31,7 @@ _NOT_A_FILE = {errno.ENXIO, errno.ENODEV, errno.EISDIR}
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """How a file looked when it was read; compared before it is filed away."""
+    """What identifies a file and its content; taken when it is read, compared before it is filed away."""
 
     device: int
     inode: int
@@ -53,12 +54,12 @@ def read_file(root: str, relative: str, *, max_bytes: int) -> FileContent:
     """Read the regular file `relative` below the folder `root`, at most `max_bytes` bytes of it.
 
     Raises `Unreadable` (`empty`, `too_large`, `symbolic_link`, `hard_link`, `not_a_regular_file`) where the file
-    itself is at fault, `Gone` where it is not there any more, and `OSError` untouched where the machine is (no
-    permission, too many open files, a share that is away, `root` missing). `ValueError` for a path that could not
-    be one inside the share.
+    itself is at fault; `Gone` where it is not there any more; `OSError` unchanged where the machine is at fault (no
+    permission, too many open files, share not mounted, `root` missing); `ValueError` for a path that cannot be one
+    inside the share.
     """
     with _parent(root, relative) as (folder, name):
-        _judge(_status(folder, name), max_bytes)  # before opening: opening a device can set it in motion
+        _judge(_status(folder, name), max_bytes)  # before it is opened: opening a device can start it
         descriptor = _open(folder, name)
     try:
         status = os.fstat(descriptor)
@@ -70,10 +71,10 @@ def read_file(root: str, relative: str, *, max_bytes: int) -> FileContent:
 
 
 def unchanged(root: str, relative: str, signature: Signature, *, renamed: bool = False) -> bool:
-    """Whether the file is still the one that was read, and untouched since.
+    """Whether the file is still the one that was read, and was not written to since. False if it is gone.
 
-    With `renamed`, we have renamed it ourselves in between, which changes its `ctime`: see `same_content`. False too
-    where the file is gone. Raises `OSError` where that cannot be told.
+    `renamed`: this program has renamed it since, which changes its `ctime`; see `same_content`. Raises `OSError` where
+    the file cannot be looked at.
     """
     try:
         with _parent(root, relative) as (folder, name):
@@ -84,10 +85,10 @@ def unchanged(root: str, relative: str, signature: Signature, *, renamed: bool =
 
 
 def same_content(before: Signature, now: Signature) -> bool:
-    """Whether both belong to the same content, as far as a file system can tell.
+    """Whether both are of the same file with the same content, as far as a file system shows it.
 
-    `ctime` is left out. It is the one time that a writer cannot set back, so it counts where we did nothing to the
-    file in between; but a rename, ours included, changes it and says nothing about the content.
+    `ctime` is left out: a rename changes it and says nothing about the content. It is the only time that a writer
+    cannot set back, so compare whole signatures where the file was not renamed in between.
     """
     return _without_ctime(before) == _without_ctime(now)
 
@@ -100,30 +101,30 @@ def _signature(status: os.stat_result) -> Signature:
     return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-class _Held(threading.local):
-    """Folders that this thread keeps open: path -> descriptor; None while it keeps none."""
+class _HeldFolders(threading.local):
+    """Folders that this thread keeps open: path -> descriptor. None outside `folders_held_open`."""
 
-    folders: dict[str, int] | None = None
+    descriptors: dict[str, int] | None = None
 
 
-_held = _Held()
+_held = _HeldFolders()
 
 
 @contextmanager
 def folders_held_open() -> Iterator[None]:
     """While the block runs this thread opens each folder once: for a batch of files that lie in the same few folders.
 
-    Whatever happens to a folder's name meanwhile, what was opened is the folder that the walk came to. So this is for
-    reading alone: before a file is moved, by its path, the path is walked anew.
+    A folder that is held stays the folder that was opened first, whatever happens to its name meanwhile. So this is
+    for reading alone: a file is moved by its path, and for that the path is opened again.
     """
-    if _held.folders is not None:
+    if _held.descriptors is not None:
         yield
         return
-    _held.folders = {}
+    _held.descriptors = {}
     try:
         yield
     finally:
-        held, _held.folders = _held.folders, None
+        held, _held.descriptors = _held.descriptors, None
         for descriptor in held.values():
             os.close(descriptor)
 
@@ -132,30 +133,18 @@ def folders_held_open() -> Iterator[None]:
 def _parent(root: str, relative: str) -> Iterator[tuple[int, str]]:
     """The open folder that holds the file, and the file's name in it."""
     *folders, name = _components(relative)
-    held = _held.folders
+    held = _held.descriptors
     if held is not None:
         path = os.path.join(root, *folders)
         if path not in held:
-            held[path] = _walk(root, folders)
+            held[path] = open_below(root, "/".join(folders), _FOLDER, _open_folder)
         yield held[path], name
         return
-    folder = _walk(root, folders)
+    folder = open_below(root, "/".join(folders), _FOLDER, _open_folder)
     try:
         yield folder, name
     finally:
         os.close(folder)
-
-
-def _walk(root: str, folders: Sequence[str]) -> int:
-    """A descriptor of the folder, which is the caller's to close."""
-    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    for component in folders:
-        outer = folder
-        try:
-            folder = _open_folder(outer, component)
-        finally:
-            os.close(outer)
-    return folder
 
 
 def _components(relative: str) -> list[str]:
@@ -165,11 +154,11 @@ def _components(relative: str) -> list[str]:
     return components
 
 
-def _open_folder(parent: int, name: str) -> int:
+def _open_folder(outer: int, name: str, flags: int) -> int:
     try:
-        return os.open(name, _FOLDER, dir_fd=parent)
+        return open_folder_in(outer, name, flags)
     except OSError as error:
-        if error.errno in {errno.ELOOP, errno.ENOTDIR} and stat.S_ISLNK(_status(parent, name).st_mode):
+        if error.errno in {errno.ELOOP, errno.ENOTDIR} and stat.S_ISLNK(_status(outer, name).st_mode):
             raise _symbolic_link() from error
         if error.errno in _NOT_THERE:
             raise Gone from error
@@ -228,7 +217,7 @@ def _judge_size(size_bytes: int, max_bytes: int) -> None:
 
 
 def _read(descriptor: int, max_bytes: int) -> tuple[bytes, str]:
-    """Content and digest; the size is judged again, since the file may have grown or shrunk since it was opened."""
+    """Content and digest. The size is judged again: the file may have grown or shrunk since it was opened."""
     digest = hashlib.sha256()
     chunks: list[bytes] = []
     total = 0

@@ -1,15 +1,13 @@
 """The share, seen from a worker: where a claimed file lies, where it goes, and how it gets there.
 
 Paths are relative to the share, with `/`; names are `str` with surrogateescape, so that any name a file system holds
-comes back as it was. A file moves by one rename, never over another file, and its target is a function of its claim,
-its name and the outcome: whoever finishes a half-done move, at whatever time, moves it to the same place.
+comes back as it was. A file moves by one rename, never over another file. Its target is a function of its claim, its
+name and the outcome, so that every process that completes an interrupted move moves the file to the same place.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import os
 import re
 import secrets
@@ -19,6 +17,7 @@ from datetime import date, tzinfo
 from pathlib import Path
 from typing import Final
 
+from worker.adapters.share.rename import rename_no_replace
 from worker.adapters.share.walk import files_below
 from worker.contract.claim_ids import SEPARATOR, arrival_day, split_claimed_name
 from worker.contract.names import (
@@ -36,9 +35,6 @@ TEMPORARY_PREFIX = ".imr-tmp-"
 
 _RECEIVED: Final = re.compile(r"received-(\d{4}-\d{2}-\d{2})")
 
-_RENAME_NOREPLACE = 1
-_AT_FDCWD = -100
-
 
 @dataclass(frozen=True, slots=True)
 class ClaimedFile:
@@ -50,36 +46,36 @@ class ClaimedFile:
 
     @property
     def stored(self) -> str:
-        """Its file name with the claim id."""
+        """Its file name in `claimed/`: the claim id, then the name, shortened if it is too long."""
         return stored_name(self.name, self.claim_id + SEPARATOR)
 
     @property
     def path(self) -> str:
-        """Where it lies while it is worked on."""
+        """Its path while it is processed."""
         return _join(CLAIMED, self.folder, self.stored)
 
     def archive_path(self, zone: tzinfo) -> str:
-        """Where it goes once published: by day of arrival."""
+        """Its target once published: the folder of its day of arrival, in `zone`."""
         return _join(ARCHIVE, self._day(zone), self.folder, self.stored)
 
     def review_path(self, named: ReviewNaming) -> str:
-        """Where it goes as a dead letter: by its own name if that is free."""
+        """Its target as a dead letter: under its own name (`plain`), or with its claim id if that name is taken."""
         return _join(REVIEW, self.folder, stored_name(self.name) if named == "plain" else self.stored)
 
     def discarded_path(self) -> str:
-        """Where it goes once a person discarded it."""
+        """Its target once a person has discarded it."""
         return _join(REVIEW, DISCARDED, self.folder, self.stored)
 
     def duplicate_path(self, zone: tzinfo, *, of_dead_letter: bool) -> str:
-        """Where a further copy of the same bytes goes: beside what became of the first."""
+        """Its target if it is a further copy of bytes that are known: beside the first copy."""
         if of_dead_letter:
             return _join(REVIEW, DUPLICATES, self.folder, self.stored)
         return _join(ARCHIVE, self._day(zone), DUPLICATES, self.folder, self.stored)
 
     def received_on(self, zone: tzinfo) -> date:
-        """The day of receipt: the one that a folder `received-YYYY-MM-DD` of the inbox states, else that of arrival.
+        """The day of receipt: stated by an inbox folder `received-YYYY-MM-DD`, else the day of arrival in `zone`.
 
-        A stated day after that of arrival cannot be meant, and is not taken.
+        The innermost such folder counts. A stated day after the day of arrival is a mistake, and is not used.
         """
         arrived = arrival_day(self.claim_id, zone)
         stated = [day for part in self.folder.split("/") if (day := _stated_day(part)) is not None]
@@ -100,34 +96,35 @@ class Spool:
         """The claimed files of these ids; an id without a file is left out.
 
         Hints carry ids alone, so the name is looked up in the folder: one listing serves every hint sent before it.
-        Raises OSError if `claimed/` cannot be listed.
+        Raises OSError if `claimed/`, or a folder in it, cannot be listed.
         """
         wanted = list(claim_ids)
-        if any(one not in self._known for one in wanted):
+        if any(claim_id not in self._known for claim_id in wanted):
             self._known = {file.claim_id: file for file in self.claimed()}
-        return {one: self._known[one] for one in wanted if one in self._known}
+        return {claim_id: self._known[claim_id] for claim_id in wanted if claim_id in self._known}
 
     def claimed(self) -> Iterator[ClaimedFile]:
-        """Every claimed file, in no order. Raises OSError if `claimed/` cannot be listed."""
+        """Every claimed file, in no order. Raises OSError if `claimed/`, or a folder in it, cannot be listed."""
         for folder, name in files_below(os.path.join(self.root, CLAIMED)):
-            split = split_claimed_name(name)
-            if split is not None:
-                yield ClaimedFile(split[0], folder, split[1])
+            parts = split_claimed_name(name)
+            if parts is not None:
+                claim_id, inbox_name = parts
+                yield ClaimedFile(claim_id, folder, inbox_name)
 
     def exists(self, path: str) -> bool:
         """Whether anything has that name, a dangling link included."""
         return os.path.lexists(os.path.join(self.root, path))
 
     def identity(self, path: str) -> tuple[int, int] | None:
-        """Tells a file from another one of its name; None if there is none. Raises OSError."""
+        """(inode, ctime in ns): differs for another file of the same name. None if there is no file. Raises OSError."""
         try:
-            found = os.lstat(os.path.join(self.root, path))
+            status = os.lstat(os.path.join(self.root, path))
         except FileNotFoundError:
             return None
-        return found.st_ino, found.st_ctime_ns
+        return status.st_ino, status.st_ctime_ns
 
     def is_empty(self, path: str) -> bool:
-        """Whether the file has no bytes, now. Raises OSError."""
+        """Whether the file has no bytes now. Raises OSError."""
         return os.lstat(os.path.join(self.root, path)).st_size == 0
 
     def move(self, source: str, target: str) -> bool:
@@ -138,21 +135,24 @@ class Spool:
         """
         old, new = os.path.join(self.root, source), os.path.join(self.root, target)
         try:
-            _rename_no_replace(old, new)
+            rename_no_replace(old, new)
         except FileNotFoundError:
             # The file is gone, or its target has no folder yet.
             if not os.path.lexists(old):
                 return os.path.lexists(new)
             os.makedirs(os.path.dirname(new), exist_ok=True)
             try:
-                _rename_no_replace(old, new)
+                rename_no_replace(old, new)
             except FileNotFoundError:
                 return os.path.lexists(new)
         self._prune(os.path.dirname(source))
         return True
 
     def write(self, path: str, content: bytes) -> None:
-        """Write a small file whole or not at all. Raises OSError, leaving no partial file behind."""
+        """Write a small file, replacing an earlier one; synced to disk before it has its name.
+
+        Raises OSError, leaving no partial file behind.
+        """
         final = os.path.join(self.root, path)
         folder = os.path.dirname(final)
         os.makedirs(folder, exist_ok=True)
@@ -169,13 +169,13 @@ class Spool:
             raise
 
     def read(self, path: str, max_bytes: int = 1 << 20) -> bytes:
-        """The first `max_bytes` of a small file of our own (an `.error.json`). Raises OSError."""
+        """The first `max_bytes` of a small file that a worker wrote, an `.error.json`. Raises OSError (a link too)."""
         descriptor = os.open(os.path.join(self.root, path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:
             return file.read(max_bytes)
 
     def remove(self, path: str) -> None:
-        """Remove a file of our own; it may be gone already. Raises OSError."""
+        """Remove a file that a worker wrote; does nothing if it is gone. Raises OSError."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self.root, path))
 
@@ -186,9 +186,9 @@ class Spool:
                 yield _join(REVIEW, folder, name)
 
     def error_files_in(self, folder: str) -> list[str]:
-        """Paths of the `.error.json` in that folder of `review/`, its sub-folders left out. Raises OSError."""
+        """Paths of the `.error.json` in that folder of `review/` itself, sorted. Raises OSError."""
         with os.scandir(os.path.join(self.root, REVIEW, folder)) as entries:
-            return sorted(_join(REVIEW, folder, one.name) for one in entries if one.name.endswith(ERROR_SUFFIX))
+            return sorted(_join(REVIEW, folder, entry.name) for entry in entries if entry.name.endswith(ERROR_SUFFIX))
 
     def temporary_files(self) -> Iterator[str]:
         """Paths of temporary files that a crash left behind."""
@@ -198,7 +198,7 @@ class Spool:
                     yield _join(top, folder, name)
 
     def _prune(self, folder: str) -> None:
-        """Remove sub-folders of `claimed/` that a move left empty; a claim that races makes them again."""
+        """Remove sub-folders of `claimed/` that a move left empty; a claim at the same moment makes them again."""
         while folder.startswith(CLAIMED + "/"):
             try:
                 os.rmdir(os.path.join(self.root, folder))
@@ -217,28 +217,3 @@ def _stated_day(folder: str) -> date | None:
 
 def _join(*parts: str) -> str:
     return "/".join(part for part in parts if part)
-
-
-def _load_renameat2() -> ctypes._NamedFuncPointer | None:
-    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if function is not None:
-        function.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
-    return function
-
-
-_renameat2: Final = _load_renameat2()
-
-
-def _rename_no_replace(old: str, new: str) -> None:
-    """rename(2) that refuses to replace; where neither kernel nor file system can, a look before the rename."""
-    if _renameat2 is not None:
-        if _renameat2(_AT_FDCWD, os.fsencode(old), _AT_FDCWD, os.fsencode(new), _RENAME_NOREPLACE) == 0:
-            return
-        code = ctypes.get_errno()
-        if code not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
-            raise OSError(code, os.strerror(code))
-    if not os.path.lexists(old):
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    if os.path.lexists(new):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    os.rename(old, new)
