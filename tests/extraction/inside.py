@@ -1,4 +1,4 @@
-"""Looking into a reader, and interrupting it."""
+"""Looking into a text extractor, and interrupting it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from worker.extraction import TextExtractor
 from worker.extraction.pdf.process import ReadingProcess
 
 
-def process_of(reader: TextExtractor) -> ReadingProcess:
-    assert reader._process is not None
-    return reader._process
+def process_of(extractor: TextExtractor) -> ReadingProcess:
+    assert extractor._process is not None
+    return extractor._process
 
 
-def pid_of(reader: TextExtractor) -> int:
-    return process_of(reader)._pid
+def pid_of(extractor: TextExtractor) -> int:
+    return process_of(extractor)._pid
 
 
-def code_of(reader: TextExtractor, content: bytes) -> str:
+def code_of(extractor: TextExtractor, content: bytes) -> str:
     with pytest.raises(Unreadable) as caught:
-        reader.to_text(content)
+        extractor.to_text(content)
     return caught.value.code
 
 

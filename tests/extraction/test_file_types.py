@@ -42,25 +42,25 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_other_kinds_are_named_and_refused(reader: TextExtractor, kind: str) -> None:
-    assert f"This is {kind}," in refused(reader, KINDS[kind])
+def test_other_kinds_are_named_and_refused(extractor: TextExtractor, kind: str) -> None:
+    assert f"This is {kind}," in refused(extractor, KINDS[kind])
 
 
-def refused(reader: TextExtractor, content: bytes) -> str:
+def refused(extractor: TextExtractor, content: bytes) -> str:
     with pytest.raises(Unreadable) as caught:
-        reader.to_text(content)
+        extractor.to_text(content)
     assert caught.value.code == "unsupported_format"
     return caught.value.message
 
 
-def test_a_file_for_several_programs_is_what_its_first_bytes_say(reader: TextExtractor) -> None:
-    assert reader.to_text(pdfs.plain() + archive("letter.txt")).kind == "pdf"
-    assert "a web page" in refused(reader, b"<html><!--" + pdfs.plain())
-    assert "a ZIP archive" in refused(reader, archive("letter.txt") + pdfs.plain())
+def test_a_file_for_several_programs_is_what_its_first_bytes_say(extractor: TextExtractor) -> None:
+    assert extractor.to_text(pdfs.plain() + archive("letter.txt")).kind == "pdf"
+    assert "a web page" in refused(extractor, b"<html><!--" + pdfs.plain())
+    assert "a ZIP archive" in refused(extractor, archive("letter.txt") + pdfs.plain())
 
 
-def test_a_pdf_behind_white_space_is_a_pdf(reader: TextExtractor) -> None:
-    assert reader.to_text(b"\xef\xbb\xbf\r\n\r\n" + pdfs.plain()).text == pdfs.SENTENCE
+def test_a_pdf_behind_white_space_is_a_pdf(extractor: TextExtractor) -> None:
+    assert extractor.to_text(b"\xef\xbb\xbf\r\n\r\n" + pdfs.plain()).text == pdfs.SENTENCE
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_a_pdf_behind_white_space_is_a_pdf(reader: TextExtractor) -> None:
         "PK levels: Upheld",
     ],
 )
-def test_a_text_that_begins_like_something_else_is_a_text(reader: TextExtractor, text: str) -> None:
-    assert reader.to_text(text.encode()).text == text
+def test_a_text_that_begins_like_something_else_is_a_text(extractor: TextExtractor, text: str) -> None:
+    assert extractor.to_text(text.encode()).text == text
 
 
 @pytest.mark.parametrize("opening", [b"<!-- ", b"<!-- -->", b"PK\x03\x04", b"From: \nMIME", b" \n\0", b"X-", b"{\\rt"])

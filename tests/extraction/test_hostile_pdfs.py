@@ -1,4 +1,4 @@
-"""PDFs that are no letters, damaged, or made to do harm: each ends in a code, and the reader goes on."""
+"""PDFs that are no letters, damaged, or made to do harm: each ends in a code, and the extractor goes on."""
 
 from __future__ import annotations
 
@@ -54,25 +54,25 @@ REFUSED: list[tuple[str, str, Callable[[], bytes]]] = [
 
 @pytest.mark.parametrize(("code", "make"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 @pytest.mark.usefixtures("leak_check")
-def test_it_ends_in_its_code_and_the_reader_goes_on(code: str, make: Callable[[], bytes]) -> None:
-    with TextExtractor(SHORT) as reader:
+def test_it_ends_in_its_code_and_the_extractor_goes_on(code: str, make: Callable[[], bytes]) -> None:
+    with TextExtractor(SHORT) as extractor:
         with pytest.raises(Unreadable) as caught:
-            reader.to_text(make())
+            extractor.to_text(make())
         assert caught.value.code == code
         assert CANARY not in repr(caught.value)
-        assert reader.to_text(pdfs.plain()).text == pdfs.SENTENCE
+        assert extractor.to_text(pdfs.plain()).text == pdfs.SENTENCE
 
 
 SMALL_CALLER = """
 import sys
 from worker.adapters.share.errors import Unreadable
 from worker.extraction import TextExtractor, ReadLimits
-with TextExtractor(ReadLimits(memory_bytes=200_000_000)) as reader:
+with TextExtractor(ReadLimits(memory_bytes=200_000_000)) as extractor:
     try:
-        reader.to_text(sys.stdin.buffer.read())
+        extractor.to_text(sys.stdin.buffer.read())
     except Unreadable as refused:
         print(refused.code)
-    print(reader.to_text(b"still here").text)
+    print(extractor.to_text(b"still here").text)
 """
 
 
@@ -83,13 +83,13 @@ def test_a_letter_that_eats_memory_is_told_from_one_that_crashes(make: Callable[
     assert run.stdout.decode().splitlines() == ["read_memory", "still here"], run.stderr.decode()
 
 
-def test_refusals_say_what_a_person_needs(reader: TextExtractor) -> None:
+def test_refusals_say_what_a_person_needs(extractor: TextExtractor) -> None:
     with pytest.raises(Unreadable, match="3 pages and holds pictures"):
-        reader.to_text(pdfs.pictures(3))
+        extractor.to_text(pdfs.pictures(3))
     with pytest.raises(Unreadable, match="1 page and no text"):
-        reader.to_text(pdfs.blank(1))
+        extractor.to_text(pdfs.blank(1))
     with pytest.raises(Unreadable, match="10,000 pages; a letter has no more than 200"):
-        reader.to_text(pdfs.drawn(b"", pages=10_000))
+        extractor.to_text(pdfs.drawn(b"", pages=10_000))
 
 
 def test_an_answer_that_is_none_is_a_crash() -> None:
@@ -98,22 +98,22 @@ def test_an_answer_that_is_none_is_a_crash() -> None:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=2000) | st.binary(max_size=2000).map(b"%PDF-1.4\n".__add__))
-def test_any_bytes_are_a_text_or_refused(reader: TextExtractor, content: bytes) -> None:
-    assert outcome(reader, content) != "names a person"
+def test_any_bytes_are_a_text_or_refused(extractor: TextExtractor, content: bytes) -> None:
+    assert outcome(extractor, content) != "names a person"
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.binary(max_size=4)), min_size=1, max_size=8))
-def test_any_damage_to_a_letter_is_a_text_or_refused(reader: TextExtractor, damage: list[tuple[int, bytes]]) -> None:
+def test_any_damage_to_a_letter_is_a_text_or_refused(extractor: TextExtractor, damage: list[tuple[int, bytes]]) -> None:
     content = bytearray(WHOLE)
     for place, patch in damage:
         content[place : place + len(patch)] = patch
-    assert outcome(reader, bytes(content)) != "names a person"
+    assert outcome(extractor, bytes(content)) != "names a person"
 
 
-def outcome(reader: TextExtractor, content: bytes) -> str:
+def outcome(extractor: TextExtractor, content: bytes) -> str:
     try:
-        text = reader.to_text(content)
+        text = extractor.to_text(content)
     except Unreadable as refused:
         return "names a person" if CANARY in repr(refused) else refused.code
     assert isinstance(text, Text)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.extraction.leaks import is_alive
+from tests.support.leaks import is_alive
 from tests.support.waiting import eventually
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -26,9 +26,9 @@ def test_it_dies_with_its_worker() -> None:
         "import signal\n"
         "from tests.extraction import pdfs\n"
         "from worker.extraction import TextExtractor\n"
-        "reader = TextExtractor()\n"
-        "reader.to_text(pdfs.plain())\n"
-        "print(reader._process._pid, flush=True)\n"
+        "extractor = TextExtractor()\n"
+        "extractor.to_text(pdfs.plain())\n"
+        "print(extractor._process._pid, flush=True)\n"
         "signal.pause()\n"
     )
     with run(script) as worker:
@@ -44,14 +44,14 @@ def test_each_fork_has_a_process_of_its_own() -> None:
     script = (
         "import json, multiprocessing, os\n"
         "from tests.extraction import pdfs\n"
-        "from tests.extraction.leaks import children, open_files\n"
+        "from tests.support.leaks import children, open_files\n"
         "from worker.extraction import TextExtractor\n"
-        "reader = TextExtractor()\n"
+        "extractor = TextExtractor()\n"
         "def read(name, answers):\n"
-        "    texts = {reader.to_text(pdfs.plain(name)).text for _ in range(20)}\n"
-        "    answers.put((name, sorted(texts), reader._process._pid in children(), reader._process._pid))\n"
-        "    reader.close()\n"
-        "reader.to_text(pdfs.plain())\n"
+        "    texts = {extractor.to_text(pdfs.plain(name)).text for _ in range(20)}\n"
+        "    answers.put((name, sorted(texts), extractor._process._pid in children(), extractor._process._pid))\n"
+        "    extractor.close()\n"
+        "extractor.to_text(pdfs.plain())\n"
         "fork = multiprocessing.get_context('fork')\n"
         "answers = fork.SimpleQueue()\n"
         "names = ['The first worker', 'The second worker', 'The third worker']\n"
@@ -61,10 +61,10 @@ def test_each_fork_has_a_process_of_its_own() -> None:
         "found = [answers.get() for _ in workers]\n"
         "assert sorted(name for name, *_ in found) == sorted(names), found\n"
         "assert all(texts == [name] and own for name, texts, own, _ in found), found\n"
-        "pids = {pid for *_, pid in found} | {reader._process._pid}\n"
+        "pids = {pid for *_, pid in found} | {extractor._process._pid}\n"
         "assert len(pids) == 4, found\n"
-        "assert reader.to_text(pdfs.plain()).text == pdfs.SENTENCE\n"
-        "reader.close()\n"
+        "assert extractor.to_text(pdfs.plain()).text == pdfs.SENTENCE\n"
+        "extractor.close()\n"
         "print(json.dumps('sound'))\n"
     )
     with run(script) as worker:
@@ -86,9 +86,9 @@ def test_an_installation_that_cannot_read_pdfs_blames_no_letter(tmp_path: Path) 
     (tmp_path / "pypdfium2.py").write_text("raise ImportError('no PDFium for this machine')")
     script = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "from worker.extraction import TextExtractor, ReaderUnavailable\n"
+        "from worker.extraction import TextExtractor, ExtractionUnavailable\n"
         "try: TextExtractor().to_text(b'%PDF-1.7')\n"
-        "except ReaderUnavailable as error: print(error)\n"
+        "except ExtractionUnavailable as error: print(error)\n"
     )
     with run(script, stderr=subprocess.PIPE) as worker:
         out, narrated = worker.communicate()

@@ -136,7 +136,7 @@ MUTATIONS: Final = (
         "worker/adapters/share/walk.py",
         "flags | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=outer",
         "flags | os.O_DIRECTORY, dir_fd=outer",
-        ("tests/extraction/test_safe_read_races.py", "tests/extraction/test_safe_read.py"),
+        ("tests/adapters/share/safe_read/test_races.py", "tests/adapters/share/safe_read/test_read_file.py"),
     ),
     Mutation(
         "an acknowledgement that fails keeps its place",

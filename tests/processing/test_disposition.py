@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from worker.adapters.share.errors import Gone, Unreadable
-from worker.extraction import ReaderUnavailable
+from worker.extraction import ExtractionUnavailable
 from worker.letter.errors import LetterError, Violation
 from worker.processing.disposition import Kind, dispose
 from worker.processing.records import RecordDamaged, RecordsUnavailable
@@ -34,7 +34,7 @@ VIOLATION = Violation("issue_without_decision", "The letter decides nothing.")
         (Gone(), "gone", "gone"),
         (RecordsUnavailable("away"), "retry", "records_unavailable"),
         (RecordDamaged("damaged"), "retry", "record_damaged"),
-        (ReaderUnavailable(errno.EAGAIN, "fork"), "retry", "share_unavailable"),
+        (ExtractionUnavailable(errno.EAGAIN, "fork"), "retry", "share_unavailable"),
         (OSError(errno.ENOSPC, "No space left on device"), "retry", "share_unavailable"),
         (PermissionError(errno.EACCES, "Permission denied"), "retry", "share_unavailable"),
         (OSError(errno.EMFILE, "Too many open files"), "retry", "share_unavailable"),

@@ -23,7 +23,7 @@ from worker.adapters.share.errors import Unreadable
 from worker.adapters.share.spool import Spool
 from worker.contract.event import MAX_EVENT_BYTES
 from worker.contract.names import COMPANIONS, ERROR_SUFFIX, EXTRACTED_SUFFIX
-from worker.extraction import ReaderUnavailable, Text
+from worker.extraction import ExtractionUnavailable, Text
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
 from worker.processing import dead_letters, read_stage
@@ -408,7 +408,7 @@ class TestOneLettersFailureStaysItsOwn:
         rig.run(*claims, extractor=Noting())
         assert asked == [(b"one", None), (b"two", b"broken"), (b"broken", b"three"), (b"three", None)]
 
-    @pytest.mark.parametrize("error", [OSError(28, "No space left"), ReaderUnavailable(11, "fork"), TimeoutError()])
+    @pytest.mark.parametrize("error", [OSError(28, "No space left"), ExtractionUnavailable(11, "fork"), TimeoutError()])
     def test_what_is_not_the_letters_fault_leaves_it_claimed_and_its_attempt_uncounted(
         self, rig: Rig, error: OSError
     ) -> None:

@@ -1,7 +1,7 @@
-"""What a file is, by its first bytes.
+"""File types: what a file is, by its first bytes.
 
-Names and extensions are not looked at. A file that would pass for several kinds (a PDF hidden behind a web page, an
-archive behind a PDF) is what its first bytes say: that is what the program of whoever opens it would go by.
+Names and extensions are not looked at. A file that could be of several types (a PDF hidden behind a web page, an
+archive behind a PDF) is what its first bytes say, as it is for the program with which a person opens it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from worker.adapters.share.errors import Unreadable
 
 _HEAD_BYTES = 4096
-"""How far into the file a kind is looked for: the names of a Word document's parts stand within the first 2 KB."""
+"""How far into the file its type is looked for: a Word document names its parts within the first 2 KB."""
 
 _PICTURE = "Have its text recognized (OCR), save it as a searchable PDF, and put that into the inbox."
 _DOCUMENT = "Open it, save it as a PDF, and put that into the inbox."
@@ -19,7 +19,7 @@ _ARCHIVE = "Unpack it and put the letters in it into the inbox."
 _MAIL = "Save the letter attached to it and put that into the inbox."
 _OTHER = "Put the letter itself, as a PDF, into the inbox."
 
-_KINDS: tuple[tuple[re.Pattern[bytes], str, str], ...] = tuple(
+_TYPES: tuple[tuple[re.Pattern[bytes], str, str], ...] = tuple(
     (re.compile(pattern, re.DOTALL), name, remedy)
     for pattern, name, remedy in (
         (rb"PK\x03\x04.*word/", "a Word document", _DOCUMENT),
@@ -52,7 +52,7 @@ _KINDS: tuple[tuple[re.Pattern[bytes], str, str], ...] = tuple(
 )
 
 _PDF = re.compile(rb"(\xef\xbb\xbf)?[\s\0]*%PDF-")
-"""White space before the header is left by some gateways, and every PDF program passes over it."""
+"""Some gateways leave white space before the header, and every PDF program skips it."""
 
 
 def starts_as_pdf(content: bytes) -> bool:
@@ -61,11 +61,11 @@ def starts_as_pdf(content: bytes) -> bool:
 
 
 def is_pdf(content: bytes) -> bool:
-    """Whether to read the file as a PDF, and not as text. Raises `Unreadable` for a kind that is neither."""
+    """Whether to read the file as a PDF; False: as text. Raises `Unreadable` (`unsupported_format`) for other types."""
     if starts_as_pdf(content):
         return True
     head = content[:_HEAD_BYTES]
-    for pattern, name, remedy in _KINDS:
+    for pattern, name, remedy in _TYPES:
         if pattern.match(head):
             raise Unreadable("unsupported_format", f"This is {name}, not a PDF or a text file. {remedy}")
     return False

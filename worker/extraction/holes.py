@@ -1,8 +1,8 @@
-"""Blocks of a PDF that were not written yet.
+"""Holes: blocks of a file that were not written yet.
 
-A writer that reserves the file first and fills it piece by piece leaves zeros where it is not done, and PDFium reads
-around them and gives the rest as if it were all. Packed data has long runs of zeros too, where a picture is white;
-but they begin and end anywhere, and not with the sectors of the file.
+A writer that reserves the file first and fills it piece by piece leaves zeros where it is not done. PDFium skips them
+and gives the rest as if it were all. Packed data has long runs of zeros too, where a picture is white; but those begin
+and end anywhere, while a hole begins and ends with the sectors of the file.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ _SECTOR_BYTES = 512
 _SECTOR = bytes(_SECTOR_BYTES)
 _ZEROS = re.compile(rb"\0{%d,}" % _SECTOR_BYTES)
 _NEAR_BYTES = 3
-"""How many zeros of its own the data before and behind a hole may have there."""
+"""How many zeros the data before and behind a hole may end or begin with itself."""
 _LONG_BYTES = 16 * 1024
-"""A run that no picture leaves: it would have to be white all over, and of 33 million dots."""
+"""A run that no picture leaves: the picture would be white all over, and have 33 million dots."""
 _PADDING = b"\0\r\n "
 """What mail gateways and portals leave behind the end of a file."""
 

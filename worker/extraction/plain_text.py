@@ -1,4 +1,4 @@
-"""From the bytes of a text file to its characters, exactly."""
+"""Plain text: from the bytes of a text file to its characters, exactly."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _CONTROLS = re.compile("[\x01-\x08\x0e-\x1f\x7f-\x9f]")
 _CONTROL_BYTES = bytes(code for code in range(0x80) if _CONTROLS.match(chr(code)) or code == 0)
 
 _MAX_CONTROLS_SHARE = 0.01
-"""A stray control (a DOS end of file, an escape of a terminal log) is for the parser to judge; more of them than one
-in a hundred is a program's data that happens to decode."""
+"""A stray control (a DOS end of file, an escape of a terminal log) is for the parser to judge. More than one in a
+hundred characters means a program's data that happens to decode."""
 
 _UTF8_PUNCTUATION = re.compile(rb"\xe2\x80[\x80-\xbf]")
-"""Quotes and dashes of UTF-8. In a file that is not UTF-8 as a whole they show that it was one and is damaged; read
+"""Quotes and dashes of UTF-8. In a file that is not UTF-8 as a whole they show that it was UTF-8 and is damaged; read
 as Windows-1252 each would become three wrong characters."""
 
 
@@ -40,7 +40,7 @@ def to_text(content: bytes, *, max_text_chars: int) -> Text:
 
 
 def too_much_text(max_text_chars: int) -> Unreadable:
-    """The refusal of a text, of whatever kind of file, that is too long for a letter."""
+    """The refusal of a text, of a PDF or a text file, that is too long for a letter."""
     return Unreadable(
         "too_much_text",
         f"The file holds more than the {max_text_chars:,} characters allowed for a letter. If several letters were "
@@ -51,27 +51,27 @@ def too_much_text(max_text_chars: int) -> Unreadable:
 def _decode(content: bytes) -> str:
     for mark, encoding in _MARKS:
         if content.startswith(mark):
-            return _strictly(content[len(mark) :], encoding, _MAX_CONTROLS_SHARE)
+            return _decode_strictly(content[len(mark) :], encoding, _MAX_CONTROLS_SHARE)
     if content.isascii() and len(content.translate(None, _CONTROL_BYTES)) == len(content):
-        return content.decode("ascii")  # nearly every letter, and nothing in it to be judged
+        return content.decode("ascii")  # nearly every text file, and without controls there is nothing to judge
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         if _UTF8_PUNCTUATION.search(content):
             raise _not_text() from None
-        return _strictly(content, "windows-1252", 0.0)
-    return _without_controls(text, _MAX_CONTROLS_SHARE)
+        return _decode_strictly(content, "windows-1252", 0.0)
+    return _refuse_controls(text, _MAX_CONTROLS_SHARE)
 
 
-def _strictly(content: bytes, encoding: str, max_controls_share: float) -> str:
+def _decode_strictly(content: bytes, encoding: str, max_controls_share: float) -> str:
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
         raise _not_text() from None
-    return _without_controls(text, max_controls_share)
+    return _refuse_controls(text, max_controls_share)
 
 
-def _without_controls(text: str, max_controls_share: float) -> str:
+def _refuse_controls(text: str, max_controls_share: float) -> str:
     if "\0" in text or len(_CONTROLS.findall(text)) > max_controls_share * len(text):
         raise _not_text()
     return text

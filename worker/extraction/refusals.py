@@ -1,4 +1,4 @@
-"""Why a PDF has no text, in words for a claims examiner: what happened, and what to do."""
+"""Refusals: why a PDF has no text, in words for a claims examiner: what happened, and what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NEW_COPY = "Ask the sender for another copy, or print it to a new PDF, and put 
 
 
 def refused(answer: PdfAnswer, limits: ReadLimits) -> Unreadable:
-    """The refusal that an answer without text stands for."""
+    """The refusal for an answer without text."""
     match answer.outcome:
         case ReadOutcome.PASSWORD_PROTECTED:
             return _password_protected()
@@ -40,7 +40,7 @@ def timed_out(limits: ReadLimits) -> Unreadable:
 
 
 def died(end: ProcessExit, limits: ReadLimits) -> Unreadable:
-    """The refusal of a PDF of which the reading process died, by how it died."""
+    """The refusal of a PDF over which the reading process died; `end` says how it died."""
     if end.code == -signal.SIGXCPU:
         return timed_out(limits)
     if end.code == OUT_OF_MEMORY_EXIT or end.peak_bytes > limits.memory_bytes // 2:  # PDFium aborts when refused
@@ -49,7 +49,7 @@ def died(end: ProcessExit, limits: ReadLimits) -> Unreadable:
 
 
 def incomplete() -> Unreadable:
-    """The refusal of a file that breaks off before its end, or has parts that were not written."""
+    """The refusal of a file that breaks off before its end, or has parts that were not written yet."""
     return Unreadable(
         "incomplete",
         f"This file breaks off before its end, or parts of it were never written. {_NEW_COPY}",

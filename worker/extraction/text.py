@@ -1,4 +1,4 @@
-"""What reading a letter gives."""
+"""The result of text extraction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Text:
 
     text: str
     """Plain files: the characters as they are, without the byte order mark. PDFs: lines end in LF, a blank line
-    stands where the page shows a gap between paragraphs, pages are joined by one form feed."""
+    stands where the page shows a gap between paragraphs, and one form feed between two pages."""
     paged: bool
     """Whether a form feed in `text` is the border between two pages."""
     page_count: int | None

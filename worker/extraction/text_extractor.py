@@ -1,4 +1,4 @@
-"""From the bytes of a letter to its text."""
+"""The text extractor: from the bytes of a letter to its text."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from worker.extraction.pdf.process import ProcessEnded, ProcessExit, ReadingProc
 from worker.extraction.pdf.protocol import PdfAnswer, ReadOutcome
 from worker.extraction.text import Text
 
-_OF_UNFINISHED: Final = ("damaged_pdf", "not_text", "reader_crashed")
-"""What a file is refused as whose end is not written yet."""
+_CODES_OF_UNFINISHED: Final = ("damaged_pdf", "not_text", "reader_crashed")
+"""The codes with which a file is refused that is not written to its end."""
 
 
 class TextExtractor:
-    """Reads letters; keeps one process at hand that does nothing but PDFs.
+    """Reads letters; keeps one reading process, which does nothing but PDFs.
 
-    One for each worker process, used by one thread at a time. The process is started with the first PDF, replaced
-    when a letter killed it, hung it or wore it out, and started anew in a process that was forked off. Whatever a PDF
-    does, `to_text` gives a `Text` or raises, and works for the next letter.
+    Each worker process has a text extractor of its own, used by one thread at a time. The reading process is started
+    with the first PDF. It is replaced when a letter killed it, hung it or wore it out, and in a worker that was forked
+    off. Whatever a PDF does, `to_text` returns a `Text` or raises, and works for the next letter.
     """
 
     def __init__(self, limits: ReadLimits | None = None) -> None:
@@ -37,17 +37,17 @@ class TextExtractor:
         self.close()
 
     def close(self) -> None:
-        """End the reading process. The reader can still be used: it starts another one."""
+        """End the reading process. The text extractor can still be used: it starts another process."""
         self._end()
 
     def to_text(self, content: bytes, following: bytes | None = None) -> Text:
-        """The text of a letter, PDF or plain_text.
+        """The text of a letter, a PDF or a text file.
 
-        `following` is what will be asked for next, where that is known: if it is a PDF, the process reads it while the
-        caller works on this text. It is a hint; what becomes of it is told when it is asked for.
+        `following` is the content of the next call, where it is known: if it is a PDF, the process reads it while the
+        caller works on this text. Its text, or the error of reading it, comes with that next call.
 
-        Raises `Unreadable` where the letter is at fault, and `OSError` (`ReaderUnavailable`) where no reading process
-        could be started.
+        Raises `Unreadable` where the letter is at fault, and `OSError` (`ExtractionUnavailable`) where the reading
+        process could not be started.
         """
         try:
             text = self._read(content)
@@ -64,12 +64,12 @@ class TextExtractor:
                 return self._text(self._ask(content))
             return plain_text.to_text(content, max_text_chars=self._limits.max_text_chars)
         except Unreadable as refusal:
-            if refusal.code in _OF_UNFINISHED and is_unfinished(content, pdf=is_pdf):
+            if refusal.code in _CODES_OF_UNFINISHED and is_unfinished(content, pdf=is_pdf):
                 raise refusals.incomplete() from refusal
             raise
 
     def _read_ahead(self, content: bytes | None) -> None:
-        """Only with a process that is at hand: starting one takes longer than what is gained."""
+        """Only with a process that is running: starting a process takes longer than reading ahead saves."""
         if self._process is None or content is None or not file_types.starts_as_pdf(content):
             return
         if self._process.is_usable:
@@ -88,7 +88,7 @@ class TextExtractor:
             death = refusals.died(self._end(), self._limits)
         if was_new:
             raise death
-        return self._ask(content)  # an old process may have died of an earlier letter: a new one will tell
+        return self._ask(content)  # the process may have died of an earlier letter: ask a new one
 
     def _process_for(self, content: bytes) -> ReadingProcess:
         if self._process is not None and (self._process.has_begun(content) or self._process.is_usable):

@@ -1,1 +1,1 @@
-"""PDFs, read by a process of their own: its two ends, what they say to each other, its locks, and pages to text."""
+"""PDFs, read by a process of their own: its two ends, their protocol, its sandbox, and from pages to text."""

@@ -1,8 +1,8 @@
-"""The reading process: one PDF after the other, from its socket to its socket.
+"""The reading process: reads PDFs that come through its socket, one after the other, and answers with their text.
 
-Started by `process`, never imported. It imports all it needs, locks itself in, and only then says that it is ready.
-Every failure in here that is not an answer ends the process: the worker sees that, knows why from the exit status,
-and starts another. So nothing that a PDF did to it outlives the failure.
+Started by `process`, never imported. It imports all it needs, enters its sandbox, and only then reports that it is
+ready. Every failure in here that is not an answer ends the process: the worker sees that, knows why from the exit
+status, and starts another. So nothing that a PDF did to it outlives the failure.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ endstream endobj
 trailer<</Root 1 0 R>>
 %%EOF"""
 _OWN_FOLDERS = [str(Path(str(module.__file__)).parent) for module in (os, worker, pypdfium2)]
-"""Python may still import a part of its library that no rehearsal asked for."""
+"""Python may still import a part of its library that the rehearsal did not load."""
 
 
 def main(parent: str, limits_json: str) -> None:
@@ -41,7 +41,7 @@ def main(parent: str, limits_json: str) -> None:
     _rehearse()
     confine(parent=int(parent), memory_bytes=limits.memory_bytes, readable=_OWN_FOLDERS)
     with socket.socket(fileno=0) as connection:
-        os.dup2(1, 2)  # errors of the start were for the worker's log; from here on they could quote a letter
+        os.dup2(1, 2)  # start errors go to the worker's log; from here on they could quote a letter
         connection.sendall(PdfAnswer(ReadOutcome.READY).encode())
         try:
             while content := _question(connection):
@@ -53,9 +53,9 @@ def main(parent: str, limits_json: str) -> None:
 
 
 def _rehearse() -> None:
-    """Read a PDF and refuse one, which loads all that is loaded when first needed.
+    """Read a PDF, and refuse an empty file: loads what Python loads when it is first needed.
 
-    An installation that cannot do it ends here, before it could blame a letter.
+    An installation that cannot read PDFs ends here, before it blames a letter. Exits the process then.
     """
     if (
         read_pdf(_SAMPLE, ReadLimits()).text != "Ready"
@@ -65,13 +65,13 @@ def _rehearse() -> None:
 
 
 def _question(connection: socket.socket) -> bytes:
-    """The next PDF; nothing at the end."""
+    """The next PDF; empty when the worker has closed the socket."""
     head = _receive(connection, QUESTION.size)
     return _receive(connection, QUESTION.unpack(head)[0]) if head else b""
 
 
 def _receive(connection: socket.socket, length: int) -> bytes:
-    """That many bytes, usually in one piece; nothing where the worker has closed the socket."""
+    """`length` bytes, usually in one piece; empty when the worker has closed the socket."""
     pieces: list[bytes] = []
     while length:
         pieces.append(connection.recv(length, socket.MSG_WAITALL))

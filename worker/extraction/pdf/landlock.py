@@ -1,7 +1,7 @@
-"""A rule in the kernel that leaves the reading process no files but the few that it may look up.
+"""Landlock: a kernel rule that takes all files from the reading process, except the few that it needs.
 
-Landlock needs no privileges and works inside containers; it is there from Linux 5.13 on. Older kernels, and those
-that were started without it, refuse the first call, and then nothing happens.
+Landlock needs no privileges and works inside containers. Linux has it since 5.13. Older kernels, and those that were
+started without it, refuse the first call; then this module does nothing.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _READ = 0b1100
 """Read files, list folders."""
 _ACCESS_BITS = {1: 13, 2: 14, 3: 15, 4: 15}
 _LATEST_ACCESS_BITS = 16
-"""How many kinds of access to files each version knows: all of them are handled, that is refused without a rule."""
+"""Kinds of file access that each version knows. All are handled, which means: refused unless a rule allows them."""
 _TCP_SINCE, _TCP = 4, 0b11
 _SCOPES_SINCE, _SCOPES = 6, 0b11
-"""Version from which connections, and from which signals and sockets of other processes, can be refused."""
+"""Versions since which connections (TCP), and signals and sockets of other processes (scopes), can be refused."""
 
 
 def leave_only(libc: ctypes.CDLL, readable: Iterable[str]) -> None:
-    """Refuse every access to files, for good, but reading below the folders `readable`; and every connection."""
+    """Refuse, irrevocably, every access to files except reading below the folders `readable`, and every connection."""
     version = libc.syscall(_CREATE_RULESET, None, 0, _ASK_FOR_VERSION)
     if version < 1:
         return
@@ -42,7 +42,7 @@ def leave_only(libc: ctypes.CDLL, readable: Iterable[str]) -> None:
 
 
 def _rules(version: int) -> bytes:
-    """What is handled; a kernel takes fields that it does not know as long as they are 0."""
+    """What is handled. A kernel accepts fields that it does not know as long as they are 0."""
     files = (1 << _ACCESS_BITS.get(version, _LATEST_ACCESS_BITS)) - 1
     return struct.pack("QQQ", files, _TCP * (version >= _TCP_SINCE), _SCOPES * (version >= _SCOPES_SINCE))
 

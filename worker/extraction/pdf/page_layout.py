@@ -1,7 +1,7 @@
-"""From lines and where they stand on their pages to text with paragraphs.
+"""Page layout: from lines and their places on the page to text with paragraphs.
 
-A PDF has no paragraphs: it has characters at places. Letters separate paragraphs, headings and issues by a gap, and
-the gap is seen by comparing the distance between two lines with the usual one of the document.
+A PDF has no paragraphs: it has characters at places. Letters separate paragraphs, headings and issues by a gap. A gap
+is found by comparing the distance between two lines with the usual distance in the document.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 PARAGRAPH_PITCHES = 1.3
-"""A gap begins at this multiple of the usual distance between lines. In letters lines of a paragraph stand 0.9 to
-1.03 apart, a heading and its text 1.45, paragraphs 2."""
+"""A gap begins at this multiple of the usual distance between lines. In letters, lines of a paragraph are 0.9 to 1.03
+of it apart, a heading and its text 1.45, paragraphs 2."""
 
 _NATURAL_PITCH = 1.1
 """Least distance between two lines of a paragraph, in multiples of the type size: a heading in large type that runs
@@ -23,7 +23,7 @@ _SAME_PITCH = 1.06
 """Distances within this factor are the same distance: positions on a page are rounded to its grid."""
 
 _USUAL_SHARE = 0.1
-"""A distance is usual if one in ten is like it. The lines of a header's table are fewer."""
+"""A distance is usual if one in ten distances is like it. The lines of a header's table are fewer."""
 
 
 class Line(NamedTuple):
@@ -31,7 +31,7 @@ class Line(NamedTuple):
 
     text: str
     depth: float
-    """Distance of its base line from the top of the page as one reads it, in points, up to a constant."""
+    """Distance of its base line from the top of the page (as it is shown), in points, up to a constant."""
     size: float
     """Type size in points of its first visible character."""
 
@@ -46,7 +46,7 @@ def document_text(pages: Sequence[Page]) -> str:
 
 
 def usual_pitch(pages: Sequence[Page]) -> float:
-    """The smallest usual distance between two lines, in points; 0 where too few lines tell."""
+    """The smallest usual distance between two lines, in points; 0 where there are too few lines."""
     distances = sorted(
         distance for page in pages for upper, lower in pairwise(page) if (distance := lower.depth - upper.depth) > 1
     )

@@ -1,14 +1,14 @@
-"""From the bytes of a PDF to an answer. Runs in the reading process only.
+"""Pages: from the bytes of a PDF to an answer. Runs in the reading process only.
 
-What PDFium gives is kept in its order and its words. Changed are:
+The text that PDFium gives is kept in its order and its words. Changed are:
 
-- line ends, to LF, and blank lines are put where the page shows a gap (`layout`);
-- a hyphen at the end of a line: PDFium replaces it and the line end by U+FFFE (older ones by U+0002), for programs
-  that want to join the word. Whether the hyphen belongs to the word is not for us to say (`non-` `certified`), so
-  hyphen and line end are put back as the page shows them;
-- a soft hyphen elsewhere: what a PDF holds it draws, so it is a hyphen;
-- symbols of Word's bullet fonts, from the private use area to the characters they look like;
-- other control characters, to U+FFFD: something is printed there, and the PDF does not say what;
+- line ends: to LF, with a blank line where the page shows a gap (`page_layout`);
+- a hyphen at the end of a line: PDFium replaces it and the line end by U+FFFE (older versions by U+0002), for programs
+  that want to join the word. Whether the hyphen belongs to the word is unknown here (`non-` `certified`), so hyphen and
+  line end are put back as the page shows them;
+- a soft hyphen elsewhere: a PDF draws what it holds, so it becomes a hyphen;
+- symbols of Word's bullet fonts: from the private use area to the characters they look like;
+- other control characters: to U+FFFD, because something is printed there and the PDF does not say what;
 - blanks at both ends of a line, and lines of nothing but blanks: dropped.
 """
 
@@ -41,10 +41,10 @@ _SHOWN = {
     0xF0FC: "\u2713",
     0xFFFF: "\ufffd",
 }
-"""One character for one, since places on the page are asked for by position in the text."""
+"""Each is replaced by exactly one character: places on the page are looked up by position in the text."""
 _ODD = re.compile(f"[{''.join(map(chr, _SHOWN))}]")
 _SHOWN_OF_ASCII = "".join(map(chr, range(0x80))).translate(_SHOWN)
-"""The same for most pages: a string is looked up much faster than a mapping, and than anything is searched for."""
+"""The same for ASCII, which most pages are: looking up in a string is much faster than in a mapping, or searching."""
 
 _PICTURES = {raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM, raw.FPDF_PAGEOBJ_SHADING}
 
@@ -54,7 +54,7 @@ class _TooMuchText(Exception):
 
 
 def read_pdf(content: bytes, limits: ReadLimits) -> PdfAnswer:
-    """Text of all pages, or why there is none. Whatever else goes wrong in here ends the process."""
+    """The text of all pages, or why there is none. Any other error ends the process."""
     if has_hole(content):
         return PdfAnswer(ReadOutcome.DAMAGED)
     try:
@@ -72,7 +72,7 @@ def _read(document: pypdfium2.PdfDocument, content: bytes, limits: ReadLimits) -
     if count > limits.max_pages:
         return PdfAnswer(ReadOutcome.TOO_MANY_PAGES, count)
     if not raw.FPDF_DocumentHasValidCrossReferenceTable(document) and not has_end_mark(content):
-        return PdfAnswer(ReadOutcome.DAMAGED)  # cut off: what PDFium pieced together may lack pages
+        return PdfAnswer(ReadOutcome.DAMAGED)  # cut off: the document that PDFium repaired may lack pages
     pages, pictures, budget = [], [], limits.max_text_chars
     for number in range(count):
         lines, is_picture = _read_page(document[number], budget)
@@ -100,7 +100,7 @@ def _read_page(page: pypdfium2.PdfPage, max_chars: int) -> tuple[Page, bool]:
 
 def _shows_a_picture(page: pypdfium2.PdfPage) -> bool:
     objects = (raw.FPDFPage_GetObject(page, index) for index in range(raw.FPDFPage_CountObjects(page)))
-    return any(raw.FPDFPageObj_GetType(each) in _PICTURES for each in objects)
+    return any(raw.FPDFPageObj_GetType(page_object) in _PICTURES for page_object in objects)
 
 
 def _lines(textpage: pypdfium2.PdfTextPage, rotation: int) -> Iterator[Line]:
@@ -109,11 +109,11 @@ def _lines(textpage: pypdfium2.PdfTextPage, rotation: int) -> Iterator[Line]:
         text = text.translate(_SHOWN_OF_ASCII)
     elif _ODD.search(text):
         text = text.translate(_SHOWN)
-    place = _places(textpage.raw, rotation, is_shifted=len(text) != textpage.count_chars())
+    place_of = _places(textpage.raw, rotation, is_shifted=len(text) != textpage.count_chars())
     for start, line in _split(text):
         bare = line.strip()
         if bare:
-            yield Line(bare, *place(start + line.index(bare[0])))
+            yield Line(bare, *place_of(start + line.index(bare[0])))
 
 
 def _split(text: str) -> Iterator[tuple[int, str]]:
@@ -129,14 +129,14 @@ def _split(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _places(textpage: object, rotation: int, *, is_shifted: bool) -> Callable[[int], tuple[float, float]]:
-    """How deep on the page a character of its text stands, and its type size. One call for each line: kept lean."""
+    """A function from a position in the text to (depth on the page, type size) there. Fast: called for each line."""
     x, y, matrix = ctypes.c_double(), ctypes.c_double(), raw.FS_MATRIX()
     down, sign = {0: (y, -1), 90: (x, 1), 180: (y, 1), 270: (x, -1)}[rotation]
 
-    def place(position: int) -> tuple[float, float]:
+    def place_of(position: int) -> tuple[float, float]:
         index = raw.FPDFText_GetCharIndexFromTextIndex(textpage, position) if is_shifted else position
         raw.FPDFText_GetCharOrigin(textpage, index, x, y)
         raw.FPDFText_GetMatrix(textpage, index, matrix)
         return sign * down.value, raw.FPDFText_GetFontSize(textpage, index) * hypot(matrix.c, matrix.d)
 
-    return place
+    return place_of

@@ -1,7 +1,7 @@
 """The worker's end of one reading process: start it, ask it, end it.
 
-Kept as a process id and a socket, without `subprocess` or `multiprocessing`: Celery's pool processes are daemons that
-must not have children of the second kind, and objects of the first complain when a fork takes a copy of them along.
+It is a process id and a socket, without `subprocess` or `multiprocessing`: Celery's pool processes are daemons, which
+must not have children made by `multiprocessing`, and a `subprocess.Popen` complains when a fork copies it.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from worker.extraction.errors import ReaderUnavailable
+from worker.extraction.errors import ExtractionUnavailable
 from worker.extraction.limits import MIB, ReadLimits
 from worker.extraction.pdf.protocol import ANSWER, QUESTION, Head, PdfAnswer
 
 _PACKAGES = str(Path(__file__).resolve().parents[3])
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(64 * MIB), "MALLOC_MMAP_THRESHOLD_": str(32 * MIB)}
-"""Memory of one letter is kept for the next instead of being given back and taken again: a tenth of the time.
+"""The C library keeps the memory of a letter for the next instead of giving it back, which saves a tenth of the time.
 `resident_bytes` bounds it."""
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXCPU, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
 class ProcessEnded(Exception):
-    """The process closed its socket, or said what no sound process says."""
+    """The process closed its socket, or sent something that is no valid answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,16 @@ class ProcessExit:
     """How a process ended."""
 
     code: int
-    """Exit status, or minus the number of the signal; as `subprocess` has it."""
+    """Exit status, or minus the number of the signal, as in `subprocess`."""
     peak_bytes: int
-    """Most memory it had in use; 0 where that cannot be told."""
+    """Most memory that it had in use, in bytes; 0 where that is unknown."""
 
 
 class ReadingProcess:
     """A running reading process; belongs to the worker process that started it."""
 
     def __init__(self, limits: ReadLimits) -> None:
-        """Start one and wait until it is ready. `OSError` where the machine has no room for it."""
+        """Start the process and wait until it is ready. `OSError` where the machine has no room for it."""
         self._limits = limits
         self._owner = os.getpid()
         self._exit: ProcessExit | None = None
@@ -66,7 +66,7 @@ class ReadingProcess:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it may be asked: ours, alive, quiet, not in the middle of an answer, not used up."""
+        """Whether it can be asked: of this worker process, alive, no answer pending, limits not reached."""
         return (
             self._owner == os.getpid()
             and not self._asking
@@ -76,40 +76,40 @@ class ReadingProcess:
         )
 
     def ask(self, content: bytes) -> PdfAnswer:
-        """What it finds in a PDF. `TimeoutError` when `timeout_s` is over, `ProcessEnded` when it is gone.
+        """Its answer for a PDF. `TimeoutError` when `timeout_s` is over, `ProcessEnded` when the process has ended.
 
-        After these, and after any exception that a signal handler raises in between, `is_usable` is False: an answer
-        that comes late can never be taken for that of the next letter.
+        After these, and after any exception that a signal handler raises meanwhile, `is_usable` is False: a late answer
+        can never be taken for that of the next letter.
         """
         deadline_s = time.monotonic() + self._limits.timeout_s
         self._send(content, deadline_s)
         return self._answer(deadline_s)
 
     def begin(self, content: bytes) -> None:
-        """Have it read a PDF of which the answer is asked for later; raises as `ask`, but within a tenth of the time.
+        """Have it read a PDF whose answer `finish` returns later; raises as `ask`, but within a tenth of the time.
 
         Until `finish` has returned, `is_usable` is False.
         """
-        began_s = time.monotonic()
-        self._send(content, began_s + self._haste_s)
-        self._begun = content, began_s
+        begun_s = time.monotonic()
+        self._send(content, begun_s + self._transfer_s)
+        self._begun = content, begun_s
 
     def has_begun(self, content: bytes) -> bool:
-        """Whether this very object is what it was given last, and nobody has asked for the answer."""
+        """Whether it has begun this very object (not an equal one), and the answer was not fetched yet."""
         return self._begun is not None and self._begun[0] is content and self._owner == os.getpid()
 
     def finish(self) -> PdfAnswer:
-        """What it finds in the PDF that it has begun; raises as `ask`.
+        """Its answer for the PDF that it has begun; raises as `ask`.
 
-        The time counts from when it was begun. Who comes late for an answer still gets one that is ready.
+        The time counts from `begin`. An answer that is ready is still received after that, within a tenth of the time.
         """
         if self._begun is None:
             raise ProcessEnded
-        (_, began_s), self._begun = self._begun, None
-        return self._answer(max(began_s + self._limits.timeout_s, time.monotonic() + self._haste_s))
+        (_, begun_s), self._begun = self._begun, None
+        return self._answer(max(begun_s + self._limits.timeout_s, time.monotonic() + self._transfer_s))
 
     def end(self) -> ProcessExit:
-        """Kill it with all that it started, leave nothing of it behind, and say how it had ended."""
+        """Kill it with all that it started, collect its exit status, and return how it ended."""
         self._socket.close()
         if self._exit is None and self._owner == os.getpid():
             with suppress(ProcessLookupError):
@@ -122,7 +122,7 @@ class ReadingProcess:
             self._receive_answer(time.monotonic() + self._limits.start_timeout_s)
         except (ProcessEnded, TimeoutError) as error:
             code = self.end().code
-            raise ReaderUnavailable(f"the process that reads PDFs did not start (exit status {code})") from error
+            raise ExtractionUnavailable(f"the process that reads PDFs did not start (exit status {code})") from error
         except BaseException:
             self.end()
             raise
@@ -146,8 +146,8 @@ class ReadingProcess:
             return 0
 
     @property
-    def _haste_s(self) -> float:
-        """How long nothing but the way between the two processes may take."""
+    def _transfer_s(self) -> float:
+        """How long sending or receiving alone may take."""
         return self._limits.timeout_s / 10
 
     def _send(self, content: bytes, deadline_s: float) -> None:
@@ -193,7 +193,7 @@ def _left(deadline_s: float) -> float:
 
 
 def _spawn(theirs: int, limits: ReadLimits) -> int:
-    """Its socket is standard input; what it prints goes nowhere; of our environment it gets nothing."""
+    """Its standard input is the socket, its output is discarded, and it gets nothing of the environment."""
     command = [
         sys.executable,
         "-P",
@@ -222,15 +222,15 @@ def _spawn(theirs: int, limits: ReadLimits) -> int:
 def _reap(pid: int, inherited_bytes: int) -> ProcessExit:
     try:
         _, status, usage = os.wait4(pid, 0)
-    except ChildProcessError:  # someone else waits for all children of this process, or ignores SIGCHLD
+    except ChildProcessError:  # other code waits for all children of this process, or ignores SIGCHLD
         return ProcessExit(-signal.SIGKILL, 0)
     peak_bytes = usage.ru_maxrss * 1024
-    # Until it executes its program the process is a copy of this one, and Linux counts that for its peak.
+    # Until it executes its program the process is a copy of this process, and Linux counts that for its peak.
     return ProcessExit(os.waitstatus_to_exitcode(status), peak_bytes if peak_bytes > inherited_bytes else 0)
 
 
 def _own_peak_bytes() -> int:
-    """The most memory of this program so far; `getrusage` would count that of our own caller in."""
+    """The most memory of this program so far, in bytes; `getrusage` would include the program that started it."""
     try:
         with open("/proc/self/status", "rb") as status:
             (peak,) = (line.split()[1] for line in status if line.startswith(b"VmHWM:"))

@@ -1,11 +1,11 @@
-"""What the worker and its reading process say to each other, over one socket.
+"""The protocol of the worker and its reading process, over one socket.
 
     worker -> process    8 bytes: length of the PDF | the PDF
     process -> worker    13 bytes: outcome, pages, picture pages, length of the text | picture pages, 4 bytes each |
                          the text in UTF-8
 
-One question, one answer, in turn. The process also sends one answer (`READY`) before the first question. The worker
-trusts nothing in an answer: a hostile PDF may have taken the process over.
+Questions and answers alternate. The process also sends one answer (`READY`) before the first question. The worker
+trusts nothing in an answer: a hostile PDF may have taken over the process.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from enum import IntEnum
 QUESTION = struct.Struct("<Q")
 ANSWER = struct.Struct("<BIII")
 OUT_OF_MEMORY_EXIT = 77
-"""Exit status of a reading process that ran into its memory limit: it cannot go on, and there is no answer."""
+"""Exit status of a reading process that reached its memory limit: it cannot go on, and there is no answer."""
 
 
 class ReadOutcome(IntEnum):
-    """How an answer ends; all but `READY` and `TEXT` are about the letter."""
+    """The kind of an answer; all but `READY` and `TEXT` are refusals of the letter."""
 
     READY = 0
     TEXT = 1
@@ -35,7 +35,7 @@ class ReadOutcome(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PdfAnswer:
-    """What the reading process found."""
+    """The answer of the reading process; pages are counted from 1."""
 
     outcome: ReadOutcome
     pages: int = 0
@@ -51,7 +51,7 @@ class PdfAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The first bytes of an answer: enough to judge the rest before it is received."""
+    """The first bytes of an answer: enough to check the size of the rest before it is received."""
 
     outcome: ReadOutcome
     pages: int
@@ -60,7 +60,7 @@ class Head:
 
     @classmethod
     def decode(cls, frame: bytes) -> Head:
-        """`ValueError` where this is no answer."""
+        """The head in `ANSWER.size` bytes. `ValueError` where this is no answer."""
         outcome, pages, pictures, text_bytes = ANSWER.unpack(frame)
         return cls(ReadOutcome(outcome), pages, pictures * array("I").itemsize, text_bytes)
 

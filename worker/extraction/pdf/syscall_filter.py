@@ -1,9 +1,9 @@
-"""A filter in the kernel that refuses the reading process whatever starts programs or reaches others.
+"""The system call filter (seccomp): refuses the reading process all calls that start programs or reach others.
 
 It is a program for the kernel's packet filter, run at each system call: it loads the call's number, compares it with
 those below, and answers "not permitted" or "go on". It works without privileges and inside containers, where a
-network namespace of one's own is usually not to be had. It is a list of what is refused, not of what is allowed, so
-that a new C library, which may use new calls for old things, still works.
+network namespace is usually refused. It lists what is refused, not what is allowed, so that a new C library, which
+may use new calls for old things, still works.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Machine:
     audit: int
     refused: dict[str, int]
     tgkill: int
-    """How `abort` ends a process; allowed for the process itself."""
+    """The call by which `abort` ends a process; allowed for the process itself."""
     numbers_end: int
     """Numbers from here on belong to another calling convention, in which the same calls go by other numbers."""
 
@@ -58,7 +58,7 @@ _MACHINES = {
 
 
 def refuse_processes_and_network(libc: ctypes.CDLL, own_pid: int) -> None:
-    """Put the filter on, for good. On a machine whose calls we do not know the numbers of, nothing happens."""
+    """Install the filter, irrevocably. Does nothing on an architecture whose call numbers are not listed here."""
     machine = _MACHINES.get(os.uname().machine)
     if machine is None or struct.calcsize("P") != 8:
         return

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.extraction.shares import CONTENT, LIMIT, taken
+from tests.adapters.share.safe_read.letter import CONTENT, LIMIT, read_letter
 from worker.adapters.share.errors import Gone, Unreadable
 
 
@@ -28,7 +28,7 @@ def test_a_file_that_never_stops_growing_ends_at_the_budget(share: Path) -> None
         seen: set[str] = set()
         while "too_large" not in seen or len(seen) < 2:
             try:
-                letter = taken(share)
+                letter = read_letter(share)
                 assert len(letter.content) <= LIMIT
                 seen.add("taken")
             except Unreadable as error:
@@ -63,7 +63,7 @@ def test_a_component_swapped_while_it_is_opened_never_leads_outside(share: Path,
 
 def outcome_of(share: Path) -> str:
     try:
-        assert taken(share).content == CONTENT
+        assert read_letter(share).content == CONTENT
     except Gone:
         return "gone"
     except Unreadable as error:

@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.extraction.leaks import at_most_descriptors
-from tests.extraction.shares import CONTENT, LETTER, LIMIT, taken
+from tests.adapters.share.safe_read.letter import CONTENT, LETTER, LIMIT, read_letter
+from tests.support.leaks import at_most_descriptors
 from worker.adapters.share.errors import Gone, Unreadable
 from worker.adapters.share.safe_read import read_file
 
 
 def refusal(share: Path, relative: str = LETTER) -> str:
     with pytest.raises(Unreadable) as caught:
-        taken(share, relative)
+        read_letter(share, relative)
     assert "letter.txt" not in str(caught.value)
     return caught.value.code
 
 
 def test_a_letter_is_taken_with_its_digest_and_its_signature(share: Path) -> None:
-    letter, status = taken(share), (share / "claimed/letter.txt").stat()
+    letter, status = read_letter(share), (share / "claimed/letter.txt").stat()
     assert letter.content == CONTENT
     assert letter.digest == hashlib.sha256(CONTENT).hexdigest()
     assert (letter.signature.device, letter.signature.inode) == (status.st_dev, status.st_ino)
@@ -47,7 +47,7 @@ def test_a_letter_of_many_chunks_is_whole(share: Path) -> None:
 def test_any_name_that_a_file_can_have_is_taken(share: Path, name: bytes) -> None:
     with open(os.path.join(os.fsencode(share), b"claimed", name), "wb") as file:
         file.write(CONTENT)
-    assert taken(share, f"claimed/{os.fsdecode(name)}").content == CONTENT
+    assert read_letter(share, f"claimed/{os.fsdecode(name)}").content == CONTENT
 
 
 def test_a_deep_path_is_walked(share: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_deep_path_is_walked(share: Path) -> None:
     deep = share.joinpath(*folders)
     deep.mkdir(parents=True)
     (deep / "letter").write_bytes(CONTENT)
-    assert taken(share, "/".join([*folders, "letter"])).content == CONTENT
+    assert read_letter(share, "/".join([*folders, "letter"])).content == CONTENT
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_deep_path_is_walked(share: Path) -> None:
 )
 def test_a_path_that_cannot_be_inside_the_share_is_an_error_of_the_caller(share: Path, relative: str) -> None:
     with pytest.raises(ValueError, match="not a path inside the share"):
-        taken(share, relative)
+        read_letter(share, relative)
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ def test_a_path_that_cannot_be_inside_the_share_is_an_error_of_the_caller(share:
 )
 def test_what_is_not_there_is_gone(share: Path, relative: str) -> None:
     with pytest.raises(Gone):
-        taken(share, relative)
+        read_letter(share, relative)
 
 
 def test_a_share_that_is_away_is_no_letter_that_is_gone(share: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        taken(share / "unmounted")
+        read_letter(share / "unmounted")
 
 
 def test_an_empty_file_is_refused(share: Path) -> None:
@@ -86,7 +86,7 @@ def test_an_empty_file_is_refused(share: Path) -> None:
 
 def test_the_largest_letter_is_taken_and_one_more_byte_is_refused(share: Path) -> None:
     (share / "claimed/letter.txt").write_bytes(b"x" * LIMIT)
-    assert len(taken(share).content) == LIMIT
+    assert len(read_letter(share).content) == LIMIT
     (share / "claimed/letter.txt").write_bytes(b"x" * (LIMIT + 1))
     assert refusal(share) == "too_large"
 
@@ -115,7 +115,7 @@ def test_symbolic_links_are_not_followed(share: Path, tmp_path: Path) -> None:
 
 def test_the_share_itself_may_be_a_link(share: Path) -> None:
     (share.parent / "link").symlink_to(share)
-    assert taken(share.parent / "link").content == CONTENT
+    assert read_letter(share.parent / "link").content == CONTENT
 
 
 def test_what_is_not_a_regular_file_is_refused_without_waiting(share: Path) -> None:
@@ -140,6 +140,6 @@ def test_a_hard_link_is_refused(share: Path, tmp_path: Path) -> None:
 def test_what_the_machine_lacks_is_left_to_the_caller(share: Path, relative: str, descriptors: int) -> None:
     (share / "top.txt").write_bytes(CONTENT)
     with at_most_descriptors(descriptors), pytest.raises(OSError, match="Too many open files") as caught:
-        taken(share, relative)
+        read_letter(share, relative)
     assert caught.value.errno == errno.EMFILE
-    assert taken(share, relative).content == CONTENT
+    assert read_letter(share, relative).content == CONTENT

@@ -1,4 +1,4 @@
-"""A share with one letter in it, and taking it."""
+"""A share with one letter in it, and reading it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ LIMIT = 100_000
 LETTER = "claimed/letter.txt"
 
 
-def taken(share: Path, relative: str = LETTER) -> FileContent:
-    """The letter's bytes, read with a budget of `LIMIT`."""
+def read_letter(share: Path, relative: str = LETTER) -> FileContent:
+    """The letter's bytes, read with a limit of `LIMIT`."""
     return read_file(str(share), relative, max_bytes=LIMIT)
