@@ -20,11 +20,11 @@ from producer.reporting import RedisGauges
 from producer.service import Producer, Timing
 from producer.wake import StopSignal
 from worker.adapters.celery.client import HintSender, make_app
-from worker.adapters.logs import LogOnChange, configure_logging, places
+from worker.adapters.logs import LogOnChange, call_path, configure_logging
 from worker.adapters.redis.server import broker_of, redis_url, require_server
 from worker.adapters.redis.server_continuity import ServerContinuity
 from worker.adapters.share.folders import prepare
-from worker.adapters.share.identity import absence, adopt
+from worker.adapters.share.identity import adopt, identity_problem
 from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.names import RECONCILE_TASK, TRIM_TASK, Keys
 from worker.contract.redis_client import connect
@@ -50,7 +50,7 @@ def main() -> int:
         print(f"imr: the producer cannot start: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
         return EXIT_REFUSED
     except Exception as error:  # noqa: BLE001 - only kind and place are logged: the message can hold names of files
-        log.critical("ended by an internal error kind=%s at %s", type(error).__name__, places(error))
+        log.critical("ended by an internal error kind=%s at %s", type(error).__name__, call_path(error))
         return EXIT_FAILED
     return 0
 
@@ -76,7 +76,7 @@ def wait_for_share(settings: Settings, stop: StopSignal) -> bool:
     """Wait until the share that was used here before is mounted. False if the stop was requested before it was."""
     problem_changes = LogOnChange(log)
     while not stop.is_requested:
-        problem = absence(settings.share, settings.state_folder)
+        problem = identity_problem(settings.share, settings.state_folder)
         if problem is None:
             return True
         problem_changes.log(problem, logging.ERROR, "%s; retried every %g s", problem, RETRY_S)

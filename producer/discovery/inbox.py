@@ -13,7 +13,7 @@ from typing import Final
 
 from producer.discovery.stability import StabilityTracker
 from worker.adapters.share.completion_rule import CompletionRule
-from worker.adapters.share.file_sample import FileSample, Looks, sample_of
+from worker.adapters.share.file_sample import FileSample, Fingerprint, sample_of
 
 MAX_KNOWN: Final = 10_000
 """Files known at a time, some 2 MB: five times as many as may be claimed, so that claims need not wait for a scan."""
@@ -27,7 +27,7 @@ class InboxIndex:
         self._completion = completion
         self._now_s = monotonic_s
         self._settling = StabilityTracker(completion.quiet_s)
-        self._complete: dict[str, Looks] = {}
+        self._complete: dict[str, Fingerprint] = {}
         """Complete files in order of arrival, and how they looked when they were complete."""
         self._unannounced: set[str] = set()
         """Settling files that a scan found although an event should have announced them before."""
@@ -97,8 +97,8 @@ class InboxIndex:
         A file that has changed since it was complete settles again: it may have waited here for long.
         """
         for letter in list(islice(self._complete, most)):
-            looked, sample = self._complete.pop(letter), self.sample(letter)
-            if sample is not None and sample.looks == looked:
+            fingerprint, sample = self._complete.pop(letter), self.sample(letter)
+            if sample is not None and sample.fingerprint == fingerprint:
                 yield letter
             else:
                 self._observe(letter, sample)
@@ -139,7 +139,7 @@ class InboxIndex:
     def _complete_now(self, letter: str, sample: FileSample) -> None:
         self.unannounced += letter in self._unannounced
         self._forget(letter)
-        self._complete[letter] = sample.looks
+        self._complete[letter] = sample.fingerprint
 
     def _forget(self, letter: str) -> None:
         self._settling.forget(letter)

@@ -28,10 +28,10 @@ class StabilityTracker:
 
     def observe(self, path: str, sample: FileSample, now_s: float) -> bool:
         """Record a sample of a file; whether the file is complete. `now_s` never goes back."""
-        known, looks = self._tracked.get(path), sample.looks
-        if known is None or known[_SINCE.size :] != looks:
+        known, fingerprint = self._tracked.get(path), sample.fingerprint
+        if known is None or known[_SINCE.size :] != fingerprint:
             self.forget(path)
-            self._tracked[path] = known = _SINCE.pack(now_s) + looks
+            self._tracked[path] = known = _SINCE.pack(now_s) + fingerprint
         return now_s - _since_s(known) >= self._quiet_s
 
     def forget(self, path: str) -> None:

@@ -30,7 +30,7 @@ from producer.discovery.inotify import FileEvent, Watcher
 from producer.discovery.mount_guard import MountTable
 from producer.wake import Wake
 from worker.adapters.logs import LogOnChange
-from worker.adapters.share.mounts import mount_of, ways_of
+from worker.adapters.share.mounts import mount_of, watch_methods
 from worker.contract.filenames import CANARY_PREFIX
 from worker.contract.settings import Watch
 
@@ -168,7 +168,7 @@ class WatchSupervisor:
         """Decide by the table of mounts how to watch."""
         mounts, self._way_version = self._table.mounts, self._table.version
         mount = mount_of(os.path.realpath(self._inbox), mounts)
-        self.way, inner = ways_of(self._inbox, mounts, self._wanted)
+        self.way, inner = watch_methods(self._inbox, mounts, self._wanted)
         self._ways.log(self.way, logging.INFO, "new files are noticed by %s", self.way)
         if inner:
             log.warning("%d folders of the inbox are mounts of their own: nothing in them can be claimed", len(inner))

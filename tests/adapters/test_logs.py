@@ -1,4 +1,4 @@
-"""Narration: one line per event on standard error, whatever a name tries to smuggle in."""
+"""Logs: one line per event on standard error, whatever a name could contain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _restored() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("told", "shown"),
+    ("text", "shown"),
     [
         ("plain words", "plain words"),
         ("two\nlines", r"two\nlines"),
@@ -33,9 +33,9 @@ def _restored() -> Iterator[None]:
         ("Ünïcödé", "Ünïcödé"),
     ],
 )
-def test_an_event_is_one_line_of_printable_text(capsys: pytest.CaptureFixture[str], told: str, shown: str) -> None:
+def test_an_event_is_one_line_of_printable_text(capsys: pytest.CaptureFixture[str], text: str, shown: str) -> None:
     configure_logging("INFO")
-    logging.getLogger("imr.worker").info("%s", told)
+    logging.getLogger("imr.worker").info("%s", text)
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
@@ -58,7 +58,7 @@ def test_the_time_is_utc_with_milliseconds(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == "2024-06-10T06:13:20.123Z INFO imr.x told\n"
 
 
-def test_asking_twice_tells_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_configuring_twice_logs_once(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("INFO")
     configure_logging("WARNING")
     logging.getLogger("imr.x").info("too quiet")
@@ -66,7 +66,7 @@ def test_asking_twice_tells_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_thread_that_ends_by_an_error_is_told_without_what_it_was_about(
+def test_a_thread_that_ends_by_an_error_is_logged_without_the_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def fail() -> None:
@@ -77,7 +77,7 @@ def test_a_thread_that_ends_by_an_error_is_told_without_what_it_was_about(
     thread.start()
     thread.join()
     said = capsys.readouterr().err
-    assert "a thread ended kind=OSError at " in said
+    assert "a thread ended by an error kind=OSError at " in said
     assert "fail:" in said
     assert "Smith" not in said
     assert said.count("\n") == 1, said

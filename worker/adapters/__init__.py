@@ -1,1 +1,1 @@
-"""What surrounds the processing of letters: the share, Redis, Celery, logs. Each implements a port."""
+"""Adapters to what surrounds the processing of letters: the share, Redis, Celery, logs. They implement the ports."""

@@ -1,4 +1,4 @@
-"""Narration of the services: one line per event on standard error; ids, counts, codes and durations only."""
+"""The logs of the services: one line per event on standard error; ids, counts, codes and durations only."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class _OneLine(logging.Formatter):
     converter = staticmethod(time.gmtime)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
-        """The time to the second; worked out once for all records of that second."""
+        """The time to the second; formatted once for all records of that second."""
         return _second(int(record.created), datefmt or "")
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line: what a share's names could smuggle in stays printable."""
+        """The record as one printable line: line ends and escapes are shown as text, so that no name forges a line."""
         line = super().format(record)
         return line if line.isprintable() else line.encode("unicode_escape").decode()
 
@@ -30,8 +30,8 @@ def _second(at_s: int, form: str) -> str:
     return time.strftime(form, time.gmtime(at_s))
 
 
-def _record_no_more_than_is_told() -> None:
-    """Where a line was written, by which thread and task: looked up for every record, and never part of a line."""
+def _skip_unused_fields() -> None:
+    """Turn off what logging looks up for every record and no line shows: source file, thread, process, task."""
     logging._srcfile = None  # documented under "Optimization" in logging's HOWTO
     logging.logThreads = False
     logging.logProcesses = False
@@ -39,15 +39,15 @@ def _record_no_more_than_is_told() -> None:
 
 
 def configure_logging(level: str) -> None:
-    """Send this program's narration to standard error."""
+    """Write this program's log lines, from `level` on, to standard error; also those of a thread that fails."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S"))
-    _record_no_more_than_is_told()
+    _skip_unused_fields()
     root = logging.getLogger("imr")
     root.handlers[:] = [handler]
     root.setLevel(level)
     root.propagate = False
-    threading.excepthook = _tell_of_thread
+    threading.excepthook = _log_failed_thread
 
 
 class LogOnChange:
@@ -65,16 +65,16 @@ class LogOnChange:
         self.state = state
 
     def reset(self) -> None:
-        """There is nothing to report, and that is worth no log line of its own: the next state is logged."""
+        """Forget the state: there is nothing to report, without a log line. The next state is logged."""
         self.state = None
 
 
-def places(error: BaseException) -> str:
-    """Where an error came from, in our code's own names: its message can quote the name of a file."""
+def call_path(error: BaseException) -> str:
+    """Functions and lines that an error came through: logged instead of its message, which can quote a file name."""
     return " > ".join(f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__))
 
 
-def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
-    """A thread that ends by an error, in a line; Python's own way is a traceback with the error's message."""
-    where = places(ended.exc_value) if ended.exc_value is not None else ""
-    logging.getLogger("imr").error("a thread ended kind=%s at %s", ended.exc_type.__name__, where)
+def _log_failed_thread(ended: threading.ExceptHookArgs) -> None:
+    """Log a thread that ends by an error, in one line. Python itself prints a traceback with the error's message."""
+    where = call_path(ended.exc_value) if ended.exc_value is not None else ""
+    logging.getLogger("imr").error("a thread ended by an error kind=%s at %s", ended.exc_type.__name__, where)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that must be put right before a service can start: what, and how."""
+    """What keeps a service from starting, and its remedy."""
 
     what: str
     remedy: str
@@ -17,7 +17,7 @@ class Problem:
 
 
 class StartRefused(Exception):
-    """A service cannot start; `problems` says why and what to do about each."""
+    """A service cannot start; `problems` says why, and what to do about each."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(problems)

@@ -32,7 +32,7 @@ from worker.adapters.redis.records import RedisRecords
 from worker.adapters.redis.server import require_server
 from worker.adapters.redis.server_continuity import ServerContinuity
 from worker.adapters.share.folders import prepare
-from worker.adapters.share.identity import absence
+from worker.adapters.share.identity import identity_problem
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
 from worker.adapters.start_problem import StartRefused
 from worker.contract.entries import entries_of
@@ -130,7 +130,7 @@ class Supervisor:
         Raises `StartRefused`, `SettingsError`, `AlreadyRunning`.
         """
         load_rules(self._settings.rules_file)
-        problem = absence(self._settings.share, self._settings.state_folder)
+        problem = identity_problem(self._settings.share, self._settings.state_folder)
         if problem is not None:
             raise StartRefused([problem])
         prepare(self._settings.share)

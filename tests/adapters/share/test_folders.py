@@ -35,13 +35,13 @@ def refused(share: Path) -> str:
 
 def test_a_file_in_the_place_of_the_share(tmp_path: Path) -> None:
     (tmp_path / "share").touch()
-    assert "cannot be made" in refused(tmp_path / "share")
+    assert "cannot be created" in refused(tmp_path / "share")
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_file_in_the_place_of_a_folder(tmp_path: Path, folder: str) -> None:
     (tmp_path / folder).touch()
-    assert "cannot be made" in refused(tmp_path)
+    assert "cannot be created" in refused(tmp_path)
 
 
 def test_missing_folders_are_named(tmp_path: Path) -> None:
@@ -92,4 +92,4 @@ def test_a_share_that_cannot_be_looked_at_is_refused_with_a_remedy(
 
     prepare(tmp_path)
     monkeypatch.setattr(os, "unlink", broken)
-    assert "cannot be made or looked at" in refused(tmp_path)
+    assert "cannot be created or read" in refused(tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from worker.adapters.share.folders import prepare
-from worker.adapters.share.identity import absence, adopt, share_id
+from worker.adapters.share.identity import adopt, identity_problem, share_id
 
 
 @pytest.fixture
@@ -32,24 +32,24 @@ def test_a_share_is_given_an_id_once(share: Path, state: Path) -> None:
 
 
 def test_a_share_that_was_never_used_here_may_be_any_folder(share: Path, state: Path) -> None:
-    assert absence(share, state) is None
-    assert absence(share / "not there", state) is None
+    assert identity_problem(share, state) is None
+    assert identity_problem(share / "not there", state) is None
     assert not state.exists(), "looking makes nothing"
 
 
 def test_an_empty_mount_point_is_not_the_share(share: Path, state: Path) -> None:
     adopt(share, state)
-    assert absence(share, state) is None
+    assert identity_problem(share, state) is None
     mounted = share.rename(share.parent / "mounted")
-    problem = absence(share, state)
+    problem = identity_problem(share, state)
     assert problem is not None
     assert problem.what == f"the share {share} is not mounted"
     share.mkdir()
-    assert absence(share, state) == problem
+    assert identity_problem(share, state) == problem
     assert os.listdir(share) == []
     share.rmdir()
     mounted.rename(share)
-    assert absence(share, state) is None
+    assert identity_problem(share, state) is None
 
 
 def test_another_share_in_its_place_is_not_the_share(share: Path, state: Path) -> None:
@@ -57,7 +57,7 @@ def test_another_share_in_its_place_is_not_the_share(share: Path, state: Path) -
     share.rename(share.parent / "mounted")
     prepare(share)
     adopt(share, share / ".imr")
-    problem = absence(share, state)
+    problem = identity_problem(share, state)
     assert problem is not None
     assert "another share" in problem.what
 
@@ -65,11 +65,11 @@ def test_another_share_in_its_place_is_not_the_share(share: Path, state: Path) -
 def test_the_remedy_says_what_to_remove_when_the_change_is_meant(share: Path, state: Path) -> None:
     adopt(share, state)
     (share / ".imr" / "share-id").unlink()
-    problem = absence(share, state)
+    problem = identity_problem(share, state)
     assert problem is not None
     memory = Path(problem.remedy.split("remove ")[1])
     memory.unlink()
-    assert absence(share, state) is None
+    assert identity_problem(share, state) is None
     assert adopt(share, state) is not None
     assert memory.exists(), "and the new one is remembered there"
 
@@ -78,14 +78,14 @@ def test_state_in_the_share_itself_remembers_nothing(share: Path) -> None:
     adopt(share, share / ".imr")
     assert os.listdir(share / ".imr") == ["share-id"]
     (share / ".imr" / "share-id").unlink()
-    assert absence(share, share / ".imr") is None
+    assert identity_problem(share, share / ".imr") is None
 
 
 def test_two_shares_have_their_own_memory_in_one_state_folder(share: Path, state: Path) -> None:
     prepare(share.parent / "other")
     assert adopt(share, state) != adopt(share.parent / "other", state)
-    assert absence(share, state) is None
-    assert absence(share.parent / "other", state) is None
+    assert identity_problem(share, state) is None
+    assert identity_problem(share.parent / "other", state) is None
 
 
 @pytest.mark.parametrize("content", ["", "no id", "0" * 31, "ä" * 32])
@@ -99,7 +99,7 @@ def test_a_damaged_id_is_none_and_is_given_anew(share: Path, state: Path, conten
 def test_a_share_that_takes_no_id_has_none(share: Path, state: Path) -> None:
     (share / ".imr").write_text("a file in its place")
     assert adopt(share, state) is None
-    assert absence(share, state) is None
+    assert identity_problem(share, state) is None
 
 
 def test_a_share_that_does_not_answer_is_a_problem(share: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,6 +112,6 @@ def test_a_share_that_does_not_answer_is_a_problem(share: Path, state: Path, mon
         return real(path, *arguments)
 
     monkeypatch.setattr(Path, "read_text", stale)
-    problem = absence(share, state)
+    problem = identity_problem(share, state)
     assert problem is not None
     assert "does not answer (errno=116)" in problem.what

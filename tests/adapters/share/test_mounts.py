@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from worker.adapters.share.mounts import Mount, Way, mount_of, mounts_below, parse_mounts, read_mounts, way_for, ways_of
+from worker.adapters.share.mounts import (
+    Mount,
+    WatchMethod,
+    mount_of,
+    mounts_below,
+    parse_mounts,
+    read_mounts,
+    watch_method_for,
+    watch_methods,
+)
 
 TABLE = r"""
 22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -76,27 +85,27 @@ UNKNOWN = ["fuse.sshfs", "fuse.s3fs", "fuse", "fuse.glusterfs", "davfs", "newfs"
     ("kind", "by_events"), [*((one, True) for one in LOCAL), *((one, False) for one in REMOTE + UNKNOWN)]
 )
 def test_events_are_trusted_on_file_systems_that_are_known_to_be_local(kind: str, by_events: bool) -> None:
-    way = way_for(Mount(1, 0, "/srv", kind), "auto")
+    way = watch_method_for(Mount(1, 0, "/srv", kind), "auto")
     assert way.by_events is by_events
     assert way.reason
 
 
 def test_a_file_system_that_cannot_be_told_is_scanned() -> None:
-    assert not way_for(None, "auto").by_events
+    assert not watch_method_for(None, "auto").by_events
 
 
 @pytest.mark.parametrize("mount", [None, Mount(1, 0, "/srv", "cifs"), Mount(1, 0, "/srv", "ext4")])
 def test_the_setting_has_the_last_word(mount: Mount | None) -> None:
-    assert way_for(mount, "events") == Way(by_events=True, reason="IMR_WATCH=events")
-    assert way_for(mount, "scan") == Way(by_events=False, reason="IMR_WATCH=scan")
+    assert watch_method_for(mount, "events") == WatchMethod(by_events=True, reason="IMR_WATCH=events")
+    assert watch_method_for(mount, "scan") == WatchMethod(by_events=False, reason="IMR_WATCH=scan")
 
 
 def test_a_type_cannot_forge_a_line_of_a_log() -> None:
-    assert "\n" not in str(way_for(Mount(1, 0, "/srv", "ne\nwfs\x1b[31m" + "x" * 100), "auto"))
+    assert "\n" not in str(watch_method_for(Mount(1, 0, "/srv", "ne\nwfs\x1b[31m" + "x" * 100), "auto"))
 
 
 def test_each_mount_of_an_inbox_has_its_own_way() -> None:
-    way, inner = ways_of("/srv/share/inbox", MOUNTS, "auto")
+    way, inner = watch_methods("/srv/share/inbox", MOUNTS, "auto")
     assert not way.by_events
     assert {folder: its.by_events for folder, its in inner.items()} == {"/srv/share/inbox/local": True}
 

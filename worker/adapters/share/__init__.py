@@ -1,1 +1,1 @@
-"""The share: its folders, and the one way to walk through them, read from them and move files in them."""
+"""The share: its folders, and the only code that walks through them, reads from them and moves files in them."""

@@ -1,12 +1,12 @@
-"""Why a file of the share has no bytes to give, or no text: errors about the letter itself, not about the machine."""
+"""Errors about a letter itself, not about the machine: why a file of the share has no bytes, or no text."""
 
 from __future__ import annotations
 
 
 class Unreadable(Exception):
-    """The letter cannot be read, and reading the same bytes again would end the same way.
+    """The letter cannot be read, and reading the same bytes again would give the same error.
 
-    `code` is stable; `message` tells a claims examiner what happened and what to do. Neither ever holds a name or a
+    `code` is stable; `message` says to a claims examiner what happened and what to do. Neither ever holds a name or a
     word of the letter. Safe to pickle.
     """
 
@@ -20,4 +20,4 @@ class Unreadable(Exception):
 
 
 class Gone(Exception):
-    """The file, or a folder on the way to it, is no longer there: someone else has taken it."""
+    """The file, or a folder of its path, is no longer there: another process or a person has moved it."""

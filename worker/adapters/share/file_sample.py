@@ -1,4 +1,4 @@
-"""How a file looked at one moment: a file has changed if a later sample of it differs."""
+"""A sample of a file (size, times, inode, links) at one moment: two samples show whether it changed in between."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ import struct
 from contextlib import suppress
 from typing import Final, NamedTuple, TypeAlias
 
-Looks: TypeAlias = bytes
-"""A sample packed into 36 bytes, because thousands are kept. Samples that differ give different bytes."""
+Fingerprint: TypeAlias = bytes
+"""A sample in 36 bytes: thousands are kept. Different samples have different fingerprints."""
 
-_LOOKS: Final = struct.Struct("=QQQQI")
+_FINGERPRINT: Final = struct.Struct("=QQQQI")
 _64_BITS: Final = (1 << 64) - 1
-"""What is kept of a time in nanoseconds. A file's mtime can be set to a year that takes more bits; then its ctime
-differs."""
+"""Bits kept of a time in nanoseconds: a writer can set an mtime that needs more, but its ctime then changes too."""
 
 
 class FileSample(NamedTuple):
-    """How a file looked at one moment."""
+    """What `lstat` says of a file at one moment."""
 
     size_bytes: int
     mtime_ns: int
@@ -27,14 +26,14 @@ class FileSample(NamedTuple):
     links: int
 
     @property
-    def looks(self) -> Looks:
-        """The same packed, to be kept and compared."""
+    def fingerprint(self) -> Fingerprint:
+        """The sample in a form to be kept and compared."""
         times = self.mtime_ns & _64_BITS, self.ctime_ns & _64_BITS
-        return _LOOKS.pack(self.size_bytes, *times, self.inode, self.links)
+        return _FINGERPRINT.pack(self.size_bytes, *times, self.inode, self.links)
 
 
 def sample_of(path: str) -> FileSample | None:
-    """How the file looks now, links not followed; None for a folder, or if it is gone or cannot be examined now."""
+    """The file now, links not followed. None for a folder, or if it is gone or `lstat` fails."""
     try:
         return _sample(os.lstat(path))
     except OSError:

@@ -1,4 +1,4 @@
-"""The share as every service needs it: four folders on one file system, writable."""
+"""The folders of the share: four, on one file system, writable. Made and tried when a service starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.contract.names import CLAIMED, FOLDERS, INBOX
 
 PROBE_PREFIX: Final = ".imr-check-"
 PROBE_LEFT_NS: Final = 60 * 1_000_000_000
-"""A file of ours that is older was left by a service that was killed while it tried; trying takes milliseconds."""
+"""A probe file older than this (ns) was left by a service that was killed while it tried; trying takes milliseconds."""
 
 
 class ShareUnavailable(Exception):
@@ -23,31 +23,31 @@ class ShareUnavailable(Exception):
 
 @contextlib.contextmanager
 def share_reached(share: Path) -> Iterator[None]:
-    """Whatever the file system refuses in this block, and a share that is none, as `ShareUnavailable`."""
+    """Turn every OSError in this block into `ShareUnavailable`; raise it at once for a folder that is no share."""
     if not (share / INBOX).is_dir():
-        raise ShareUnavailable(f"{share} is no share, there is no {INBOX}/ in it (IMR_SHARE)")
+        raise ShareUnavailable(f"{share} is not a share: there is no {INBOX}/ in it (IMR_SHARE)")
     try:
         yield
     except OSError as error:
-        raise ShareUnavailable(f"the share {share} does not let this user do that ({error.strerror})") from error
+        raise ShareUnavailable(f"this user cannot do that in the share {share} ({error.strerror})") from error
 
 
 def prepare(share: Path) -> None:
-    """Make the folders of the share and see that files can be claimed in it. Raises `StartRefused`."""
+    """Make the folders of the share, and check that files can be claimed in it. Raises `StartRefused`."""
     try:
         share.mkdir(parents=True, exist_ok=True)
         for folder in FOLDERS:
             (share / folder).mkdir(exist_ok=True)
         problems = share_problems(share)
     except OSError as error:
-        what = f"the folders of the share {share} cannot be made or looked at ({error.strerror})"
+        what = f"the folders of the share {share} cannot be created or read ({error.strerror})"
         raise StartRefused([Problem(what, "give this user write permission there, or set IMR_SHARE")]) from error
     if problems:
         raise StartRefused(problems)
 
 
 def share_problems(share: Path) -> list[Problem]:
-    """What keeps the share from being used; empty if nothing does."""
+    """Why the share cannot be used; empty if it can. Raises OSError if its folders cannot be looked at."""
     missing = [folder for folder in FOLDERS if not (share / folder).is_dir()]
     if missing:
         return [Problem(f"{', '.join(missing)} missing in {share}", "start the producer once, or make the folders")]
@@ -63,7 +63,7 @@ def share_problems(share: Path) -> list[Problem]:
 
 
 def _rename_problems(share: Path) -> list[Problem]:
-    """Try what a claim does, with a file of our own."""
+    """Try what a claim does, with a probe file."""
     name = f"{PROBE_PREFIX}{secrets.token_hex(8)}"
     made, moved = share / INBOX / name, share / CLAIMED / name
     try:
@@ -84,10 +84,10 @@ def _rename_problems(share: Path) -> list[Problem]:
 
 
 def _remove_left_probes(share: Path, now_ns: int) -> None:
-    """Remove what a service that was killed while it tried has left; `now_ns` is the file server's time, as theirs."""
+    """Remove probe files that a killed service left. `now_ns` is the file server's time, as the times of the files."""
     for folder in (INBOX, CLAIMED):
         with os.scandir(share / folder) as entries:
-            for left in [one for one in entries if one.name.startswith(PROBE_PREFIX)]:
+            for left in [entry for entry in entries if entry.name.startswith(PROBE_PREFIX)]:
                 with contextlib.suppress(FileNotFoundError):
                     if now_ns - left.stat().st_mtime_ns > PROBE_LEFT_NS:
                         os.unlink(left.path)

@@ -1,7 +1,7 @@
-"""Whether the share is the share: an empty mount point looks like a share from which everything is gone.
+"""The identity of the share: an empty mount point looks like a share from which everything is gone.
 
-A share is known by a random id in `.imr/share-id`. A state folder that lies elsewhere remembers the id, so that a
-machine on which the share is not mounted yet does not take the bare mount point for a new share and fill it.
+A share has a random id in `.imr/share-id`. A state folder outside the share remembers the id, so that a machine on
+which the share is not mounted yet does not take the empty mount point for a new share and fill it.
 """
 
 from __future__ import annotations
@@ -22,48 +22,48 @@ _ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 def share_id(share: Path) -> str | None:
-    """The share's id; None if it has none. Raises OSError if that cannot be told."""
+    """The share's id, 32 hexadecimal digits; None if it has none. Raises OSError if its file cannot be read."""
     try:
-        told = (share / STATE / MARKER).read_text("ascii", "replace").strip()
+        text = (share / STATE / MARKER).read_text("ascii", "replace").strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return told if _ID.fullmatch(told) else None
+    return text if _ID.fullmatch(text) else None
 
 
-def absence(share: Path, state_folder: Path) -> Problem | None:
-    """Why this cannot be the share that was used here before; None if it can. Looks only, and makes nothing."""
+def identity_problem(share: Path, state_folder: Path) -> Problem | None:
+    """Why this cannot be the share that was used here before; None if it can be. Only looks, and creates nothing."""
     memory = _memory(share, state_folder)
     expected = _remembered(memory)
     if memory is None or expected is None:
         return None
     try:
-        found = share_id(share)
+        mounted = share_id(share)
     except OSError as error:
-        return Problem(f"the share {share} does not answer (errno={error.errno})", "see that it is mounted")
-    if found == expected:
+        return Problem(f"the share {share} does not answer (errno={error.errno})", "make sure that it is mounted")
+    if mounted == expected:
         return None
-    meant = f"if this folder is meant to be the share from now on, remove {memory}"
-    if found is None:
-        return Problem(f"the share {share} is not mounted", f"mount it; {meant}")
-    return Problem(f"another share than before is mounted on {share}", f"mount the right one; {meant}")
+    if_meant = f"if this folder is meant to be the share from now on, remove {memory}"
+    if mounted is None:
+        return Problem(f"the share {share} is not mounted", f"mount it; {if_meant}")
+    return Problem(f"another share than before is mounted on {share}", f"mount the right one; {if_meant}")
 
 
 def adopt(share: Path, state_folder: Path) -> str | None:
-    """Give the share an id unless it has one, and remember it; None if it cannot have one (read-only)."""
+    """Give the share an id unless it has one, and remember it. The id; None if it can have none (read-only)."""
     with suppress(OSError):
         if share_id(share) is None:
             (share / STATE).mkdir(mode=0o700, exist_ok=True)
             _write(share / STATE / MARKER, secrets.token_hex(16))
-        told, memory = share_id(share), _memory(share, state_folder)
-        if told is not None and memory is not None and _remembered(memory) != told:
+        mounted, memory = share_id(share), _memory(share, state_folder)
+        if mounted is not None and memory is not None and _remembered(memory) != mounted:
             memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(memory, told)
-        return told
+            _write(memory, mounted)
+        return mounted
     return None
 
 
 def _memory(share: Path, state_folder: Path) -> Path | None:
-    """Where this machine remembers the id of that share; None if its state lies in the share itself."""
+    """The file in which this machine remembers the id of that share; None if its state lies in the share itself."""
     real, state = os.path.realpath(share), os.path.realpath(state_folder)
     if state == real or state.startswith(real.rstrip("/") + "/"):
         return None
@@ -77,12 +77,12 @@ def _remembered(memory: Path | None) -> str | None:
     return None
 
 
-def _write(path: Path, told: str) -> None:
-    """Write the file whole or not at all."""
+def _write(path: Path, text: str) -> None:
+    """Write the file completely or not at all."""
     aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
         with aside.open("x") as file:
-            file.write(told + "\n")
+            file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
         aside.rename(path)

@@ -1,8 +1,8 @@
-"""How a folder is best watched: decided from the table of mounts (proc_pid_mountinfo(5)).
+"""How a folder is watched: decided by the table of mounts (proc_pid_mountinfo(5)).
 
-inotify tells of what this machine's kernel does. On a network share other machines write past it, and nothing is told:
-such a folder is scanned alone. A file system that is not known to be local is taken for one of those, because a scan
-finds every file everywhere and a silent watch finds none.
+inotify reports what this machine's kernel does. Other machines write to a network share past this kernel, and inotify
+reports none of it: such a folder is only scanned. A file system that is not known to be local counts as a network
+share, because a scan finds every file everywhere, and a watch without events finds none.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _LOCAL: Final = frozenset(
         "nilfs2", "ntfs3", "overlay", "ramfs", "reiserfs", "rootfs", "tmpfs", "udf", "vfat", "xfs", "zfs",
     }
 )  # fmt: skip
-"""Written through this machine's kernel alone, which therefore tells of every change."""
+"""Written through this machine's kernel alone, which therefore reports every change."""
 _REMOTE: Final = frozenset(
     {
         "9p", "afs", "ceph", "cifs", "coda", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs",
         "vboxsf", "virtiofs",
     }
 )  # fmt: skip
-"""Known to be written by other machines; what stands on neither list is scanned as well, for another reason."""
+"""Known to be written by other machines. A file system on neither list is scanned too, with another reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,15 @@ class Mount:
     point: str
     """Where it is mounted, absolute."""
     kind: str
-    """Type of its file system, with its sub-type: `fuse.sshfs`."""
+    """Type of its file system, with its subtype: `fuse.sshfs`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class WatchMethod:
     """How a folder is watched."""
 
     by_events: bool
-    """Events and scan, or scan alone."""
+    """True: file events and scans; False: scans alone."""
     reason: str
     """Why, in words that hold no name of a file or folder."""
 
@@ -59,7 +59,7 @@ class Way:
 
 
 def read_mounts() -> tuple[Mount, ...]:
-    """The table as it is now; empty where there is none to read."""
+    """The table as it is now; empty if it cannot be read (not Linux)."""
     try:
         with open(MOUNT_TABLE, encoding="utf-8", errors="surrogateescape") as table:
             return parse_mounts(table.read())
@@ -68,7 +68,7 @@ def read_mounts() -> tuple[Mount, ...]:
 
 
 def parse_mounts(table: str) -> tuple[Mount, ...]:
-    """The mounts of a table, in its order; lines of an unknown form are left out."""
+    """The mounts of a table, in its order; lines of an unknown format are left out."""
     return tuple(mount for line in table.splitlines() if (mount := _parse_line(line)) is not None)
 
 
@@ -88,16 +88,16 @@ def _unescaped(path: str) -> str:
 
 
 def mount_of(path: str, mounts: Sequence[Mount]) -> Mount | None:
-    """The mount that an absolute path without links lies on; None if the table does not say.
+    """The mount on which an absolute path without links lies; None if it is not in the table.
 
-    Found the way the kernel finds it, from the root down: a mount can hide others, also deeper ones.
+    Found as the kernel finds it, from the root down: a mount can hide others, also deeper ones.
     """
     known = {mount.mount_id for mount in mounts}
     upon = {(mount.parent_id, mount.point): mount for mount in mounts if mount.parent_id != mount.mount_id}
     here = next((mount for mount in mounts if mount.parent_id not in known and mount.point == "/"), None)
     for point in _points(path):
-        while here is not None and (next_one := upon.get((here.mount_id, point))) is not None:
-            here = next_one
+        while here is not None and (mounted := upon.get((here.mount_id, point))) is not None:
+            here = mounted
     return here
 
 
@@ -108,32 +108,32 @@ def _points(path: str) -> list[str]:
 
 
 def mounts_below(folder: str, mounts: Sequence[Mount]) -> list[Mount]:
-    """Mounts on sub-folders of an absolute path without links, as far as they can be seen from there."""
+    """Mounts on sub-folders of an absolute path without links, except those that another mount hides."""
     below = {mount.point for mount in mounts if mount.point.startswith(folder.rstrip("/") + "/")}
     seen = [mount_of(point, mounts) for point in sorted(below)]
     return [mount for mount in seen if mount is not None and mount.point in below]
 
 
-def way_for(mount: Mount | None, wanted: Watch) -> Way:
+def watch_method_for(mount: Mount | None, wanted: Watch) -> WatchMethod:
     """How a folder on that mount is watched."""
     if wanted != "auto":
-        return Way(wanted == "events", f"IMR_WATCH={wanted}")
+        return WatchMethod(wanted == "events", f"IMR_WATCH={wanted}")
     if mount is None:
-        return Way(by_events=False, reason="its file system is not in the table of mounts")
+        return WatchMethod(by_events=False, reason="its file system is not in the table of mounts")
     kind = _printable(mount.kind)
     if mount.kind in _LOCAL:
-        return Way(by_events=True, reason=f"{kind} is local")
+        return WatchMethod(by_events=True, reason=f"{kind} is local")
     if mount.kind in _REMOTE:
-        return Way(by_events=False, reason=f"{kind} does not tell what other machines write")
-    return Way(by_events=False, reason=f"{kind} is not known to tell of every change")
+        return WatchMethod(by_events=False, reason=f"{kind} does not report what other machines write")
+    return WatchMethod(by_events=False, reason=f"{kind} is not known to report every change")
 
 
 def _printable(kind: str) -> str:
     return "".join(char for char in kind[:32] if char.isalnum() or char in "._-") or "it"
 
 
-def ways_of(inbox: str, mounts: Sequence[Mount], wanted: Watch) -> tuple[Way, dict[str, Way]]:
-    """How an inbox is watched, and each of its sub-folders that is a mount of its own (absolute path -> way)."""
+def watch_methods(inbox: str, mounts: Sequence[Mount], wanted: Watch) -> tuple[WatchMethod, dict[str, WatchMethod]]:
+    """How an inbox is watched, and each of its sub-folders that is a mount of its own (absolute path -> method)."""
     real = os.path.realpath(inbox)
-    inner = {mount.point: way_for(mount, wanted) for mount in mounts_below(real, mounts)}
-    return way_for(mount_of(real, mounts), wanted), inner
+    inner = {mount.point: watch_method_for(mount, wanted) for mount in mounts_below(real, mounts)}
+    return watch_method_for(mount_of(real, mounts), wanted), inner

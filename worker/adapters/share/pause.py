@@ -1,8 +1,8 @@
 """An operator's pause: a file in the share, `PAUSED.txt`, for as long as it is there.
 
 Producers leave letters in the inbox while it exists, whatever it holds; workers finish what is claimed. It is kept in
-the share and not in Redis: so it concerns every producer of that share on whatever host, survives restarts and a lost
-or restored Redis, is seen by people who have no other tool, and the reason, an operator's own words, is nowhere else.
+the share and not in Redis: so it holds for every producer of that share on every host, survives restarts and a lost or
+restored Redis, and is seen by people who have no other tool. The reason, an operator's own words, is nowhere else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HEAD: Final = "The intake is paused: letters stay in the inbox until `imr resum
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Who paused the intake, when, and why; None for what the file does not say, if somebody made it by hand."""
+    """Who paused the intake, when, and why; None for what the file does not say, as if a person has made it by hand."""
 
     by: str | None
     since: datetime | None
@@ -31,7 +31,7 @@ class Pause:
 
 
 def is_paused(share: str) -> bool:
-    """Whether the intake of that share is paused. Raises OSError if that cannot be told."""
+    """Whether the intake of that share is paused. Raises OSError if the share cannot be looked at."""
     try:
         os.lstat(os.path.join(share, PAUSE_FILE))
     except FileNotFoundError:
@@ -40,19 +40,19 @@ def is_paused(share: str) -> bool:
 
 
 def read_pause(share: Path) -> Pause | None:
-    """The pause in force; None if there is none. Raises OSError if that cannot be told."""
+    """The pause in force; None if there is none. Raises OSError if the share cannot be looked at."""
     if not is_paused(os.fspath(share)):
         return None
-    said = dict.fromkeys(("by", "since", "reason"), "")
+    fields = dict.fromkeys(("by", "since", "reason"), "")
     for line in _text(share / PAUSE_FILE).splitlines():
         name, _, value = line.partition(": ")
-        if name in said:
-            said[name] = value.strip()
-    return Pause(said["by"] or None, _moment(said["since"]), said["reason"] or None)
+        if name in fields:
+            fields[name] = value.strip()
+    return Pause(fields["by"] or None, _moment(fields["since"]), fields["reason"] or None)
 
 
 def write_pause(share: Path, pause: Pause) -> None:
-    """Pause the intake, or say anew why it is paused. Raises OSError; the file is whole or not there."""
+    """Pause the intake, or replace the pause in force. Raises OSError; the file is written completely or not at all."""
     since = pause.since.isoformat(timespec="seconds") if pause.since is not None else ""
     lines = (_HEAD, "", f"by: {pause.by or ''}", f"since: {since}", f"reason: {_one_line(pause.reason or '')}", "")
     aside = share / f".{PAUSE_FILE}-{secrets.token_hex(8)}"
@@ -64,12 +64,12 @@ def write_pause(share: Path, pause: Pause) -> None:
 
 
 def end_pause(share: Path) -> None:
-    """Open the intake. Raises OSError."""
+    """End the pause, if there is one. Raises OSError."""
     (share / PAUSE_FILE).unlink(missing_ok=True)
 
 
 def _text(path: Path) -> str:
-    """What the file says; nothing if it is none of ours, a link or a pipe for example: it is a pause all the same."""
+    """The text of the file; empty if it is not a regular file (a link, a pipe): it is a pause all the same."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:

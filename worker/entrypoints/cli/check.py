@@ -12,8 +12,8 @@ from rich.table import Table
 from worker.adapters.redis.producer_reports import producer_reports
 from worker.adapters.redis.server import describe_filing_delay, redis_url, server_problems
 from worker.adapters.share.folders import share_problems
-from worker.adapters.share.identity import absence
-from worker.adapters.share.mounts import read_mounts, ways_of
+from worker.adapters.share.identity import identity_problem
+from worker.adapters.share.mounts import read_mounts, watch_methods
 from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.names import INBOX, Keys
 from worker.contract.redis_client import connect
@@ -72,14 +72,14 @@ def _producer_is_well(settings: Settings) -> bool:
 
 def _show_ways(settings: Settings) -> None:
     inbox = settings.share / INBOX
-    way, inner = ways_of(str(inbox), read_mounts(), settings.watch)
+    way, inner = watch_methods(str(inbox), read_mounts(), settings.watch)
     out.print(f"new files are noticed by {way}: {inbox}", markup=False)
     for folder, its_way in inner.items():
         out.print(f"  by {its_way}: {folder}, a mount of its own, from which nothing can be claimed", markup=False)
 
 
 def _problems(settings: Settings) -> Iterator[tuple[Problem, bool]]:
-    missing = absence(settings.share, settings.state_folder)
+    missing = identity_problem(settings.share, settings.state_folder)
     problems = [missing] if missing is not None else share_problems(settings.share)
     yield from ((problem, True) for problem in problems)
     try:
