@@ -1,4 +1,4 @@
-"""A block that is not written yet is told from a white picture."""
+"""A block that is not written yet is not taken for a white picture, nor the other way round."""
 
 from __future__ import annotations
 

@@ -47,14 +47,14 @@ def test_typographic_characters_stay(extractor: TextExtractor) -> None:
     assert extractor.to_text(pdfs.drawn(program)).text == "Cost: 5° × 2"
 
 
-def test_characters_that_a_pdf_does_not_tell_are_shown_as_such(extractor: TextExtractor) -> None:
+def test_characters_that_a_pdf_does_not_define_are_shown_as_such(extractor: TextExtractor) -> None:
     text = extractor.to_text(
         pdfs.mapped("1 beginbfrange <41> <44> [<F0B7> <00AD> <0005> <2028>] endbfrange", "AxBxCxDx")
     )
     assert text.text == "•x-x\ufffdx\nx"
 
 
-def test_pages_that_are_pictures_among_others_are_told(extractor: TextExtractor) -> None:
+def test_pages_that_are_pictures_among_others_are_listed(extractor: TextExtractor) -> None:
     text = extractor.to_text(pdfs.joined(pdfs.plain(), pdfs.pictures(1), pdfs.blank(1), pdfs.plain()))
     assert (text.page_count, text.picture_pages) == (4, (2,))
     assert text.text.split("\f") == [pdfs.SENTENCE, "", "", pdfs.SENTENCE]

@@ -56,7 +56,7 @@ class Seen:
     dead: list[dict[str, Any]] = field(default_factory=list)
     status: dict[str, Any] = field(default_factory=dict)
 
-    def told(self, case: Case) -> list[dict[str, Any]]:
+    def events_of(self, case: Case) -> list[dict[str, Any]]:
         """The events about a file of that name, by where its letter lies."""
         wanted = _kept_name(case)
         return [event for event in (*self.events, *self.dead) if _dropped_name(event) == wanted]
@@ -137,7 +137,7 @@ def _left(system: System) -> set[str]:
     """What is in the inbox, and what is claimed; the folder that comes and goes is looked at elsewhere."""
     inbox = {f"{folder}/{name}" if folder else name for folder, name in files_below(str(system.share / "inbox"))}
     claimed = {f"claimed: {name.partition('~')[2]}" for _, name in files_below(str(system.share / "claimed"))}
-    return {one for one in inbox | claimed if not one.removeprefix("claimed: ").startswith("swapped")}
+    return {path for path in inbox | claimed if not path.removeprefix("claimed: ").startswith("swapped")}
 
 
 def _drop_all(seen: Seen, inbox: Path) -> None:
@@ -268,11 +268,11 @@ def _peaks(pid: int) -> dict[str, int]:
 def test_each_file_becomes_what_it_must(seen: Seen, case: Case) -> None:
     if case not in seen.cases:
         pytest.skip("devices may not be made here")
-    (event,) = seen.told(case)
+    (event,) = seen.events_of(case)
     assert event["data"].get("code", PUBLISHED) == case.outcome
 
 
-@pytest.mark.parametrize("case", [one for one in CASES if one.outcome != PUBLISHED], ids=lambda case: case.what)
+@pytest.mark.parametrize("case", [case for case in CASES if case.outcome != PUBLISHED], ids=lambda case: case.what)
 def test_what_is_refused_lies_in_review_with_what_a_person_needs(seen: Seen, case: Case) -> None:
     path = seen.system.share / "review" / _kept_name(case)
     assert os.path.lexists(path)
@@ -318,7 +318,7 @@ def test_copies_namesakes_and_twins(seen: Seen) -> None:
 
 def test_what_is_being_written_waits_and_is_judged_when_it_is_whole(seen: Seen) -> None:
     assert seen.growing_waited
-    (event,) = [one for one in seen.dead if _dropped_name(one) == _GROWING]
+    (event,) = [event for event in seen.dead if _dropped_name(event) == _GROWING]
     assert event["data"]["code"] == "too_large"
 
 

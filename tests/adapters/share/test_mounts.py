@@ -82,7 +82,7 @@ UNKNOWN = ["fuse.sshfs", "fuse.s3fs", "fuse", "fuse.glusterfs", "davfs", "newfs"
 
 
 @pytest.mark.parametrize(
-    ("kind", "by_events"), [*((one, True) for one in LOCAL), *((one, False) for one in REMOTE + UNKNOWN)]
+    ("kind", "by_events"), [*((kind, True) for kind in LOCAL), *((kind, False) for kind in REMOTE + UNKNOWN)]
 )
 def test_events_are_trusted_on_file_systems_that_are_known_to_be_local(kind: str, by_events: bool) -> None:
     way = watch_method_for(Mount(1, 0, "/srv", kind), "auto")
@@ -90,7 +90,7 @@ def test_events_are_trusted_on_file_systems_that_are_known_to_be_local(kind: str
     assert way.reason
 
 
-def test_a_file_system_that_cannot_be_told_is_scanned() -> None:
+def test_a_file_system_that_is_unknown_is_scanned() -> None:
     assert not watch_method_for(None, "auto").by_events
 
 

@@ -157,7 +157,8 @@ class TestPaths:
 
     @pytest.mark.parametrize("folder", ["", "clinic", "duplicates", "discarded", "2024/06/09"])
     def test_of_different_outcomes_and_claims_never_meet(self, folder: str) -> None:
-        files = [ClaimedFile(one, folder, name) for one in (claim(1), claim(2)) for name in ("a.txt", "b.txt")]
+        ids, names = (claim(1), claim(2)), ("a.txt", "b.txt")
+        files = [ClaimedFile(claim_id, folder, name) for claim_id in ids for name in names]
         paths = [path for file in files for path in outcomes(file)]
         assert len(paths) == len(set(paths))
 

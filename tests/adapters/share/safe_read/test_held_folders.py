@@ -23,7 +23,7 @@ def share(tmp_path: Path) -> Path:
 
 
 def open_folders(share: Path) -> int:
-    return sum(os.path.realpath(one).startswith(str(share)) for one in FOLDERS.iterdir())
+    return sum(os.path.realpath(link).startswith(str(share)) for link in FOLDERS.iterdir())
 
 
 def read(share: Path, number: int) -> bytes:

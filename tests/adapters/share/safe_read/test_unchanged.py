@@ -25,7 +25,7 @@ def test_a_file_written_to_is_changed_even_with_its_time_set_back(share: Path) -
     eventually(is_noticed, "a later tick of the file system's clock")
 
 
-def test_our_own_rename_is_told_from_a_change(share: Path) -> None:
+def test_our_own_rename_is_not_taken_for_a_change(share: Path) -> None:
     letter = read_letter(share)
     (share / "claimed/letter.txt").rename(share / "moved")
     assert unchanged(str(share), "moved", letter.signature, renamed=True)
