@@ -6,7 +6,7 @@ import fnmatch
 
 from tests.support.key_list import listed_keys
 from worker.contract.filenames import is_ignored
-from worker.contract.names import COMPANIONS, EXTRACTED_SUFFIX, Keys
+from worker.contract.names import EXTRACTED_SUFFIX, SIDECAR_SUFFIXES, Keys
 
 
 def every_key(keys: Keys) -> dict[str, str]:
@@ -34,7 +34,7 @@ def test_every_key_lies_below_the_prefix() -> None:
 
 def test_companions_of_letters_are_no_letters() -> None:
     """People put a dead letter and what lies beside it back into the inbox together."""
-    for suffix in (*COMPANIONS, EXTRACTED_SUFFIX):
+    for suffix in (*SIDECAR_SUFFIXES, EXTRACTED_SUFFIX):
         assert is_ignored(f"letter.pdf{suffix}")
         assert is_ignored(f"LETTER.PDF{suffix.upper()}")
     assert not is_ignored("letter.pdf")

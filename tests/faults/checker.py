@@ -26,7 +26,7 @@ from tests.support.key_list import stray_keys
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
 from worker.contract.claim_ids import arrival_day, split_claimed_name
-from worker.contract.names import ARCHIVE, COMPANIONS, DUPLICATES, EXTRACTED_SUFFIX, REVIEW, STATE
+from worker.contract.names import ARCHIVE, DUPLICATES, EXTRACTED_SUFFIX, REVIEW, SIDECAR_SUFFIXES, STATE
 from worker.extraction import ReadLimits, TextExtractor
 from worker.letter.errors import LetterError
 from worker.letter.model import Determination
@@ -35,7 +35,7 @@ from worker.processing.determination import Determiner
 
 PUBLISHED, DEAD, RESOLVED = "imr.determination.published", "imr.letter.dead-lettered", "imr.letter.resolved"
 
-BESIDE: Final = (*COMPANIONS, EXTRACTED_SUFFIX)
+BESIDE: Final = (*SIDECAR_SUFFIXES, EXTRACTED_SUFFIX)
 """What lies beside letters."""
 OUR_FAULTS: Final = ("internal", "poison")
 """Codes of dead letters that say nothing about the letter."""
@@ -193,9 +193,9 @@ def _lonely(files: dict[str, bytes]) -> list[str]:
 
 
 def _unexplained_dead(files: dict[str, bytes]) -> list[str]:
-    in_review = [path for path in files if path.startswith(f"{REVIEW}/") and not path.endswith(COMPANIONS)]
+    in_review = [path for path in files if path.startswith(f"{REVIEW}/") and not path.endswith(SIDECAR_SUFFIXES)]
     dead = [path for path in in_review if f"/{DUPLICATES}/" not in path and TEMPORARY_PREFIX not in path]
-    return [path for path in dead if not all(path + suffix in files for suffix in COMPANIONS)]
+    return [path for path in dead if not all(path + suffix in files for suffix in SIDECAR_SUFFIXES)]
 
 
 def _short(content: bytes) -> str:

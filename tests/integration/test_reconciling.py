@@ -1,7 +1,7 @@
 """Redis restarted, killed with a lost tail, flushed, rolled back, lost: every letter has one entry again, and only one.
 
-Real servers, a real share, the real records; the producer's beat and the worker's check are called as their processes
-call them.
+Real servers, a real share, the real records; the producer's heartbeat and the worker's check are called as in their
+processes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Installation:
         self.server.start()
         self.client: redis.Redis = connect(self.server.url)
         self.rig = Rig(folder, RedisRecords(self.client, KEYS))
-        self.trust = ServerContinuity(self.client, KEYS)
+        self.continuity = ServerContinuity(self.client, KEYS)
         self.dropped: Counter[bytes] = Counter()
 
     def close(self) -> None:
@@ -70,9 +70,9 @@ class Installation:
             self.rig.run()
         assert self.rig.claimed() == []
 
-    def beat(self) -> bool:
-        """Whether the server is trusted."""
-        return self.trust.heartbeat(lambda: False) is None
+    def heartbeat(self) -> bool:
+        """Whether the heartbeat was written: no check is pending."""
+        return self.continuity.heartbeat(lambda: False) is None
 
     def reconciler(self, *, dry_run: bool = False) -> Reconciler:
         spool = Spool(self.rig.share)
@@ -89,14 +89,14 @@ class Installation:
         )
 
     def check(self, days: int = DAYS) -> None:
-        """One chore of a worker."""
-        reconcile(self.reconciler(), self.trust, days=days, zone=PACIFIC, monotonic_s=lambda: 0.0)
+        """One run of the periodic task of a worker."""
+        reconcile(self.reconciler(), self.continuity, days=days, zone=PACIFIC, monotonic_s=lambda: 0.0)
 
     def recover(self) -> None:
         """What producer and workers do by themselves."""
-        assert not self.beat(), "another server, or one without a memory, is not trusted"
+        assert not self.heartbeat(), "another server, or one without a memory, needs a check"
         self.check()
-        assert self.beat(), "the check is through"
+        assert self.heartbeat(), "the check is through"
         self.work()
 
     def ids(self, stream: str) -> list[str]:
@@ -120,12 +120,12 @@ class Installation:
 
 @pytest.fixture
 def one(tmp_path: Path) -> Iterator[Installation]:
-    """Two letters published and one in review before the last beat; the same after it; one of each is claimed."""
+    """Two letters published and one in review before the last heartbeat; the same after it; one of each is claimed."""
     made = Installation(tmp_path)
-    made.trust.heartbeat(lambda: True)
+    made.continuity.heartbeat(lambda: True)
     made.drop(b"first", b"%PDF second", b"broken first")
     made.work()
-    assert made.beat()
+    assert made.heartbeat()
     yield made
     made.close()
 
@@ -175,14 +175,14 @@ def test_a_snapshot_of_before_is_restored(one: Installation, tmp_path: Path) -> 
     one.server.start()
     one.recover()
     more_letters(one)
-    one.beat()
+    one.heartbeat()
     one.server.kill()
     shutil.rmtree(one.server.folder)
     shutil.copytree(tmp_path / "snapshot", one.server.folder)
     one.server.start()
     one.recover()
     one.assert_whole()
-    loss = one.trust.loss()
+    loss = one.continuity.loss()
     assert loss is not None
     assert loss.letters == 3, "those of after the snapshot that were filed"
 
@@ -204,29 +204,29 @@ def test_a_clean_restart_finds_nothing_and_says_so(one: Installation, caplog: py
     restarted(one)
     one.recover()
     assert "has everything: letters checked=3 lost=0" in caplog.text
-    assert one.trust.loss() is None
+    assert one.continuity.loss() is None
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
 def test_a_loss_raises_an_alarm_until_it_is_seen_to(one: Installation, caplog: pytest.LogCaptureFixture) -> None:
     flushed(one)
     one.recover()
-    loss = one.trust.loss()
+    loss = one.continuity.loss()
     assert loss is not None
     assert loss.letters == 3
     assert "Redis lost the records of 3 letters (3 checked)" in caplog.text
-    one.trust.acknowledge_loss()
-    assert one.trust.loss() is None
-    assert one.beat(), "the alarm is no part of the trust"
+    one.continuity.acknowledge_loss()
+    assert one.continuity.loss() is None
+    assert one.heartbeat(), "the alarm does not affect the heartbeat"
 
 
 def test_an_empty_share_has_nothing_to_check(tmp_path: Path) -> None:
     made = Installation(tmp_path)
     try:
-        assert made.trust.heartbeat(lambda: True) is None
-        assert made.trust.pending_check() is None
+        assert made.continuity.heartbeat(lambda: True) is None
+        assert made.continuity.pending_check() is None
         flushed(made)
-        assert made.trust.heartbeat(lambda: True) is None
+        assert made.continuity.heartbeat(lambda: True) is None
     finally:
         made.close()
 
@@ -241,9 +241,9 @@ def test_what_was_filed_before_the_last_beat_is_not_even_read(one: Installation)
 
 def test_letters_that_came_longer_ago_than_the_window_are_left(one: Installation) -> None:
     flushed(one)
-    assert not one.beat()
+    assert not one.heartbeat()
     one.check(days=30)
-    assert one.beat()
+    assert one.heartbeat()
     assert [path for path in one.rig.letters() if path.startswith("claimed/")] == [
         path for path, content in one.rig.letters().items() if b"broken" in content
     ], "dead letters are few, and checked whatever their age"
@@ -258,7 +258,7 @@ def test_discarded_letters_and_copies_are_left(one: Installation) -> None:
     spool.move(item.error_path, item.file.discarded_path() + ERROR_SUFFIX)
     before = set(one.rig.letters())
     flushed(one)
-    assert not one.beat()
+    assert not one.heartbeat()
     one.check()
     gone = {path for path in before if path not in one.rig.letters()}
     assert len(gone) == 2, "the two published ones alone"
@@ -270,11 +270,11 @@ def test_a_check_goes_on_where_it_was_stopped(one: Installation, monkeypatch: py
     monkeypatch.setattr("worker.operations.reconcile.BATCH", 1)
     more_letters(one)
     flushed(one)
-    assert not one.beat()
+    assert not one.heartbeat()
     clock = iter(range(0, 10**6, 10))
     rounds = 0
-    while not one.beat():
-        reconcile(one.reconciler(), one.trust, days=DAYS, zone=PACIFIC, monotonic_s=lambda: float(next(clock)))
+    while not one.heartbeat():
+        reconcile(one.reconciler(), one.continuity, days=DAYS, zone=PACIFIC, monotonic_s=lambda: float(next(clock)))
         rounds += 1
     assert rounds == 7, "six letters one by one, and a last look"
     one.work()
@@ -285,10 +285,10 @@ def test_lost_again_in_the_middle_of_a_check(one: Installation, monkeypatch: pyt
     monkeypatch.setattr("worker.operations.reconcile.BATCH", 1)
     more_letters(one)
     flushed(one)
-    assert not one.beat()
+    assert not one.heartbeat()
     clock = iter(range(0, 10**6, 10))
     for _ in range(3):
-        reconcile(one.reconciler(), one.trust, days=DAYS, zone=PACIFIC, monotonic_s=lambda: float(next(clock)))
+        reconcile(one.reconciler(), one.continuity, days=DAYS, zone=PACIFIC, monotonic_s=lambda: float(next(clock)))
     one.work()
     flushed(one)
     one.recover()
@@ -298,29 +298,29 @@ def test_lost_again_in_the_middle_of_a_check(one: Installation, monkeypatch: pyt
 def test_two_checks_at_once_are_harmless(one: Installation) -> None:
     more_letters(one)
     flushed(one)
-    assert not one.beat()
+    assert not one.heartbeat()
     first, second = one.reconciler(), one.reconciler()
     mine, theirs = list(first.filed(EVERYTHING)), list(second.filed(EVERYTHING))
     for batch in (mine, theirs):
         one.reconciler().check(batch, Checked())
     one.check()
-    assert one.beat()
+    assert one.heartbeat()
     one.work()
     one.assert_whole()
 
 
 def test_a_check_that_another_one_overtook_stops(one: Installation) -> None:
     flushed(one)
-    assert not one.beat()
-    doubt = one.trust.pending_check()
-    assert doubt is not None
-    ahead = one.trust.save_progress(doubt, "archive/2024/06/09/x", 2, 1)
+    assert not one.heartbeat()
+    check = one.continuity.pending_check()
+    assert check is not None
+    ahead = one.continuity.save_progress(check, "archive/2024/06/09/x", 2, 1)
     assert ahead is not None
-    assert one.trust.save_progress(doubt, "archive/2024/06/08/x", 1, 1) is None
-    assert not one.trust.complete(doubt)
+    assert one.continuity.save_progress(check, "archive/2024/06/08/x", 1, 1) is None
+    assert not one.continuity.complete(check)
     flushed(one)
-    assert one.trust.save_progress(ahead, "archive/2024/06/10/x", 1, 1) is None, "and one of a server lost since"
-    assert one.trust.pending_check() is None, "which the producer has yet to notice"
+    assert one.continuity.save_progress(ahead, "archive/2024/06/10/x", 1, 1) is None, "and one of a server lost since"
+    assert one.continuity.pending_check() is None, "which the producer has yet to notice"
 
 
 def test_a_dry_run_moves_nothing(one: Installation) -> None:
@@ -337,11 +337,11 @@ def test_no_name_is_in_what_redis_keeps_of_a_check(one: Installation) -> None:
     one.drop(b"a letter", name="Quackenbush.txt")
     one.work()
     flushed(one)
-    assert not one.beat()
-    doubt = one.trust.pending_check()
-    assert doubt is not None
+    assert not one.heartbeat()
+    check = one.continuity.pending_check()
+    assert check is not None
     (*_, last) = [file for file in one.reconciler().filed(EVERYTHING) if file.item is None]
-    one.trust.save_progress(doubt, last.place, 1, 1)
+    one.continuity.save_progress(check, last.place, 1, 1)
     assert "Quackenbush" not in repr(one.client.hgetall(KEYS.server))
     assert "clinic" not in repr(one.client.hgetall(KEYS.server))
 
@@ -352,7 +352,7 @@ def test_a_file_that_may_not_be_opened_is_told_and_does_not_stop_the_check(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr("worker.operations.reconcile.take", refuse)
+    monkeypatch.setattr("worker.operations.reconcile.read_file", refuse)
     found = Checked()
     one.reconciler().check(list(one.reconciler().filed(EVERYTHING)), found)
     assert (found.letters, found.lost, found.unread) == (3, 0, 2)
@@ -361,14 +361,14 @@ def test_a_file_that_may_not_be_opened_is_told_and_does_not_stop_the_check(
 
 def test_a_share_that_is_away_stops_the_check_until_it_is_back(one: Installation) -> None:
     flushed(one)
-    assert not one.beat()
+    assert not one.heartbeat()
     away = one.rig.share.rename(one.rig.share.with_name("away"))
     with contextlib.suppress(OSError):
         one.check()
-    assert not one.beat(), "nothing was found missing, because nothing was found"
+    assert not one.heartbeat(), "nothing was found missing, because nothing was found"
     away.rename(one.rig.share)
     one.check()
-    assert one.beat()
+    assert one.heartbeat()
     one.work()
     one.assert_whole()
 
@@ -393,11 +393,11 @@ def test_a_bare_mount_point_is_not_checked_in_place_of_the_share(one: Installati
     share_id = adopt(one.rig.share, one.rig.share / ".imr")
     assert share_id is not None
     flushed(one)
-    assert one.trust.heartbeat(lambda: False, share_id) is not None
+    assert one.continuity.heartbeat(lambda: False, share_id) is not None
     (one.rig.share / ".imr" / "share-id").unlink()
     with pytest.raises(FileNotFoundError):
         one.check()
-    assert not one.beat()
+    assert not one.heartbeat()
 
 
 def test_a_batch_is_one_round_trip(one: Installation) -> None:

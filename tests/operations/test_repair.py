@@ -11,7 +11,7 @@ import pytest
 from tests.support.determinations import NOW
 from tests.support.rig import Rig
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
-from worker.contract.names import COMPANIONS, ERROR_SUFFIX
+from worker.contract.names import ERROR_SUFFIX, SIDECAR_SUFFIXES
 from worker.operations.repair import STALE_S, Sweeper
 from worker.operations.review import ReviewDesk
 
@@ -43,7 +43,7 @@ def test_a_temporary_file_is_removed_once_nobody_can_be_writing_it(rig: Rig, fol
 
 def test_a_dead_letter_whose_companions_are_gone_has_them_again(rig: Rig) -> None:
     before = rig.files()
-    for suffix in COMPANIONS:
+    for suffix in SIDECAR_SUFFIXES:
         (rig.share / f"review/clinic/scan.txt{suffix}").unlink()
     assert sweep(rig, after_s=60) == []
     assert sweep(rig) == ["a dead letter without its .error.json; written again"]

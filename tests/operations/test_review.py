@@ -14,7 +14,7 @@ from tests.support.failpoints import Failpoints, Killed, When
 from tests.support.letters import digest
 from tests.support.rig import Rig
 from worker.adapters.share.spool import Spool
-from worker.contract.names import COMPANIONS, ERROR_SUFFIX
+from worker.contract.names import ERROR_SUFFIX, SIDECAR_SUFFIXES
 from worker.operations.review import DeadItem, DecisionRefused, NoSuchDeadLetter, ReviewDesk
 from worker.processing.records import RecordsUnavailable, Resolve, Resolved
 
@@ -52,7 +52,7 @@ def state(rig: Rig) -> str:
 
 
 def companion_and_letter(path: str) -> set[str]:
-    return {path, *(path + suffix for suffix in COMPANIONS)}
+    return {path, *(path + suffix for suffix in SIDECAR_SUFFIXES)}
 
 
 class ReplyLost:

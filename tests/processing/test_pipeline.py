@@ -22,7 +22,7 @@ from tests.support.rig import LEASE_S, MOST, FakeExtractor, Rig, determine
 from worker.adapters.share.errors import Unreadable
 from worker.adapters.share.spool import Spool
 from worker.contract.event import MAX_EVENT_BYTES
-from worker.contract.names import COMPANIONS, ERROR_SUFFIX, EXTRACTED_SUFFIX
+from worker.contract.names import ERROR_SUFFIX, EXTRACTED_SUFFIX, SIDECAR_SUFFIXES
 from worker.extraction import ExtractionUnavailable, Text
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
@@ -685,7 +685,7 @@ class TestSeveralWorkers:
             [Finish(mine, 1, "dead", "empty", event % mine.digest.encode(), "plain", "review/letter.txt")]
         )
         rig.run(records=Interrupted(rig.memory, "dead_letter_event", the_other_files_it_first))
-        assert set(rig.files()) == {"review/letter.txt", *(f"review/letter.txt{suffix}" for suffix in COMPANIONS)}
+        assert set(rig.files()) == {"review/letter.txt", *(f"review/letter.txt{suffix}" for suffix in SIDECAR_SUFFIXES)}
 
     @pytest.mark.parametrize("code", ["no_issues", "empty", "poison", "of a later version"])
     def test_a_dead_letter_whose_entry_was_trimmed_still_says_what_is_wrong(self, rig: Rig, code: str) -> None:

@@ -20,7 +20,7 @@ from worker.adapters.redis.durability import RedisDurability
 from worker.adapters.redis.records import RedisRecords
 from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import SEPARATOR, new_claim_id
-from worker.contract.names import CLAIMED, COMPANIONS, EXTRACTED_SUFFIX, FOLDERS, stored_name
+from worker.contract.names import CLAIMED, EXTRACTED_SUFFIX, FOLDERS, SIDECAR_SUFFIXES, stored_name
 from worker.extraction import Text
 from worker.letter.errors import LetterError, Violation
 from worker.letter.model import Determination
@@ -147,7 +147,7 @@ class Rig:
 
     def letters(self) -> dict[str, bytes]:
         """The same without sidecar files and extracted texts."""
-        ours = (*COMPANIONS, EXTRACTED_SUFFIX)
+        ours = (*SIDECAR_SUFFIXES, EXTRACTED_SUFFIX)
         return {path: content for path, content in self.files().items() if not path.endswith(ours)}
 
     def published(self) -> list[dict[str, Any]]:

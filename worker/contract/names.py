@@ -43,7 +43,7 @@ DUPLICATES = "duplicates"
 DISCARDED = "discarded"
 ERROR_SUFFIX = ".error.json"
 NOTE_SUFFIX = ".error.txt"
-COMPANIONS = (ERROR_SUFFIX, NOTE_SUFFIX)
+SIDECAR_SUFFIXES = (ERROR_SUFFIX, NOTE_SUFFIX)
 """Suffixes of the sidecar files of a dead letter, in the order in which they are written."""
 
 ReviewNaming = Literal["plain", "claim"]
@@ -62,7 +62,7 @@ EXTRACTED_SUFFIX = ".extracted.txt"
 PRODUCER_REPORT_TTL_S = 30
 """Age in seconds at which the report of a producer means that it is not running."""
 
-MAX_NAME_BYTES = 255 - max(len(suffix) for suffix in (*COMPANIONS, EXTRACTED_SUFFIX))
+MAX_NAME_BYTES = 255 - max(len(suffix) for suffix in (*SIDECAR_SUFFIXES, EXTRACTED_SUFFIX))
 """Limit of a stored name: with the suffixes of the sidecar files it fits the 255 bytes that file systems allow."""
 
 

@@ -13,7 +13,7 @@ from worker.adapters.share.errors import Gone, Unreadable
 from worker.adapters.share.safe_read import read_file
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
 from worker.adapters.share.walk import files_below
-from worker.contract.names import COMPANIONS, DUPLICATES, ERROR_SUFFIX, REVIEW
+from worker.contract.names import DUPLICATES, ERROR_SUFFIX, REVIEW, SIDECAR_SUFFIXES
 from worker.processing import sidecars
 from worker.processing.records import Records
 
@@ -60,7 +60,7 @@ class Sweeper:
         """Letters in `review/` beside which no `.error.json` lies."""
         for folder, name in files_below(os.path.join(self._spool.root, REVIEW)):
             path = "/".join(part for part in (REVIEW, folder, name) if part)
-            is_ours = name.startswith(TEMPORARY_PREFIX) or name.endswith(COMPANIONS)
+            is_ours = name.startswith(TEMPORARY_PREFIX) or name.endswith(SIDECAR_SUFFIXES)
             if is_ours or folder.split("/")[0] == DUPLICATES or self._spool.exists(path + ERROR_SUFFIX):
                 continue
             if self.is_stale(path):

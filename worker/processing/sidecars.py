@@ -17,7 +17,7 @@ import orjson
 
 from worker.adapters.share.spool import ClaimedFile, Spool
 from worker.contract.claim_ids import split_claimed_name
-from worker.contract.names import COMPANIONS, ERROR_SUFFIX, NOTE_SUFFIX
+from worker.contract.names import ERROR_SUFFIX, NOTE_SUFFIX, SIDECAR_SUFFIXES
 from worker.processing import dead_letters
 
 _WIDTH: Final = 76
@@ -50,13 +50,13 @@ def write(spool: Spool, path: str, event: bytes) -> None:
 
 def move(spool: Spool, source: str, target: str) -> None:
     """Move both after their dead letter. Raises OSError; may be repeated."""
-    for suffix in reversed(COMPANIONS):
+    for suffix in reversed(SIDECAR_SUFFIXES):
         spool.move(source + suffix, target + suffix)
 
 
 def remove(spool: Spool, path: str) -> None:
     """Remove both. Raises OSError; may be repeated."""
-    for suffix in reversed(COMPANIONS):
+    for suffix in reversed(SIDECAR_SUFFIXES):
         spool.remove(path + suffix)
 
 

@@ -20,7 +20,7 @@ from tests.support.letters import claim
 from worker.adapters.share import rename as rename_module
 from worker.adapters.share import spool as spool_module
 from worker.adapters.share.spool import TEMPORARY_PREFIX, ClaimedFile, Spool
-from worker.contract.names import COMPANIONS, ERROR_SUFFIX, EXTRACTED_SUFFIX, FOLDERS, MAX_NAME_BYTES, stored_name
+from worker.contract.names import ERROR_SUFFIX, EXTRACTED_SUFFIX, FOLDERS, MAX_NAME_BYTES, SIDECAR_SUFFIXES, stored_name
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 ID = claim()
@@ -210,7 +210,7 @@ class TestStoredName:
 
     def test_companions_fit_into_the_longest_name(self, tmp_path: Path) -> None:
         stored = stored_name("ä" * 300 + ".pdf", f"{ID}~")
-        for suffix in (*COMPANIONS, EXTRACTED_SUFFIX):
+        for suffix in (*SIDECAR_SUFFIXES, EXTRACTED_SUFFIX):
             (tmp_path / (stored + suffix)).touch()
 
 

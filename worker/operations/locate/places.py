@@ -16,18 +16,18 @@ from worker.contract.claim_ids import arrival_day, split_claimed_name
 from worker.contract.names import (
     ARCHIVE,
     CLAIMED,
-    COMPANIONS,
     DISCARDED,
     DUPLICATES,
     ERROR_SUFFIX,
     EXTRACTED_SUFFIX,
     INBOX,
     REVIEW,
+    SIDECAR_SUFFIXES,
 )
 
 Where = Literal["inbox", "claimed", "archive", "review", "discarded", "duplicates"]
 
-_BESIDE: Final = (*COMPANIONS, EXTRACTED_SUFFIX)
+_BESIDE: Final = (*SIDECAR_SUFFIXES, EXTRACTED_SUFFIX)
 _DAY_PARTS: Final = 3
 """`archive/YYYY/MM/DD/`"""
 
