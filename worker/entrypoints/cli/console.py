@@ -1,9 +1,10 @@
-"""Two streams: results on standard output, narration and progress on standard error."""
+"""Two streams: results on standard output; messages, progress and errors on standard error."""
 
 from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from typing import Final
 
 from rich.console import Console
@@ -15,8 +16,18 @@ out: Final = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.i
 err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def print_wrapped(console: Console, sentence: str, style: str | None = None) -> None:
+    """Print a sentence broken between words on a terminal, and as one line everywhere else.
+
+    A word longer than the screen (a path) is left whole, so that it can be copied.
+    """
+    if console.is_terminal:
+        sentence = textwrap.fill(sentence, console.width, break_long_words=False, break_on_hyphens=False)
+    console.print(sentence, style=style, markup=False)
+
+
 def write_line(line: bytes) -> None:
-    """One line of machine-readable output, whatever the terminal's encoding."""
+    """Write one line of machine-readable output, whatever the terminal's encoding."""
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
 

@@ -131,7 +131,7 @@ def _show_determination(file: str, told: Determination) -> None:
     for finding in told.findings:
         out.print(f"  {finding.severity}: {finding.message} [{finding.code}]", markup=False)
     if told.deadlines is not None and told.deadlines.authorize_by is not None:
-        out.print(f"  authorise by {told.deadlines.authorize_by}", style="yellow")
+        out.print(f"  authorize by {told.deadlines.authorize_by}", style="yellow")
 
 
 def _outcome(decision: str) -> Styled:

@@ -26,10 +26,11 @@ def up(
 
     Ctrl-C stops everything in order, losing nothing.
     """
+    from worker.entrypoints.live_view import live_view
     from worker.entrypoints.supervisor import Supervisor, UpOptions
 
     settings = load_settings()
-    raise typer.Exit(Supervisor(settings, UpOptions(workers, sample=sample, drain=drain)).run())
+    raise typer.Exit(Supervisor(settings, UpOptions(workers, sample=sample, drain=drain), live_view()).run())
 
 
 def watch() -> None:

@@ -25,7 +25,7 @@ from worker.contract.reader import Entry, Handle, Reader
 from worker.contract.redis_client import connect
 from worker.contract.settings import Settings, load_settings
 from worker.entrypoints.cli.console import err, out, write_line
-from worker.entrypoints.cli.event_line import line
+from worker.entrypoints.cli.event_line import print_event
 from worker.entrypoints.cli.exit_codes import ExitCode
 from worker.entrypoints.cli.pause import told
 from worker.operations.status import Balance, take_balance
@@ -67,7 +67,7 @@ def _printer(reader: Reader, *, json: bool) -> Handle:
             if json:
                 write_line(entry.data)
             else:
-                out.print(line(entry.event()))
+                print_event(out, entry.event())
         except BrokenPipeError:
             # The program that reads us has ended. This entry is shown the next time; nobody hears any more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
