@@ -29,7 +29,8 @@ from worker.adapters.share.identity import adopt
 from worker.adapters.share.spool import TEMPORARY_PREFIX, Spool
 from worker.contract.names import ERROR_SUFFIX, Keys
 from worker.contract.redis_client import connect
-from worker.operations.reconcile import BATCH, Checked, Reconciler, Since, back_to, reconcile
+from worker.operations.filed_letters import CheckWindow, window_since
+from worker.operations.reconcile import BATCH, CheckProgress, Reconciler, reconcile
 from worker.operations.repair import STALE_S, Sweeper
 from worker.operations.review import ReviewDesk
 
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.services
 KEYS = Keys("imr")
 DAYS = 100_000
 """The rig's letters arrived long ago."""
-EVERYTHING = back_to(0, PACIFIC)
+EVERYTHING = window_since(0, PACIFIC)
 
 
 class Installation:
@@ -192,7 +193,7 @@ def test_a_second_check_finds_nothing(one: Installation, fault: Callable[[Instal
     more_letters(one)
     fault(one)
     one.recover()
-    files, again = one.rig.files(), Checked()
+    files, again = one.rig.files(), CheckProgress()
     one.reconciler().check(list(one.reconciler().filed(EVERYTHING)), again)
     assert (again.letters, again.lost) == (8, 0)
     assert one.rig.files() == files
@@ -203,7 +204,7 @@ def test_a_clean_restart_finds_nothing_and_says_so(one: Installation, caplog: py
     caplog.set_level(logging.INFO, "imr.worker")
     restarted(one)
     one.recover()
-    assert "has everything: letters checked=3 lost=0" in caplog.text
+    assert "has every record: letters checked=3 lost=0" in caplog.text
     assert one.continuity.loss() is None
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
@@ -235,7 +236,9 @@ def test_what_was_filed_before_the_last_beat_is_not_even_read(one: Installation)
     """By the claim's time and the file's `ctime`, less a margin for clocks."""
     more_letters(one)
     late = 2 * 10**12
-    assert [file.path for file in one.reconciler().filed(Since(late, EVERYTHING.oldest)) if file.item is None] == []
+    assert [
+        file.path for file in one.reconciler().filed(CheckWindow(late, EVERYTHING.oldest)) if file.item is None
+    ] == []
     assert len(list(one.reconciler().filed(EVERYTHING))) == 6
 
 
@@ -302,7 +305,7 @@ def test_two_checks_at_once_are_harmless(one: Installation) -> None:
     first, second = one.reconciler(), one.reconciler()
     mine, theirs = list(first.filed(EVERYTHING)), list(second.filed(EVERYTHING))
     for batch in (mine, theirs):
-        one.reconciler().check(batch, Checked())
+        one.reconciler().check(batch, CheckProgress())
     one.check()
     assert one.heartbeat()
     one.work()
@@ -326,7 +329,7 @@ def test_a_check_that_another_one_overtook_stops(one: Installation) -> None:
 def test_a_dry_run_moves_nothing(one: Installation) -> None:
     more_letters(one)
     flushed(one)
-    files, found = one.rig.files(), Checked()
+    files, found = one.rig.files(), CheckProgress()
     reconciler = one.reconciler(dry_run=True)
     reconciler.check(list(reconciler.filed(EVERYTHING)), found)
     assert (found.letters, found.lost) == (6, 6)
@@ -353,7 +356,7 @@ def test_a_file_that_may_not_be_opened_is_told_and_does_not_stop_the_check(
         raise PermissionError
 
     monkeypatch.setattr("worker.operations.reconcile.read_file", refuse)
-    found = Checked()
+    found = CheckProgress()
     one.reconciler().check(list(one.reconciler().filed(EVERYTHING)), found)
     assert (found.letters, found.lost, found.unread) == (3, 0, 2)
     assert "its file may not be opened" in caplog.text

@@ -1,4 +1,4 @@
-"""What a crash leaves besides decisions: temporary files are removed, missing notes written again, the rest is told."""
+"""What a crash leaves: temporary files are removed, missing sidecar files written again, the rest is reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def rig(tmp_path: Path) -> Rig:
 
 
 def sweep(rig: Rig, after_s: float = STALE_S + 1) -> list[str]:
-    """A sweep, so long from now."""
+    """The lines of a sweep at a later time."""
     now_s = time.time() + after_s
     return list(Sweeper(Spool(rig.share), rig.memory, 1 << 20, lambda: now_s).sweep())
 
@@ -41,7 +41,7 @@ def test_a_temporary_file_is_removed_once_nobody_can_be_writing_it(rig: Rig, fol
     assert not left.exists()
 
 
-def test_a_dead_letter_whose_companions_are_gone_has_them_again(rig: Rig) -> None:
+def test_a_dead_letter_whose_sidecar_files_are_gone_has_them_again(rig: Rig) -> None:
     before = rig.files()
     for suffix in SIDECAR_SUFFIXES:
         (rig.share / f"review/clinic/scan.txt{suffix}").unlink()
@@ -51,15 +51,15 @@ def test_a_dead_letter_whose_companions_are_gone_has_them_again(rig: Rig) -> Non
     assert sweep(rig) == []
 
 
-def test_a_file_that_somebody_put_there_is_told_and_left(rig: Rig) -> None:
+def test_a_file_that_somebody_put_there_is_reported_and_left(rig: Rig) -> None:
     (rig.share / "review" / "Quackenbush.txt").write_text("by hand")
-    (told,) = sweep(rig)
-    assert "without .error.json and record" in told
-    assert "Quackenbush" not in told
+    (line,) = sweep(rig)
+    assert "without .error.json and record" in line
+    assert "Quackenbush" not in line
     assert (rig.share / "review" / "Quackenbush.txt").exists()
 
 
-def test_copies_need_no_note(rig: Rig) -> None:
+def test_copies_need_no_error_file(rig: Rig) -> None:
     rig.claim("copy.txt", b"broken")
     rig.run()
     assert any(path.startswith("review/duplicates/") for path in rig.files())
@@ -68,12 +68,12 @@ def test_copies_need_no_note(rig: Rig) -> None:
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_an_error_file_without_its_letter_is_removed(rig: Rig, is_known: bool) -> None:
-    told = orjson.loads(rig.files()[f"review/clinic/scan.txt{ERROR_SUFFIX}"])
+    report = orjson.loads(rig.files()[f"review/clinic/scan.txt{ERROR_SUFFIX}"])
     (rig.share / "review/clinic/scan.txt").unlink()
     if not is_known:
         rig.memory = rig.records = type(rig.memory)()
     desk = ReviewDesk(
         spool=Spool(rig.share), records=rig.memory, site="site", decided_by="examiner", wall_clock=lambda: NOW
     )
-    assert desk.sweep() == [f"{told['id'][:12]}: an error file without its letter; removed"]
+    assert desk.sweep() == [f"{report['id'][:12]}: an error file without its letter; removed"]
     assert rig.files() == {}

@@ -79,7 +79,7 @@ def test_nobody_needs_to_read_the_dead_letters() -> None:
 
 def test_a_problem_says_what_where_and_what_to_do() -> None:
     (problem,) = found(with_desk(next_unread=at(3), lag=7))
-    assert problem.what == "group desk has not been given 7 entries of imr:determinations, the oldest 3.0 days old"
+    assert problem.what == "group desk has not read 7 entries of imr:determinations, the oldest 3.0 days old"
     assert (problem.group, problem.count, problem.ids) == ("desk", 7, (at(3),))
     assert "XGROUP DESTROY imr:determinations desk" in problem.remedy
 

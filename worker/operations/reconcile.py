@@ -1,23 +1,22 @@
-"""Reconciliation: letters that were filed away are held against their records after Redis may have lost some.
+"""Reconciliation: filed letters are compared with their records after Redis may have lost some records.
 
-The files are the truth. A letter in `archive/` whose record is gone, or does not say that it was published, was
-published by a Redis that has forgotten it; one in `review/` likewise. It goes back to `claimed/` under its own claim by
-one rename, and the normal way does the rest: it is read again and its entry has the id it had, its file the place it
-had, its deadlines the day they had. What is recorded is never touched, so a check may be repeated, stopped or run twice
-at once.
+The files are the truth. A letter in `archive/` whose record is missing, or does not say that it was published, was
+published by a Redis that has lost the record since; the same holds for one in `review/`. It goes back to `claimed/`
+under its own claim by one rename and is processed as usual: it is read again, and its entry has the id, its file the
+place and its deadlines the day that they had. What is recorded is never touched, so a check may be repeated, stopped or
+run twice at once.
 
 Left where they are: discarded letters (a person gave them up; reading them again would undo that) and further copies of
-the same bytes (the first one is published again, and one entry is all that its letter has).
+the same bytes (the first one is published again, and a letter has only one entry).
 """
 
 from __future__ import annotations
 
 import errno
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -26,59 +25,39 @@ from worker.adapters.redis.server_continuity import PendingCheck, ServerContinui
 from worker.adapters.share.errors import Gone, Unreadable
 from worker.adapters.share.identity import share_id
 from worker.adapters.share.safe_read import read_file
-from worker.adapters.share.spool import TEMPORARY_PREFIX, ClaimedFile, Spool
-from worker.adapters.share.walk import files_below
-from worker.contract.claim_ids import claimed_at_ms, split_claimed_name
-from worker.contract.names import ARCHIVE, DUPLICATES, EXTRACTED_SUFFIX, REVIEW
+from worker.adapters.share.spool import Spool
+from worker.contract.names import EXTRACTED_SUFFIX
 from worker.contract.settings import Settings
+from worker.operations.filed_letters import CheckWindow, FiledLetter, FiledLetters, window_since
 from worker.operations.repair import Sweeper
-from worker.operations.review import DeadItem, ReviewDesk
+from worker.operations.review import ReviewDesk
 from worker.processing.records import Record, Records
 
 log = logging.getLogger("imr.worker")
 
 BATCH: Final = 100
-"""Letters between two notes of how far the check has come."""
+"""Letters whose records are looked up in one round trip; after each batch the progress is written to Redis."""
 BUDGET_S: Final = 5.0
 """How long one task checks: letters wait behind it, and the next task goes on from there."""
 MARGIN_MS: Final = 600_000
-"""How far the clocks of Redis, file server and producers may be apart: what was filed so long before the last beat is
-checked too, which costs little and changes nothing."""
+"""How far the clocks of Redis, file server and producers may differ: letters filed up to so long before the last server
+heartbeat are checked too, which costs little and changes nothing."""
 DAY_MS: Final = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class Filed:
-    """A letter where it was filed away; `place` orders all of them and holds no name."""
-
-    file: ClaimedFile
-    path: str
-    place: str
-    item: DeadItem | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Since:
-    """Which letters are in doubt."""
-
-    filed_ms: int
-    """Those filed (ctime, which a rename sets) or claimed at that time or later, in ms since 1970."""
-    oldest: date
-    """Day folders before that are not looked into."""
-
-
 @dataclass(slots=True)
-class Checked:
-    """What a check has found so far."""
+class CheckProgress:
+    """What a check has found so far; counted up while it runs."""
 
     letters: int = 0
     lost: int = 0
+    """Letters without a record, or with one that does not fit the place of their file."""
     unread: int = 0
-    """Letters that may not be opened: nothing can be said of those."""
+    """Letters that may not be opened: whether their records are there is unknown."""
 
 
 class Reconciler:
-    """Holds the filed letters of one share against their records."""
+    """Compares the filed letters of one share with their records."""
 
     def __init__(
         self,
@@ -93,93 +72,62 @@ class Reconciler:
         self._spool = spool
         self._records = records
         self._desk = desk
-        self._sweeper = sweeper
+        self._letters = FiledLetters(spool, desk, (lambda _path: None) if dry_run else sweeper.remove_stale)
         self._max_bytes = max_letter_bytes
         self._dry_run = dry_run
 
     def require_share(self, expected: str) -> None:
-        """See that the share is the one whose letters are in doubt (`''` for any). Raises OSError."""
+        """Check that this is the share with that id (`''` for any). Raises OSError if it is not."""
         if expected and share_id(Path(self._spool.root)) != expected:
             raise FileNotFoundError(errno.ENODEV, "the share is not mounted")
 
-    def filed(self, since: Since, after: str = "") -> Iterator[Filed]:
-        """Letters in doubt, in the order of their places, from the one behind `after` on. Raises OSError."""
-        archived = (one for day in self._days(since.oldest) for one in self._of_day(day, since.filed_ms))
-        for one in archived:
-            if one.place > after:
-                yield one
-        in_review = [_in_review(item) for item in self._desk.items() if item.where == "review"]
-        yield from sorted((one for one in in_review if one.place > after), key=lambda one: one.place)
+    def filed(self, window: CheckWindow, after: str = "") -> Iterator[FiledLetter]:
+        """The letters of the window, in the order of their places, those behind the place `after`. Raises OSError."""
+        return self._letters.find(window, after)
 
-    def check(self, filed: Sequence[Filed], so_far: Checked) -> None:
-        """Send back those of the letters whose records do not know what became of them.
+    def check(self, letters: Sequence[FiledLetter], progress: CheckProgress) -> None:
+        """Send back the letters whose records are lost, and count all in `progress`.
 
-        Raises `RecordsUnavailable`, and OSError where the share is in the way: the same letters are checked again.
+        Raises `RecordsUnavailable`, and OSError where the share fails: then the same letters are to be checked again.
         """
-        known = [(one, digest) for one in filed if (digest := self._digest(one, so_far)) is not None]
+        known = [(letter, digest) for letter in letters if (digest := self._digest(letter, progress)) is not None]
         records = self._records.records([digest for _, digest in known])
-        so_far.letters += len(filed)
-        for (one, _), record in zip(known, records, strict=True):
-            if _is_lost(one, record) and self._send_back(one):
-                so_far.lost += 1
+        progress.letters += len(letters)
+        for (letter, _), record in zip(known, records, strict=True):
+            if _is_lost(letter, record) and self._send_back(letter):
+                progress.lost += 1
 
-    def _days(self, oldest: date) -> Iterator[str]:
-        """Day folders of the archive, oldest first, as `YYYY/MM/DD`."""
-        days = [""]
-        for _ in range(3):
-            days = [f"{day}/{name}".lstrip("/") for day in days for name in self._numbers(day)]
-        return (day for day in days if day >= oldest.isoformat().replace("-", "/"))
-
-    def _numbers(self, folder: str) -> list[str]:
-        with os.scandir(os.path.join(self._spool.root, ARCHIVE, folder)) as entries:
-            return sorted(one.name for one in entries if one.name.isdigit() and one.is_dir(follow_symlinks=False))
-
-    def _of_day(self, day: str, since_ms: int) -> list[Filed]:
-        top = os.path.join(self._spool.root, ARCHIVE, day)
-        found = []
-        for folder, name in files_below(top):
-            split = split_claimed_name(name)
-            path = os.path.join(top, folder, name)
-            if name.startswith(TEMPORARY_PREFIX) and not self._dry_run:
-                self._sweeper.remove_stale(os.path.relpath(path, self._spool.root))
-            if split is None or name.endswith(EXTRACTED_SUFFIX) or folder.split("/")[0] == DUPLICATES:
-                continue
-            if claimed_at_ms(split[0]) >= since_ms or _ctime_ms(path) >= since_ms:
-                file = ClaimedFile(split[0], folder, split[1])
-                found.append(Filed(file, os.path.relpath(path, self._spool.root), f"{ARCHIVE}/{day}/{split[0]}"))
-        return sorted(found, key=lambda one: one.place)
-
-    def _digest(self, one: Filed, so_far: Checked) -> str | None:
+    def _digest(self, letter: FiledLetter, progress: CheckProgress) -> str | None:
         """The letter's id; None for a file that is gone, is no letter any more, or may not be opened."""
-        if one.item is not None:
-            return one.item.digest
+        if letter.item is not None:
+            return letter.item.digest
         try:
-            return read_file(self._spool.root, one.path, max_bytes=self._max_bytes).digest
+            return read_file(self._spool.root, letter.path, max_bytes=self._max_bytes).digest
         except (Gone, Unreadable):
             return None
         except PermissionError:
-            so_far.unread += 1
-            log.error("not checked claim=%s: its file may not be opened", one.file.claim_id)
+            progress.unread += 1
+            log.error("not checked claim=%s: its file may not be opened", letter.file.claim_id)
             return None
 
-    def _send_back(self, one: Filed) -> bool:
-        """Whether the letter is (or, in a dry run, would be) on its way to be read again."""
+    def _send_back(self, letter: FiledLetter) -> bool:
+        """Whether the letter is (or, in a dry run, would be) back in `claimed/` to be read again."""
         if self._dry_run:
             return True
         try:
-            moved = self._back_to_claimed(one)
+            moved = self._move_to_claimed(letter)
         except FileExistsError:
-            log.error("not sent back claim=%s: another file has its name in claimed/", one.file.claim_id)
+            log.error("not sent back claim=%s: claimed/ has another file of that name", letter.file.claim_id)
             return False
-        log.warning("record lost claim=%s: the letter is read again", one.file.claim_id)
+        log.warning("record lost claim=%s: the letter is read again", letter.file.claim_id)
         return moved
 
-    def _back_to_claimed(self, one: Filed) -> bool:
-        if one.item is not None:
-            return self._desk.back_to_claimed(one.item)
-        if not self._spool.move(one.path, one.file.path):
+    def _move_to_claimed(self, letter: FiledLetter) -> bool:
+        if letter.item is not None:
+            return self._desk.back_to_claimed(letter.item)
+        if not self._spool.move(letter.path, letter.file.path):
             return False
-        self._spool.remove(one.path + EXTRACTED_SUFFIX)
+        self._spool.remove(letter.path + EXTRACTED_SUFFIX)
         return True
 
 
@@ -202,71 +150,55 @@ def make_reconciler(settings: Settings, records: Records, *, dry_run: bool = Fal
     )
 
 
-def _in_review(item: DeadItem) -> Filed:
-    return Filed(item.file, item.path, f"{REVIEW}/{item.file.claim_id}", item)
-
-
-def _is_lost(one: Filed, record: Record | None) -> bool:
-    """Whether the records do not know what the letter's place says of it."""
+def _is_lost(letter: FiledLetter, record: Record | None) -> bool:
+    """Whether the record is missing, or contradicts the place where the letter was filed."""
     if record is None:
         return True
-    if one.item is None:
+    if letter.item is None:
         return record.state != "published"
     return record.state in ("waiting", "working")
 
 
-def _ctime_ms(path: str) -> int:
-    try:
-        return os.lstat(path).st_ctime_ns // 1_000_000
-    except FileNotFoundError:
-        return 0
-
-
-def since_of(doubt: PendingCheck, days: int, zone: tzinfo) -> Since:
-    """The letters that a doubt is about."""
-    window = back_to(doubt.now_ms - days * DAY_MS, zone)
-    if doubt.beat_ms is None:
-        return window
-    since = back_to(doubt.beat_ms - MARGIN_MS, zone)
+def window_of(check: PendingCheck, days: int, zone: tzinfo) -> CheckWindow:
+    """The letters that a pending check is about."""
+    longest = window_since(check.now_ms - days * DAY_MS, zone)
+    if check.beat_ms is None:
+        return longest
+    since = window_since(check.beat_ms - MARGIN_MS, zone)
     # A letter may have been claimed long before it was filed, and lies in the folder of the day of its claim.
-    return Since(since.filed_ms, min(since.oldest, window.oldest))
-
-
-def back_to(ms: int, zone: tzinfo) -> Since:
-    """Letters claimed or filed at that time or later."""
-    return Since(ms, datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone).date() - timedelta(days=1))
+    return CheckWindow(since.filed_ms, min(since.oldest, longest.oldest))
 
 
 def reconcile(
-    reconciler: Reconciler, trust: ServerContinuity, *, days: int, zone: tzinfo, monotonic_s: Callable[[], float]
+    reconciler: Reconciler, continuity: ServerContinuity, *, days: int, zone: tzinfo, monotonic_s: Callable[[], float]
 ) -> None:
-    """Go on with the check that a producer's doubt asks for, for a few seconds; settle the doubt at the end.
+    """Continue the pending check for a few seconds, if there is one; at the end, mark the server as complete.
 
-    Raises `RecordsUnavailable`, redis.RedisError, OSError: the next task goes on from the place that was noted.
+    Raises `RecordsUnavailable`, redis.RedisError, OSError: the next task goes on from the last recorded place.
     """
-    doubt = trust.pending_check()
+    check = continuity.pending_check()
     end_s = monotonic_s() + BUDGET_S
-    if doubt is None:
+    if check is None:
         return
-    reconciler.require_share(doubt.share)
-    for batch in batches(reconciler.filed(since_of(doubt, days, zone), doubt.place)):
-        found = Checked()
-        reconciler.check(batch, found)
-        doubt = trust.save_progress(doubt, batch[-1].place, found.letters, found.lost)
-        if doubt is None or monotonic_s() > end_s:
+    reconciler.require_share(check.share)
+    for batch in batches(reconciler.filed(window_of(check, days, zone), check.place)):
+        progress = CheckProgress()
+        reconciler.check(batch, progress)
+        check = continuity.save_progress(check, batch[-1].place, progress.letters, progress.lost)
+        if check is None or monotonic_s() > end_s:
             return
-    if trust.complete(doubt):
-        _tell(doubt)
+    if continuity.complete(check):
+        _log_result(check)
 
 
-def batches(filed: Iterator[Filed]) -> Iterator[list[Filed]]:
-    """The letters in portions, of which each makes one round trip."""
-    while batch := list(islice(filed, BATCH)):
+def batches(letters: Iterator[FiledLetter]) -> Iterator[list[FiledLetter]]:
+    """The letters in batches; each costs one round trip."""
+    while batch := list(islice(letters, BATCH)):
         yield batch
 
 
-def _tell(doubt: PendingCheck) -> None:
-    if doubt.lost:
-        log.error("Redis lost the records of %d letters (%d checked); they are read again", doubt.lost, doubt.checked)
+def _log_result(check: PendingCheck) -> None:
+    if check.lost:
+        log.error("Redis lost the records of %d letters (%d checked); they are read again", check.lost, check.checked)
     else:
-        log.info("Redis was started anew and has everything: letters checked=%d lost=0", doubt.checked)
+        log.info("Redis was restarted and has every record: letters checked=%d lost=0", check.checked)

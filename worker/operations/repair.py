@@ -1,6 +1,6 @@
-"""Putting right what a crash left in `review/` and `archive/` besides decisions: temporary files, missing notes.
+"""Repair of what a crash left in `review/` and `archive/`: temporary files, and letters without sidecar files.
 
-Only what is older than any step that could still be at it is touched.
+Only files are touched that are older than any step that could still be using them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from worker.processing import sidecars
 from worker.processing.records import Records
 
 STALE_S: Final = 3600.0
-"""A temporary file lives for milliseconds, a decision takes its files along within seconds; the rest of the hour is for
-the clock of a file server that is not ours."""
+"""A temporary file lives for milliseconds, and a decision moves its files within seconds; the rest of the hour allows
+for the clock of the file server, which may differ from this machine's."""
 
 
 class Sweeper:
-    """Finds and puts right what nobody will come back to."""
+    """Finds and repairs what no running step will come back to."""
 
     def __init__(
         self, spool: Spool, records: Records, max_letter_bytes: int, wall_clock_s: Callable[[], float]
@@ -34,47 +34,47 @@ class Sweeper:
         self._now_s = wall_clock_s
 
     def sweep(self) -> Iterator[str]:
-        """Do all of it; what was done or found, a line each. Raises `RecordsUnavailable`, OSError."""
+        """Repair everything. Yields a line for each repair or finding. Raises `RecordsUnavailable`, OSError."""
         for path in self._spool.temporary_files():
             if self.remove_stale(path):
                 yield f"a temporary file in {path.partition('/')[0]}/ that a crash left; removed"
-        for path in list(self._without_a_note()):
-            yield self._write_again(path)
+        for path in list(self._without_error_file()):
+            yield self._write_sidecars(path)
 
     def remove_stale(self, path: str) -> bool:
-        """Remove a temporary file of ours if a crash left it; whether it did. Raises OSError."""
+        """Remove a temporary file if a crash left it; whether it was removed. Raises OSError."""
         is_stale = self.is_stale(path)
         if is_stale:
             self._spool.remove(path)
         return is_stale
 
     def is_stale(self, path: str) -> bool:
-        """Whether nobody is at that file any more."""
+        """Whether the file is older than any step that could still be using it."""
         try:
-            found = os.lstat(os.path.join(self._spool.root, path))
+            status = os.lstat(os.path.join(self._spool.root, path))
         except FileNotFoundError:
             return False
-        return self._now_s() - max(found.st_mtime, found.st_ctime) > STALE_S
+        return self._now_s() - max(status.st_mtime, status.st_ctime) > STALE_S
 
-    def _without_a_note(self) -> Iterator[str]:
+    def _without_error_file(self) -> Iterator[str]:
         """Letters in `review/` beside which no `.error.json` lies."""
         for folder, name in files_below(os.path.join(self._spool.root, REVIEW)):
             path = "/".join(part for part in (REVIEW, folder, name) if part)
-            is_ours = name.startswith(TEMPORARY_PREFIX) or name.endswith(SIDECAR_SUFFIXES)
-            if is_ours or folder.split("/")[0] == DUPLICATES or self._spool.exists(path + ERROR_SUFFIX):
+            is_sidecar = name.startswith(TEMPORARY_PREFIX) or name.endswith(SIDECAR_SUFFIXES)
+            if is_sidecar or folder.split("/")[0] == DUPLICATES or self._spool.exists(path + ERROR_SUFFIX):
                 continue
             if self.is_stale(path):
                 yield path
 
-    def _write_again(self, path: str) -> str:
+    def _write_sidecars(self, path: str) -> str:
         event = self._event_of(path)
         if event is None:
-            return "a file in review/ without .error.json and record; put it into the inbox to have it read"
+            return "a file in review/ without .error.json and record; move it into the inbox to have it read"
         sidecars.write(self._spool, path, event)
         return "a dead letter without its .error.json; written again"
 
     def _event_of(self, path: str) -> bytes | None:
-        """Its dead letter, as it stands in the stream."""
+        """The event of the dead letter, from the stream; None if its record is no dead letter's."""
         try:
             digest = read_file(self._spool.root, path, max_bytes=self._max_bytes).digest
         except (Gone, Unreadable):

@@ -1,7 +1,8 @@
-"""The review desk: every dead letter of a share, and the decisions a person can take about one.
+"""The review desk: the dead letters of a share, and what a person can decide about each.
 
-The files in `review/` are what is there; the records say what was decided. A decision is one script (audit entry and
-effect together), and the file follows; whatever a crash leaves between the two is finished by `sweep`.
+The files in `review/` show which dead letters there are; the records say what was decided about them. A decision is
+one script, which writes the audit entry and its effect together; the file is moved afterwards. `sweep` finishes what a
+crash left between the two.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, assert_never, cast
 
 import orjson
 
 from worker.adapters.share.spool import ClaimedFile, Spool
 from worker.contract.claim_ids import is_claim_id, split_claimed_name
-from worker.contract.event import RESOLVED, Action, Resolution, encode, event_id, make_event
+from worker.contract.event import RESOLVED, Resolution, encode, event_id, make_event
 from worker.contract.names import DISCARDED, ERROR_SUFFIX, REVIEW, ReviewNaming
 from worker.processing import sidecars
 from worker.processing.records import Record, Records, RecordsUnavailable, Resolve, Resolved
@@ -25,17 +26,19 @@ from worker.processing.records import Record, Records, RecordsUnavailable, Resol
 log = logging.getLogger("imr.review")
 
 MIN_ID_CHARS: Final = 6
-"""Shorter beginnings of an id are refused: a slip of a digit would find another letter."""
+"""Shorter beginnings of an id are refused: with so few characters, one wrong digit would find another letter."""
 
-Where = Literal["review", "discarded"]
+ReviewFolder = Literal["review", "discarded"]
+PersonAction = Literal["redrive", "discard", "restore"]
+"""The actions of the event that a person decides on."""
 
 
 class NoSuchDeadLetter(Exception):
-    """No dead letter, or more than one, has an id that begins like this."""
+    """No dead letter, or more than one, has an id that begins with these characters."""
 
 
 class DecisionRefused(Exception):
-    """The decision does not fit what was decided before; nothing was changed."""
+    """The decision does not fit the state that the letter has by now; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,10 @@ class DeadItem:
     digest: str
     error_path: str
     """Path of its `.error.json`, relative to the share."""
-    where: Where
+    where: ReviewFolder
     file: ClaimedFile
-    told: dict[str, Any]
-    """What the `.error.json` says."""
+    report: dict[str, Any]
+    """The content of the `.error.json`."""
 
     @property
     def path(self) -> str:
@@ -57,9 +60,9 @@ class DeadItem:
 
     @property
     def replaced_by(self) -> str:
-        """Id of the event of a later file of its name that was published; empty if there is none."""
-        by = self.told.get("replaced_by")
-        return str(by.get("id", "")) if isinstance(by, dict) else ""
+        """Id of the event of a later file with the same name that was published; empty if there is none."""
+        later = self.report.get("replaced_by")
+        return str(later.get("id", "")) if isinstance(later, dict) else ""
 
 
 class ReviewDesk:
@@ -75,75 +78,91 @@ class ReviewDesk:
         self._now = wall_clock
 
     def items(self) -> Iterator[DeadItem]:
-        """Every dead letter, discarded ones included; an `.error.json` that is not ours is left out."""
+        """Every dead letter, discarded ones included; an `.error.json` that this software did not write is left out."""
         for path in self._spool.error_files():
-            item = _item(path, self._told(path))
+            item = _item(path, self._report(path))
             if item is not None:
                 yield item
 
-    def _told(self, path: str) -> dict[str, Any]:
+    def _report(self, path: str) -> dict[str, Any]:
+        """The content of an `.error.json`; empty if it cannot be read."""
         try:
-            told = orjson.loads(self._spool.read(path))
+            report = orjson.loads(self._spool.read(path))
         except (OSError, ValueError):
             return {}
-        return cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+        return cast("dict[str, Any]", report) if isinstance(report, dict) else {}
 
     def find(self, wanted: str) -> DeadItem:
-        """The dead letter whose id (or claim id) begins so. Raises `NoSuchDeadLetter`."""
+        """The dead letter whose id begins with these characters, or whose claim id it is.
+
+        Raises `NoSuchDeadLetter` if there is none, or more than one.
+        """
         if len(wanted) < MIN_ID_CHARS:
-            raise NoSuchDeadLetter(f"give at least {MIN_ID_CHARS} characters of the id")
+            raise NoSuchDeadLetter(f"{wanted!r} is too short: give at least {MIN_ID_CHARS} characters of the id")
         start = wanted.partition(":")[0].lower()
-        found = [one for one in self.items() if one.digest.startswith(start) or one.file.claim_id == start]
-        if len(found) != 1:
-            raise NoSuchDeadLetter(f"{len(found) or 'no'} dead letters have an id that begins with {start}")
-        return found[0]
+        items = [item for item in self.items() if item.digest.startswith(start) or item.file.claim_id == start]
+        if not items:
+            raise NoSuchDeadLetter(
+                f"no dead letter has an id that begins with {start}; `imr dead-letters list --discarded` shows all"
+            )
+        if len(items) > 1:
+            raise NoSuchDeadLetter(
+                f"{len(items)} dead letters have an id that begins with {start}; give more of the id"
+            )
+        return items[0]
 
     def record(self, item: DeadItem) -> Record | None:
-        """What the records say about it; None if they know nothing. Raises `RecordsUnavailable`."""
+        """The letter's record; None if there is none. Raises `RecordsUnavailable`."""
         return self._records.record(item.digest)
 
     def redrive(self, item: DeadItem, reason: str | None = None) -> str:
-        """Have the letter tried again as its next revision; its claim id, to be hinted.
+        """Have the letter read again as its next revision. Returns its claim id, for the hint to the workers.
 
-        Raises `DecisionRefused` if it is not dead or discarded (any more), `RecordsUnavailable`, OSError.
+        Raises `DecisionRefused` if it is no longer dead or discarded, `RecordsUnavailable`, OSError.
         """
         if self.record(item) is not None:
             self._decide(item, "redrive", reason)
-        # Without a record (Redis was lost) there is nothing to decide against: the letter starts from the beginning.
+        # Without a record (Redis lost it) nothing can be decided, and the letter is read as a new one.
         self.back_to_claimed(item)
         return item.file.claim_id
 
     def discard(self, item: DeadItem, reason: str) -> None:
-        """Give the letter up; the file is kept in `review/discarded/`. Raises as `redrive`."""
+        """Give the letter up; its file is kept in `review/discarded/`. Raises what `redrive` raises."""
         self._decide(item, "discard", reason)
-        self._put(item, item.file.discarded_path())
+        self._move_with_sidecars(item, item.file.discarded_path())
 
     def restore(self, item: DeadItem, reason: str | None = None) -> None:
-        """Undo a discard: the letter is a dead letter again. Raises as `redrive`."""
-        answer = self._decide(item, "restore", reason)
-        self._put(item, item.file.review_path(answer.named))
+        """Undo a discard: the letter is a dead letter again. Raises what `redrive` raises."""
+        resolved = self._decide(item, "restore", reason)
+        self._move_with_sidecars(item, item.file.review_path(resolved.named))
 
-    def _decide(self, item: DeadItem, action: Action, reason: str | None) -> Resolved:
+    def _decide(self, item: DeadItem, action: PersonAction, reason: str | None) -> Resolved:
         record = self.record(item)
         if record is None:
-            raise DecisionRefused("the records know nothing of this letter; redrive it to have it read again")
+            raise DecisionRefused(
+                f"the letter {item.digest[:12]} has no record in Redis, so nothing was changed; "
+                f"`imr dead-letters redrive {item.digest[:12]}` has it read again"
+            )
         named: ReviewNaming = "plain" if action == "restore" else record.named
-        answer = self._resolve(self._decision(item, record, action, reason, named))
-        if answer.reply == "taken":
-            answer = self._resolve(self._decision(item, record, action, reason, "claim"))
-        if answer.reply != "resolved":
-            raise DecisionRefused(f"the letter is {answer.state} at revision {answer.revision}: nothing was changed")
-        return answer
+        resolved = self._resolve(self._decision(item, record, action, reason, named))
+        if resolved.reply == "taken":
+            resolved = self._resolve(self._decision(item, record, action, reason, "claim"))
+        if resolved.reply != "resolved":
+            raise DecisionRefused(
+                f"the letter {item.digest[:12]} is {resolved.state} by now (revision {resolved.revision}), so nothing "
+                f"was changed; `imr explain {item.digest[:12]}` says what was decided"
+            )
+        return resolved
 
     def _resolve(self, decision: Resolve) -> Resolved:
         try:
             return self._records.resolve(decision)
         except RecordsUnavailable:
-            # It may have been taken, and only the reply lost: the same call once more has the same answer.
+            # The decision may have been recorded and only the reply lost: the same call again has the same reply.
             return self._records.resolve(decision)
 
     def _decision(
-        self, item: DeadItem, record: Record, action: Action, reason: str | None, named: ReviewNaming
+        self, item: DeadItem, record: Record, action: PersonAction, reason: str | None, named: ReviewNaming
     ) -> Resolve:
         resolution = Resolution(
             schema_version="1.0",
@@ -165,7 +184,7 @@ class ReviewDesk:
         return Resolve(action, item.digest, record.revision, record.decisions, path, encode(event), named, token)
 
     def sweep(self) -> list[str]:
-        """Finish what a crash left half-done; what was done, a line each. Raises `RecordsUnavailable`, OSError."""
+        """Finish what a crash left half-done. Returns a line for each step. Raises `RecordsUnavailable`, OSError."""
         return [line for item in self.items() for line in self._finish(item)]
 
     def _finish(self, item: DeadItem) -> Iterator[str]:
@@ -174,54 +193,64 @@ class ReviewDesk:
             sidecars.remove(self._spool, item.path)
             yield f"{item.digest[:12]}: an error file without its letter; removed"
         elif record is None:
-            yield f"{item.digest[:12]}: in review/, but unknown to the records; redrive it to have it read again"
+            yield (
+                f"{item.digest[:12]}: in review/, without a record in Redis; "
+                f"`imr dead-letters redrive {item.digest[:12]}` has it read again"
+            )
         elif record.state == "discarded" and item.where == "review":
-            self._put(item, item.file.discarded_path())
+            self._move_with_sidecars(item, item.file.discarded_path())
             yield f"{item.digest[:12]}: was discarded; moved to {REVIEW}/{DISCARDED}/"
         elif record.state == "dead" and item.where == "discarded":
-            self._put(item, item.file.review_path(record.named))
+            self._move_with_sidecars(item, item.file.review_path(record.named))
             yield f"{item.digest[:12]}: was restored; moved back to {REVIEW}/"
         elif record.state == "waiting" and self._spool.exists(item.path):
             self.back_to_claimed(item)
             yield f"{item.digest[:12]}: was to be redriven; moved to claimed/"
         elif record.state == "dead" and self._spool.exists(item.file.path):
-            return  # a worker is filing it: the error file is written first, the letter follows
+            return  # a worker is filing it: the error file is written first, then the letter is moved
         elif not self._spool.exists(item.path):
             sidecars.remove(self._spool, item.path)
             yield f"{item.digest[:12]}: an error file without its letter; removed"
 
     def back_to_claimed(self, item: DeadItem) -> bool:
-        """Have the letter read again: whether it is in `claimed/`. Raises OSError; may be repeated."""
-        # The letter first: an error file without its letter is swept, a letter without its error file is a riddle.
-        # A worker may have it back here already: companions that it laid are of its verdict, and stay.
-        stale = self._spool.identity(item.error_path)
+        """Move the letter to `claimed/` to be read again; whether it is there now. Raises OSError; may be repeated."""
+        # The letter first: `sweep` removes an error file without its letter, but could not explain a letter without
+        # its error file. A worker may have filed the letter again already: its new sidecar files stay.
+        before = self._spool.identity(item.error_path)
         moved = self._spool.move(item.path, item.file.path)
-        if self._spool.identity(item.error_path) == stale:
+        if self._spool.identity(item.error_path) == before:
             sidecars.remove(self._spool, item.path)
         return moved
 
-    def _put(self, item: DeadItem, target: str) -> None:
+    def _move_with_sidecars(self, item: DeadItem, target: str) -> None:
         self._spool.move(item.path, target)
         sidecars.move(self._spool, item.path, target)
 
 
-def _target(item: DeadItem, action: Action, named: ReviewNaming) -> str:
-    """Where the decision takes the file."""
-    if action == "redrive":
-        return item.file.path
-    return item.file.discarded_path() if action == "discard" else item.file.review_path(named)
+def _target(item: DeadItem, action: PersonAction, named: ReviewNaming) -> str:
+    """The path to which the decision moves the file."""
+    match action:
+        case "redrive":
+            return item.file.path
+        case "discard":
+            return item.file.discarded_path()
+        case "restore":
+            return item.file.review_path(named)
+        case _:
+            assert_never(action)
 
 
-def _item(path: str, told: dict[str, Any]) -> DeadItem | None:
-    digest, claim_id = str(told.get("id", "")).partition(":")[0], str(told.get("claim_id", ""))
+def _item(path: str, report: dict[str, Any]) -> DeadItem | None:
+    """The dead letter of an `.error.json`; None if its content is of another kind."""
+    digest, claim_id = str(report.get("id", "")).partition(":")[0], str(report.get("claim_id", ""))
     if not digest or not is_claim_id(claim_id):
         return None
     folder, _, stored = path.removesuffix(ERROR_SUFFIX).removeprefix(REVIEW + "/").rpartition("/")
     split = split_claimed_name(stored)
     name = split[1] if split is not None and split[0] == claim_id else stored
-    discarded = folder == DISCARDED or folder.startswith(DISCARDED + "/")
-    # A letter from an inbox folder named `discarded` is not discarded: those carry their claim id.
-    where: Where = "discarded" if discarded and name != stored else "review"
+    in_discarded = folder == DISCARDED or folder.startswith(DISCARDED + "/")
+    # A letter from an inbox folder named `discarded` is not discarded: a discarded letter has its claim id in its name.
+    where: ReviewFolder = "discarded" if in_discarded and name != stored else "review"
     if where == "discarded":
         folder = folder[len(DISCARDED) + 1 :]
-    return DeadItem(digest, path, where, ClaimedFile(claim_id, folder, name), told)
+    return DeadItem(digest, path, where, ClaimedFile(claim_id, folder, name), report)

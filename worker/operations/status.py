@@ -1,7 +1,7 @@
-"""Accounting: `seen = published + dead + discarded + duplicate + ignored + in flight`, from records and folders.
+"""The balance of all letters: `seen = published + dead + discarded + duplicate + ignored + in flight`.
 
-The records count each letter once, in the scripts that decide; the folders show what is there. A claim that was begun
-and not finished must still have its file in `claimed/`; if it has not, the file was taken away by other hands.
+The records count each letter once, in the scripts that record its outcome; the folders show which files are there. A
+claim that was begun and not finished must have its file in `claimed/`; if it has not, somebody removed the file.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class Balance:
     holds: tuple[str, ...]
     """What keeps producers from claiming."""
     producers: int
-    """Producers that have reported lately."""
+    """Number of producers that have reported lately."""
     internal: int = 0
-    """Dead letters that a fault of this software stopped."""
+    """Dead letters that failed by a fault of this software (code `internal`)."""
     reports: tuple[ProducerReport, ...] = ()
-    """What they told last."""
+    """The last report of each producer."""
 
     @property
     def unexplained(self) -> int:
-        """Letters that were seen and are nowhere."""
-        told = self.published + self.dead + self.discarded + self.duplicate + self.ignored + self.in_flight
-        return self.seen - told
+        """Letters that were seen and are in none of the other figures."""
+        explained = self.published + self.dead + self.discarded + self.duplicate + self.ignored + self.in_flight
+        return self.seen - explained
 
     @property
     def closes(self) -> bool:
@@ -55,13 +55,13 @@ class Balance:
 
 
 def take_balance(spool: Spool, records: Records, client: redis.Redis, keys: Keys) -> Balance:
-    """The account now. Raises `RecordsUnavailable`, redis.RedisError, OSError."""
+    """The balance now. Raises `RecordsUnavailable`, redis.RedisError, OSError."""
     waiting, ignored = _inbox(spool)
     counts = records.counts()
     claimed = {file.claim_id for file in spool.claimed()}
-    # A letter finished since the counts were read has left both; one that is still open must have its file.
+    # A letter that was finished after the counts were read is in neither set; a claim still open must have its file.
     lost = len((counts.open_claims - claimed) & records.counts().open_claims)
-    # What is finished and not filed away yet is counted by its outcome; the rest waits for a worker.
+    # A letter that is finished and not yet filed is counted by its outcome; the others wait for a worker.
     not_begun = len(claimed - counts.open_claims - counts.finished_claims)
     reports = producer_reports(client, keys)
     return Balance(
@@ -81,7 +81,7 @@ def take_balance(spool: Spool, records: Records, client: redis.Redis, keys: Keys
 
 
 def _inbox(spool: Spool) -> tuple[int, int]:
-    """(letters, files that are none by their names) in the inbox."""
+    """(letters, files with an ignored name) in the inbox."""
     files = files_below(os.path.join(spool.root, INBOX))
     paths = (f"{folder}/{name}" if folder else name for folder, name in files if not is_own(name))
     letters = Counter(may_be_letter(path) for path in paths)

@@ -11,7 +11,7 @@ import pytest
 
 from worker.adapters.share.completion_rule import CompletionRule
 from worker.contract.filenames import ignore_rule, may_be_letter
-from worker.operations.locate.inbox import InboxRules, judge
+from worker.operations.locate.inbox import InboxRules, inbox_status
 
 RULES = InboxRules(CompletionRule("quiet", 2.0), max_scan_s=30.0, max_letter_bytes=1000)
 NOW_S = 1_000_000.0
@@ -37,7 +37,7 @@ def looks(**changes: Any) -> os.stat_result:
     ],
 )
 def test_by_its_path(path: str, state: str) -> None:
-    assert judge(path, looks(), NOW_S, (), RULES).state == state
+    assert inbox_status(path, looks(), NOW_S, (), RULES).state == state
     assert may_be_letter(path) == (state == "waiting"), "as the producer decides"
 
 
@@ -47,7 +47,7 @@ def test_by_its_path(path: str, state: str) -> None:
 def test_the_rule_is_named(path: str, rule: str | None) -> None:
     assert ignore_rule(path) == rule
     if rule is not None:
-        assert rule in judge(path, looks(), NOW_S, (), RULES).waits_for[0]
+        assert rule in inbox_status(path, looks(), NOW_S, (), RULES).waits_for[0]
 
 
 @pytest.mark.parametrize(
@@ -56,32 +56,34 @@ def test_the_rule_is_named(path: str, rule: str | None) -> None:
         (NOW_S - 2.0, "waiting", "in 30 s at most (IMR_MAX_SCAN_SECONDS)"),
         (NOW_S - 0.5, "settling", "2 s without a change (IMR_SETTLE_SECONDS); it was written to 0.5 s ago"),
         (NOW_S + 0.5, "settling", "written to 0.0 s ago"),
-        (NOW_S + 3600, "settling", "its time is 3600 s ahead of ours, which changes nothing"),
+        (NOW_S + 3600, "settling", "its time is 3600 s ahead of this machine's clock, which does no harm"),
     ],
 )
 def test_by_when_it_was_written_to(mtime: float, state: str, said: str) -> None:
-    waiting = judge("letter.pdf", looks(mtime=mtime), NOW_S, (), RULES)
-    assert waiting.state == state
-    assert said in waiting.waits_for[0]
+    found = inbox_status("letter.pdf", looks(mtime=mtime), NOW_S, (), RULES)
+    assert found.state == state
+    assert said in found.waits_for[0]
 
 
 def test_by_the_way_in_which_files_are_complete() -> None:
     rules = replace(RULES, completion=CompletionRule("done-file", 2.0))
-    (waits_for,) = judge("clinic/a.pdf", looks(), NOW_S, (), rules).waits_for
+    (waits_for,) = inbox_status("clinic/a.pdf", looks(), NOW_S, (), rules).waits_for
     assert waits_for == "its done-file: a.pdf.done beside it (IMR_COMPLETE is done-file)"
-    assert judge("clinic/a.pdf", looks(), NOW_S, (), rules, has_done_file=True).state == "waiting"
+    assert inbox_status("clinic/a.pdf", looks(), NOW_S, (), rules, has_done_file=True).state == "waiting"
     renamed = replace(RULES, completion=CompletionRule("renamed", 90.0))
-    (waits_for,) = judge("a.pdf", looks(), NOW_S, (), renamed).waits_for
+    (waits_for,) = inbox_status("a.pdf", looks(), NOW_S, (), renamed).waits_for
     assert waits_for == "90 s without a change (IMR_RENAMED_QUIET_SECONDS); it was written to 60.0 s ago"
 
 
-def test_everything_that_holds_it_is_told() -> None:
+def test_everything_that_holds_it_is_listed() -> None:
     holds = ("an operator: paused", "Redis: it does not answer")
-    assert judge("letter.pdf", looks(), NOW_S, holds, RULES).waits_for == holds
-    assert judge("letter.pdf", looks(), NOW_S, holds, RULES).state == "held"
-    settling = judge("letter.pdf", looks(mtime=NOW_S), NOW_S, holds, RULES)
+    assert inbox_status("letter.pdf", looks(), NOW_S, holds, RULES).waits_for == holds
+    assert inbox_status("letter.pdf", looks(), NOW_S, holds, RULES).state == "held"
+    settling = inbox_status("letter.pdf", looks(mtime=NOW_S), NOW_S, holds, RULES)
     assert (settling.state, settling.waits_for[1:]) == ("settling", holds)
-    assert "paused" not in judge(".x", looks(), NOW_S, holds, RULES).waits_for[0], "what is no letter waits for nobody"
+    assert "paused" not in inbox_status(".x", looks(), NOW_S, holds, RULES).waits_for[0], (
+        "what is no letter waits for nobody"
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_everything_that_holds_it_is_told() -> None:
         ({"size": 1001}, "too_large"),
     ],
 )
-def test_what_will_be_refused_is_told_before(changes: dict[str, Any], code: str) -> None:
-    (warning,) = judge("letter.pdf", looks(**changes), NOW_S, (), RULES).warnings
+def test_what_will_be_refused_is_announced(changes: dict[str, Any], code: str) -> None:
+    (warning,) = inbox_status("letter.pdf", looks(**changes), NOW_S, (), RULES).warnings
     assert f"`{code}`" in warning
-    assert judge("letter.pdf", looks(size=1000), NOW_S, (), RULES).warnings == ()
+    assert inbox_status("letter.pdf", looks(size=1000), NOW_S, (), RULES).warnings == ()

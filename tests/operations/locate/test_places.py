@@ -10,7 +10,7 @@ import pytest
 
 from worker.adapters.share.spool import Spool
 from worker.contract.names import FOLDERS
-from worker.operations.locate.places import Finder, Place, place_of
+from worker.operations.locate.places import FileFinder, Place, place_of
 
 CLAIM = "01j00cf7002gez2gax4y"
 DAY = "archive/2024/06/09"
@@ -66,15 +66,15 @@ def put(share: Path, *paths: str) -> None:
         (share / path).write_text("a letter")
 
 
-def finder(share: Path) -> Finder:
-    return Finder(Spool(share), ZoneInfo("America/Los_Angeles"))
+def finder(share: Path) -> FileFinder:
+    return FileFinder(Spool(share), ZoneInfo("America/Los_Angeles"))
 
 
 def test_a_path_may_be_given_in_many_ways(share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(share, "inbox/clinic/a.pdf")
     given = [str(share / "inbox/clinic/a.pdf"), "share/inbox/clinic/a.pdf", "inbox/clinic/a.pdf", "clinic/a.pdf"]
     given += ["./share/inbox/../inbox/clinic/a.pdf", "inbox//clinic/a.pdf"]
-    assert {one: finder(share).at(one) for one in given} == dict.fromkeys(given, "inbox/clinic/a.pdf")
+    assert {path: finder(share).at(path) for path in given} == dict.fromkeys(given, "inbox/clinic/a.pdf")
     monkeypatch.chdir(share / "inbox" / "clinic")
     assert finder(share).at("a.pdf") == "inbox/clinic/a.pdf"
 

@@ -58,7 +58,7 @@ def list_(
     replaced = any(item.replaced_by for item in items)
     table = Table("id", "received", "code", "file", *["replaced by"] * replaced, box=None, padding=(0, 1))
     for item in items:
-        received, code = str(item.told.get("received_on", "")), str(item.told.get("code", ""))
+        received, code = str(item.report.get("received_on", "")), str(item.report.get("code", ""))
         by = [item.replaced_by[:12]] * replaced
         table.add_row(item.digest[:12], received, code, Styled(printable(item.path)), *by)
     out.print(table)
@@ -75,17 +75,17 @@ def show(wanted: Id, *, json: Json = False) -> None:
     if json:
         write_line(orjson.dumps(_as_json(item)))
         return
-    told, record = item.told, desk.record(item)
+    report, record = item.report, desk.record(item)
     out.print(f"{printable(item.path)}", style="bold", markup=False)
-    out.print(f"{told.get('what_happened')}", markup=False, soft_wrap=False)
-    for place in told.get("where") or ():
+    out.print(f"{report.get('what_happened')}", markup=False, soft_wrap=False)
+    for place in report.get("where") or ():
         out.print(f"  {place}", markup=False)
-    out.print(f"{told.get('what_to_do')}", markup=False, soft_wrap=False)
+    out.print(f"{report.get('what_to_do')}", markup=False, soft_wrap=False)
     if item.replaced_by:
         out.print(f"A later file of this name was published as {item.replaced_by[:12]}.", style="yellow", markup=False)
     table = Table(box=None, show_header=False, padding=(0, 1))
     for name in ("code", "attempts", "received_on", "failed_at", "size_bytes", "parser_version", "claim_id", "id"):
-        table.add_row(name.replace("_", " "), str(told.get(name)))
+        table.add_row(name.replace("_", " "), str(report.get(name)))
     table.add_row("state", f"{record.state}, revision {record.revision}" if record else "unknown to the records")
     out.print(table)
 
@@ -143,4 +143,4 @@ def sweep() -> None:
 
 
 def _as_json(item: DeadItem) -> dict[str, Any]:
-    return {"path": printable(item.path), "where": item.where, **item.told}
+    return {"path": printable(item.path), "where": item.where, **item.report}

@@ -22,8 +22,8 @@ from worker.contract.redis_client import connect
 from worker.contract.settings import Settings, load_settings
 from worker.entrypoints.cli.console import err, out, printable, write_line
 from worker.entrypoints.cli.exit_codes import ExitCode
-from worker.operations.locate.answer import Explanation, NotFound, NotUnique
-from worker.operations.locate.explanation import Explainer
+from worker.operations.locate.explainer import Explainer
+from worker.operations.locate.explanation import Explanation, NotFound, NotUnique
 from worker.operations.locate.inbox import InboxRules
 
 
@@ -44,31 +44,31 @@ def explain(
 ) -> None:
     """Say where a file is, since when, and what it waits for.
 
-    Asks the share and the records and changes nothing; without Redis it tells what the share alone does.
+    Reads the share and the records and changes nothing; without Redis it says what the share alone shows.
     """
     settings = load_settings()
     try:
         with share_reached(settings.share):
-            answer = _explainer(settings).explain(wanted)
+            explanation = _explainer(settings).explain(wanted)
     except NotUnique as error:
-        err.print(f"imr: {error}; say which:", markup=False)
-        for one in error.candidates:
-            err.print(f"  {printable(one)}", markup=False)
+        err.print(f"imr: {error}; give one of these:", markup=False)
+        for candidate in error.candidates:
+            err.print(f"  {printable(candidate)}", markup=False)
         raise typer.Exit(ExitCode.NOT_FOUND) from None
     except NotFound as error:
-        unsure = "; Redis does not answer, and might know more" if error.unsure else ""
+        unsure = "; Redis does not answer and might know it: `imr check` says why" if error.unsure else ""
         err.print(f"imr: {error}{unsure}", markup=False)
         raise typer.Exit(ExitCode.UNAVAILABLE if error.unsure else ExitCode.NOT_FOUND) from None
     if json:
-        write_line(orjson.dumps(_as_json(answer), option=orjson.OPT_UTC_Z))
+        write_line(orjson.dumps(_as_json(explanation), option=orjson.OPT_UTC_Z))
     else:
-        _show(answer)
+        _show(explanation)
 
 
 def _explainer(settings: Settings) -> Explainer:
     return Explainer(
         spool=Spool(settings.share),
-        reach=lambda: Lookup(connect(redis_url(settings)), Keys(settings.prefix)),
+        connect=lambda: Lookup(connect(redis_url(settings)), Keys(settings.prefix)),
         rules=InboxRules(
             completion=CompletionRule.choose(
                 settings.complete, settle_s=settings.settle_seconds, renamed_quiet_s=settings.renamed_quiet_seconds
@@ -82,25 +82,26 @@ def _explainer(settings: Settings) -> Explainer:
     )
 
 
-def _as_json(answer: Explanation) -> dict[str, Any]:
-    facts = {name: _safe(value) for name, value in answer.facts.items() if value is not None}
-    path = printable(answer.path) if answer.path is not None else None
-    return {**dataclasses.asdict(answer), "path": path, "facts": facts}
+def _as_json(explanation: Explanation) -> dict[str, Any]:
+    facts = {name: _safe(value) for name, value in explanation.facts.items() if value is not None}
+    path = printable(explanation.path) if explanation.path is not None else None
+    return {**dataclasses.asdict(explanation), "path": path, "facts": facts}
 
 
-def _show(answer: Explanation) -> None:
-    out.print(printable(answer.path) if answer.path is not None else "(no file)", style="bold", markup=False)
-    out.print(printable(answer.sentence), markup=False, soft_wrap=False)
-    if answer.since is not None:
-        out.print(f"since {answer.since.astimezone():%Y-%m-%d %H:%M:%S %Z} ({_ago(answer.since)})", markup=False)
-    for one in answer.waits_for:
-        out.print(Styled.assemble(("waits for ", "yellow"), printable(one)), soft_wrap=False)
-    for one in answer.notes:
-        out.print(Styled.assemble(("note: ", "yellow"), printable(one)), soft_wrap=False)
+def _show(explanation: Explanation) -> None:
+    out.print(printable(explanation.path) if explanation.path is not None else "(no file)", style="bold", markup=False)
+    out.print(printable(explanation.sentence), markup=False, soft_wrap=False)
+    if explanation.since is not None:
+        since = explanation.since.astimezone()
+        out.print(f"since {since:%Y-%m-%d %H:%M:%S %Z} ({_ago(since)})", markup=False)
+    for cause in explanation.waits_for:
+        out.print(Styled.assemble(("waits for ", "yellow"), printable(cause)), soft_wrap=False)
+    for note in explanation.notes:
+        out.print(Styled.assemble(("note: ", "yellow"), printable(note)), soft_wrap=False)
     table = Table(box=None, show_header=False, padding=(0, 1))
     table.add_column()
     table.add_column(overflow="fold")
-    for name, value in answer.facts.items():
+    for name, value in explanation.facts.items():
         for line in _lines(value):
             table.add_row(name.replace("_", " "), Styled(printable(line)))
     if table.row_count:
@@ -113,12 +114,12 @@ def _lines(value: Any) -> list[str]:
         return []
     if not isinstance(value, list):
         return [str(value)]
-    return [_decision(one) if isinstance(one, dict) else str(one) for one in value]
+    return [_decision(item) if isinstance(item, dict) else str(item) for item in value]
 
 
-def _decision(one: dict[str, Any]) -> str:
-    reason = f": {one['reason']}" if one.get("reason") else ""
-    return f"{one.get('action')} by {one.get('decided_by')} on {str(one.get('decided_at'))[:16]}{reason}"
+def _decision(decision: dict[str, Any]) -> str:
+    reason = f": {decision['reason']}" if decision.get("reason") else ""
+    return f"{decision.get('action')} by {decision.get('decided_by')} on {str(decision.get('decided_at'))[:16]}{reason}"
 
 
 def _safe(value: Any) -> Any:
@@ -131,4 +132,4 @@ def _ago(moment: datetime) -> str:
     for unit, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= 2 * unit:
             return f"{seconds // unit:.0f} {name} ago"
-    return f"{seconds:.0f} s ago" if seconds >= 0 else "in the future, by its clock"
+    return f"{seconds:.0f} s ago" if seconds >= 0 else "in the future by this machine's clock"

@@ -1,1 +1,1 @@
-"""Where a file is, since when, and what it waits for: what `imr explain` tells."""
+"""Where a file is, since when, and what it waits for: the answer of `imr explain`."""

@@ -1,154 +1,81 @@
-"""Where a file is, since when, and what it waits for: from a path, a name, a claim id or a letter's id to an answer.
-
-The share alone already says most of it. What only the records could tell is left open where Redis does not answer, and
-is said to be: an operator asks this when something is wrong.
-"""
+"""The answer about a file, and the look-ups in the records that it needs."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeVar
 
-from worker.adapters.redis.lookup import MAX_MATCHES, Lookup
-from worker.adapters.redis.producer_reports import ProducerReport
-from worker.adapters.share.pause import Pause, read_pause
-from worker.adapters.share.spool import Spool
-from worker.contract.claim_ids import is_claim_id
-from worker.contract.filenames import DONE_SUFFIX
-from worker.contract.names import INBOX
-from worker.operations.locate.answer import Explanation, NotFound, NotUnique, Redis
-from worker.operations.locate.inbox import InboxRules, judge, written_s
-from worker.operations.locate.letters import Letters
-from worker.operations.locate.places import Finder, Place, place_of
+import redis
 
-MIN_ID_CHARS: Final = 6
-"""Shorter beginnings of an id are taken for names of files: a slip of a digit would find another letter."""
-_ID: Final = re.compile(rf"([0-9a-f]{{{MIN_ID_CHARS},64}})(:[0-9]+(\.[0-9]+)?)?")
+from worker.adapters.redis.lookup import Lookup
+from worker.adapters.start_problem import StartRefused
+from worker.processing.records import RecordsUnavailable
+
+Location = Literal["inbox", "claimed", "archive", "review", "discarded", "duplicates", "nowhere"]
+Result = TypeVar("Result")
 
 
-class Explainer:
-    """Answers for one share; changes nothing."""
+class NotFound(Exception):
+    """No file and no record matches what was asked for."""
 
-    def __init__(
-        self,
-        *,
-        spool: Spool,
-        reach: Callable[[], Lookup],
-        rules: InboxRules,
-        zone: tzinfo,
-        wall_clock_s: Callable[[], float],
-    ) -> None:
-        self._spool = spool
-        self._rules = rules
-        self._now_s = wall_clock_s
-        self._redis = Redis(reach)
-        self._finder = Finder(spool, zone)
-        self._letters = Letters(spool, self._finder, self._redis, rules)
+    def __init__(self, what: str, *, unsure: bool = False) -> None:
+        super().__init__(what)
+        self.unsure = unsure
+        """Whether the records did not answer, so that they might know it."""
 
-    def explain(self, wanted: str) -> Explanation:
-        """Where that is. Raises `NotFound`, `NotUnique`, OSError if the share cannot be looked at."""
-        path = self._finder.at(wanted)
-        if path is not None:
-            return self._at(path)
-        start = _ID.fullmatch(wanted.lower())
-        if is_claim_id(wanted.lower()):
-            found = self._of_claim(wanted.lower())
-        else:
-            found = self._of_id(start[1]) if start is not None else None
-        return found or self._of_name(wanted)
 
-    def _at(self, path: str) -> Explanation:
-        place = place_of(path)
-        if place is None:
-            raise NotFound("that file lies where no letters are; letters are dropped into inbox/")
-        return self._of_place(place)
+class NotUnique(Exception):
+    """Several files or letters match; `candidates` are their paths or ids."""
 
-    def _of_place(self, place: Place) -> Explanation:
-        return self._in_inbox(place) if place.where == "inbox" else self._letters.answer(place)
+    def __init__(self, what: str, candidates: Sequence[str]) -> None:
+        super().__init__(what)
+        self.candidates = tuple(candidates)
 
-    def _of_claim(self, claim_id: str) -> Explanation | None:
-        places = self._finder.of_claim(claim_id)
-        if places:
-            return self._of_place(places[0])
-        claim = self._redis.ask(lambda lookup: lookup.open_claim(claim_id))
-        return self._letters.nowhere(claim.digest) if claim is not None else None
 
-    def _of_id(self, start: str) -> Explanation | None:
-        digests = self._redis.ask(lambda lookup: lookup.digests(start)) or []
-        if len(digests) > 1:
-            more = "at least " if len(digests) >= MAX_MATCHES else ""
-            raise NotUnique(f"{more}{len(digests)} letters have an id that begins with {start}", digests)
-        if not digests:
-            beside = self._finder.told_of(start)
-            return self._of_place(beside[0]) if len(beside) == 1 else None
-        record = self._redis.ask(lambda lookup: lookup.record(digests[0]))
-        places = self._finder.of_claim(record.claim_id) if record is not None and is_claim_id(record.claim_id) else []
-        return self._of_place(places[0]) if places else self._letters.nowhere(digests[0])
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where a letter is, since when, and what it waits for."""
 
-    def _of_name(self, wanted: str) -> Explanation:
-        places = self._finder.of_name(wanted)
-        if len(places) > 1:
-            raise NotUnique(f"{len(places)} files have that name", [place.path for place in places])
-        if not places:
-            raise NotFound("nothing in the share has that name or id", unsure=self._redis.is_away)
-        return self._of_place(places[0])
+    where: Location
+    """The folder, or `nowhere` for a letter that has a record and no file in the share."""
+    state: str
+    """In one word: ignored, settling, held, waiting, working, orphaned, published, dead, ..."""
+    path: str | None
+    """Relative to the share."""
+    since: datetime | None
+    """When it came there, or into that state."""
+    sentence: str
+    waits_for: tuple[str, ...] = ()
+    """What it waits for, and whom; empty if nothing more will happen to it."""
+    notes: tuple[str, ...] = ()
+    """What else the person should know."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Ids, codes and counts, by name; those that are None are not shown."""
 
-    def _in_inbox(self, place: Place) -> Explanation:
+
+class OptionalLookup:
+    """Look-ups in the records for as long as Redis answers: after the first failure, nothing else is asked."""
+
+    def __init__(self, connect: Callable[[], Lookup]) -> None:
+        """`connect` finds the server, or raises `StartRefused`."""
+        self._connect = connect
+        self._lookup: Lookup | None = None
+        self.is_unreachable = False
+        """Whether a look-up failed."""
+
+    def ask(self, look_up: Callable[[Lookup], Result]) -> Result | None:
+        """The result of the look-up; None if Redis does not answer."""
+        if self.is_unreachable:
+            return None
         try:
-            status = os.lstat(os.path.join(self._spool.root, place.path))
-        except FileNotFoundError as error:
-            raise NotFound("it was claimed or taken away while we looked; ask again") from error
-        waiting = judge(
-            place.path.removeprefix(f"{INBOX}/"),
-            status,
-            self._now_s(),
-            self._holds(),
-            self._rules,
-            has_done_file=self._spool.exists(place.path + DONE_SUFFIX),
-        )
-        return Explanation(
-            where="inbox",
-            state=waiting.state,
-            path=place.path,
-            since=datetime.fromtimestamp(written_s(status), UTC),
-            sentence=_SENTENCES[waiting.state],
-            waits_for=waiting.waits_for,
-            notes=(*waiting.warnings, *self._redis.notes()),
-            facts={"size_bytes": status.st_size},
-        )
+            self._lookup = self._lookup or self._connect()
+            return look_up(self._lookup)
+        except (RecordsUnavailable, redis.RedisError, StartRefused):
+            self.is_unreachable = True
+            return None
 
-    def _holds(self) -> tuple[str, ...]:
-        """What keeps producers from claiming anything."""
-        pause = read_pause(Path(self._spool.root))
-        paused = (_paused(pause),) if pause is not None else ()
-        reports = self._redis.ask(lambda lookup: lookup.reports())
-        if reports is None:
-            return (*paused, "Redis: it does not answer, and nothing is claimed meanwhile")
-        return (*paused, *_held(reports, paused=bool(paused)))
-
-
-def _paused(pause: Pause) -> str:
-    by = f" by {pause.by}" if pause.by else ""
-    since = f" since {pause.since.isoformat(timespec='minutes')}" if pause.since is not None else ""
-    reason = f" ({pause.reason})" if pause.reason else ""
-    return f"an operator: paused{by}{since}{reason}; `imr resume` opens the intake"
-
-
-def _held(reports: list[ProducerReport], *, paused: bool) -> list[str]:
-    if not reports:
-        return ["a producer: none is running (`imr up` or `imr watch`)"]
-    told = {report.trouble for report in reports} | {report.hold for report in reports if not paused}
-    return sorted(f"what holds the producer: {one}" for one in told if one)
-
-
-_SENTENCES: Final = {
-    "ignored": "In the inbox, and left there: by its name it is no letter.",
-    "too deep": "In the inbox, and left there: it lies too deep.",
-    "settling": "In the inbox; it is not complete yet, or was not a moment ago.",
-    "held": "In the inbox, complete; nothing is being claimed.",
-    "waiting": "In the inbox, complete.",
-}
+    def notes(self) -> tuple[str, ...]:
+        """A note that something is missing from the answer, if a look-up failed."""
+        return ("Redis does not answer: this is what the share alone shows.",) if self.is_unreachable else ()

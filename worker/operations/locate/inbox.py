@@ -1,4 +1,4 @@
-"""A file in the inbox: what it waits for, and what will become of it, from how it looks and who holds the intake."""
+"""A file in the inbox: what it waits for, and what will become of it. Pure: from its name, its status and the holds."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from worker.adapters.share.completion_rule import CompletionRule
 from worker.contract.filenames import MAX_DEPTH, ignore_rule
 from worker.processing.dead_letters import READING
 
-State = Literal["ignored", "too deep", "settling", "held", "waiting"]
+InboxState = Literal["ignored", "too deep", "settling", "held", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)
 class InboxRules:
-    """What decides about files in the inbox; `completion` aside, see the settings of the same names."""
+    """What decides about files in the inbox: the completion rule, and the settings of the other names."""
 
     completion: CompletionRule
     max_scan_s: float
@@ -25,16 +25,16 @@ class InboxRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """What a file in the inbox waits for."""
+class InboxStatus:
+    """The state of a file in the inbox, and what it waits for."""
 
-    state: State
+    state: InboxState
     waits_for: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
-    """What will come of it, where that is no publication."""
+    """What will become of it, if it is known already that it will not be published."""
 
 
-def judge(
+def inbox_status(
     path: str,
     status: os.stat_result,
     now_s: float,
@@ -42,34 +42,35 @@ def judge(
     rules: InboxRules,
     *,
     has_done_file: bool = False,
-) -> Waiting:
-    """What the file at `path` (relative to the inbox) waits for; `holds` is what keeps producers from claiming."""
+) -> InboxStatus:
+    """The state of the file at `path` (relative to the inbox); `holds` is what keeps producers from claiming."""
     rule = ignore_rule(path)
     if rule is not None:
-        return Waiting("ignored", (f"a name of its own: {rule} means that it is no letter; rename it to have it read",))
+        return InboxStatus("ignored", (f"another name: files named {rule} are ignored; rename it to have it read",))
     if path.count("/") > MAX_DEPTH:
-        return Waiting("too deep", (f"a place less deep: folders below the {MAX_DEPTH}th are not looked into",))
+        why = f"another place: files more than {MAX_DEPTH} folders deep are ignored; move it up to have it read"
+        return InboxStatus("too deep", (why,))
     warnings = _warnings(status, rules)
     done_file = rules.completion.done_file_of(os.path.basename(path))
     if done_file is not None and not has_done_file:
         missing = f"its done-file: {done_file} beside it (IMR_COMPLETE is done-file)"
-        return Waiting("settling", (missing, *holds), warnings)
+        return InboxStatus("settling", (missing, *holds), warnings)
     change = _last_change(status, now_s, rules.completion)
     if change is not None:
-        return Waiting("settling", (change, *holds), warnings)
+        return InboxStatus("settling", (change, *holds), warnings)
     if holds:
-        return Waiting("held", holds, warnings)
+        return InboxStatus("held", holds, warnings)
     soon = f"a producer to claim it: now, or at its next scan, in {rules.max_scan_s:g} s at most (IMR_MAX_SCAN_SECONDS)"
-    return Waiting("waiting", (soon,), warnings)
+    return InboxStatus("waiting", (soon,), warnings)
 
 
 def written_s(status: os.stat_result) -> float:
-    """When the file was written to or came to be where it is, in seconds since 1970, as its file system tells."""
+    """When the file was written or moved there, in seconds since 1970, on the clock of its file system."""
     return max(status.st_mtime, status.st_ctime)
 
 
 def _last_change(status: os.stat_result, now_s: float, completion: CompletionRule) -> str | None:
-    """The quiet time that the file is still in, and when it was written to; None if that time is over.
+    """The quiet time that the file is still in, and when it was written; None if that time is over.
 
     Only an estimate, from the file's own time: the producer compares samples on its own clock, and knows whether the
     file was renamed in and so need not wait.
@@ -79,7 +80,7 @@ def _last_change(status: os.stat_result, now_s: float, completion: CompletionRul
         return None
     when = f"it was written to {max(age_s, 0):.1f} s ago"
     if age_s < -1:
-        when = f"its time is {-age_s:.0f} s ahead of ours, which changes nothing"
+        when = f"its time is {-age_s:.0f} s ahead of this machine's clock, which does no harm"
     return f"{completion.quiet_s:g} s without a change ({completion.quiet_setting}); {when}"
 
 
@@ -89,7 +90,7 @@ def _warnings(status: os.stat_result, rules: InboxRules) -> tuple[str, ...]:
 
 
 def _refusal(status: os.stat_result, rules: InboxRules) -> str:
-    """The code with which a worker will refuse it; empty if its looks say nothing against it."""
+    """The code with which a worker will refuse it; empty if its status gives no reason to."""
     if stat.S_ISLNK(status.st_mode):
         return "symbolic_link"
     if not stat.S_ISREG(status.st_mode):

@@ -1,10 +1,10 @@
-"""A letter that was claimed: being worked on, published, in review, given up, or a copy of another."""
+"""The explanation of a claimed letter: in work, published, in review, discarded, or a copy of another."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from worker.adapters.redis.lookup import OpenClaim
 from worker.adapters.share.errors import Gone, Unreadable
@@ -12,43 +12,47 @@ from worker.adapters.share.safe_read import read_file
 from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import claimed_at_ms
 from worker.contract.event import event_id
-from worker.operations.locate.answer import Explanation, NotFound, Redis
+from worker.operations.locate.explanation import Explanation, NotFound, OptionalLookup
 from worker.operations.locate.inbox import InboxRules
-from worker.operations.locate.places import Finder, Place
+from worker.operations.locate.places import FileFinder, Place
 from worker.processing.records import Record
 from worker.processing.work_item import letter_id
 
-_HINTED: Final = "a worker: it is hinted again every IMR_HINT_TIMEOUT_SECONDS until one takes it"
-_AGAIN: Final = "another try: each after twice the pause before, at most IMR_RETRY_MAX_SECONDS"
+_HINTED: Final = "a worker: the producer sends its hint again every IMR_HINT_TIMEOUT_SECONDS until a worker takes it"
+_RETRIED: Final = "the next attempt: the wait doubles each time, to IMR_RETRY_MAX_SECONDS at most"
 _UNDO: Final = "`imr dead-letters discard ID --undo` brings it back."
-_UNKNOWN: Final = "The records do not know it: Redis was emptied, restored, or is another one."
+_UNKNOWN: Final = "It has no record: Redis was emptied or restored, or is another one."
 
 
 class Letters:
-    """Answers for claimed letters of one share."""
+    """Explains the claimed letters of one share."""
 
-    def __init__(self, spool: Spool, finder: Finder, records: Redis, rules: InboxRules) -> None:
+    def __init__(self, spool: Spool, finder: FileFinder, lookup: OptionalLookup, rules: InboxRules) -> None:
         self._spool = spool
         self._finder = finder
-        self._redis = records
+        self._lookup = lookup
         self._rules = rules
 
-    def answer(self, place: Place) -> Explanation:
-        """Where the letter at `place` is on its way."""
+    def explain(self, place: Place) -> Explanation:
+        """What the letter at `place` waits for, or how it ended. Raises `NotFound` if its file is gone meanwhile."""
         match place.where:
             case "claimed":
-                answer = self._claimed(place)
+                explanation = self._claimed(place)
             case "archive":
-                answer = self._archived(place)
+                explanation = self._archived(place)
             case "duplicates":
-                answer = self._duplicate(place)
+                explanation = self._duplicate(place)
+            case "review" | "discarded":
+                explanation = self._reviewed(place)
+            case "inbox":
+                raise ValueError("a file in the inbox is not claimed")
             case _:
-                answer = self._reviewed(place)
-        facts = {"claim_id": place.claim_id, **answer.facts}
-        return replace(answer, notes=(*answer.notes, *self._redis.notes()), facts=facts)
+                assert_never(place.where)
+        facts = {"claim_id": place.claim_id, **explanation.facts}
+        return replace(explanation, notes=(*explanation.notes, *self._lookup.notes()), facts=facts)
 
     def nowhere(self, digest: str) -> Explanation:
-        """A letter that the records know and whose file is not where it should be."""
+        """A letter that has a record, and whose file is not where it should be."""
         record = self._record(digest)
         state = record.state if record is not None else "unknown"
         return Explanation(
@@ -61,28 +65,28 @@ class Letters:
         )
 
     def _record(self, digest: str) -> Record | None:
-        return self._redis.ask(lambda lookup: lookup.record(digest))
+        return self._lookup.ask(lambda lookup: lookup.record(digest))
 
     def _digest(self, place: Place) -> str:
-        """The letter's id, from its bytes; one that cannot be read is known by its claim."""
+        """The letter's id: the digest of its bytes, or an id made from its claim if they cannot be read."""
         try:
             return read_file(self._spool.root, place.path, max_bytes=self._rules.max_letter_bytes).digest
         except Gone as error:
-            raise NotFound("it was moved while we looked; ask again") from error
+            raise NotFound("the file was moved this moment; ask again") from error
         except Unreadable:
             return letter_id(place.claim_id or "", None)
 
     def _claimed(self, place: Place) -> Explanation:
         claim_id = place.claim_id or ""
         since = _claimed_at(claim_id)
-        claim = self._redis.ask(lambda lookup: lookup.open_claim(claim_id))
+        claim = self._lookup.ask(lambda lookup: lookup.open_claim(claim_id))
         digest = claim.digest if claim is not None else self._digest(place)
         record = self._record(digest)
-        if self._redis.is_away:
-            what = "Claimed; what a worker makes of it only the records tell."
+        if self._lookup.is_unreachable:
+            what = "Claimed. Whether a worker has begun it is known to Redis alone."
             return Explanation("claimed", "claimed", place.path, since, what, facts=_facts(digest, record))
-        told = _finished(record, claim_id) if claim is None else _unfinished(claim, self._rules.incomplete_s)
-        return Explanation("claimed", path=place.path, since=since, facts=_facts(digest, record), **told)
+        progress = _finished(record, claim_id) if claim is None else _unfinished(claim, self._rules.incomplete_s)
+        return Explanation("claimed", path=place.path, since=since, facts=_facts(digest, record), **progress)
 
     def _archived(self, place: Place) -> Explanation:
         digest = self._digest(place)
@@ -90,21 +94,21 @@ class Letters:
         event = self._event(record)
         since = datetime.fromisoformat(event["time"]) if event is not None else _claimed_at(place.claim_id or "")
         notes: tuple[str, ...] = ()
-        if record is None and not self._redis.is_away:
+        if record is None and not self._lookup.is_unreachable:
             notes = (_UNKNOWN,)
-        elif record is not None and event is None and not self._redis.is_away:
+        elif record is not None and event is None and not self._lookup.is_unreachable:
             notes = ("Its entry was trimmed from the stream.",)
         facts = {"event_id": event["id"] if event else None, "entry": record.entry if record else None}
         facts = {**_facts(digest, record), **facts}
         return Explanation(
-            "archive", "published", place.path, since, "Published and filed away.", notes=notes, facts=facts
+            "archive", "published", place.path, since, "Published and archived.", notes=notes, facts=facts
         )
 
     def _event(self, record: Record | None) -> dict[str, Any] | None:
         """The event of a published letter."""
         if record is None or record.state != "published":
             return None
-        return self._redis.ask(lambda lookup: lookup.event(record.entry))
+        return self._lookup.ask(lambda lookup: lookup.event(record.entry))
 
     def _duplicate(self, place: Place) -> Explanation:
         digest = self._digest(place)
@@ -119,52 +123,52 @@ class Letters:
             "duplicate",
             place.path,
             _claimed_at(place.claim_id or ""),
-            "A further copy of a letter that came before, byte for byte; nothing more comes of it.",
+            "A further copy of an earlier letter, byte for byte; it is not published again.",
             facts={**_facts(digest, record), **facts},
         )
 
     def _reviewed(self, place: Place) -> Explanation:
-        told = self._finder.told(place)
-        if not told:
-            why = "In review/, without an .error.json: it is being filed this moment, or somebody put it there."
+        report = self._finder.report(place)
+        if not report:
+            why = "In review/, without an .error.json: a worker is filing it this moment, or somebody put it there."
             return Explanation("review", "unknown", place.path, None, why)
-        digest, _, revision = str(told.get("id")).partition(":")
+        digest, _, revision = str(report.get("id")).partition(":")
         record = self._record(digest)
         decisions = self._decisions(digest, record)
-        answer = Explanation(
+        explanation = Explanation(
             "review",
             "dead",
             place.path,
-            datetime.fromisoformat(str(told["failed_at"])) if told.get("failed_at") else None,
-            str(told.get("what_happened")),
-            (f"a person: {told.get('what_to_do')}",),
+            datetime.fromisoformat(str(report["failed_at"])) if report.get("failed_at") else None,
+            str(report.get("what_happened")),
+            (f"a person: {report.get('what_to_do')}",),
             facts={
                 **_facts(digest, record),
-                **{name: told.get(name) for name in ("claim_id", "code", "where", "attempts")},
+                **{name: report.get(name) for name in ("claim_id", "code", "where", "attempts")},
                 "event_id": event_id(digest, int(revision or 1)),
-                "replaced_by": (told.get("replaced_by") or {}).get("id"),
+                "replaced_by": (report.get("replaced_by") or {}).get("id"),
                 "decisions": decisions or None,
             },
         )
         if place.where == "discarded":
-            return replace(answer, where="discarded", state="discarded", waits_for=(), **_last(decisions))
-        if record is None and not self._redis.is_away:
-            return replace(answer, notes=(_UNKNOWN + " `imr dead-letters redrive` has it read again.",))
+            return replace(explanation, where="discarded", state="discarded", waits_for=(), **_discarded(decisions))
+        if record is None and not self._lookup.is_unreachable:
+            return replace(explanation, notes=(_UNKNOWN + " `imr dead-letters redrive` has it read again.",))
         if record is not None and record.state != "dead":
-            waits = (f"`imr dead-letters sweep`: it was decided about, is {record.state}, and its file was not moved",)
-            return replace(answer, state=record.state, waits_for=waits)
-        return answer
+            waits = (f"`imr dead-letters sweep`: a decision made it {record.state}, and its file was not moved yet",)
+            return replace(explanation, state=record.state, waits_for=waits)
+        return explanation
 
     def _decisions(self, digest: str, record: Record | None) -> list[dict[str, Any]]:
         if record is None or not record.decisions or not record.entry:
             return []
-        return self._redis.ask(lambda lookup: lookup.decisions(digest, record.entry)) or []
+        return self._lookup.ask(lambda lookup: lookup.decisions(digest, record.entry)) or []
 
 
 def _gone(record: Record | None, state: str) -> str:
     if record is not None and record.superseded:
-        return f"Its file was written to after it was {state}: it is the letter {record.superseded} now."
-    return f"The records know it as {state}, and its file is not in the share: somebody took it away."
+        return f"Its file was changed after it was {state}: it is the letter {record.superseded} now."
+    return f"Its record says {state}, and its file is not in the share: somebody removed it."
 
 
 def _facts(digest: str, record: Record | None) -> dict[str, Any]:
@@ -174,44 +178,44 @@ def _facts(digest: str, record: Record | None) -> dict[str, Any]:
 
 
 def _finished(record: Record | None, claim_id: str) -> dict[str, Any]:
-    """Of a claim that is not open: nobody began it, or its letter is finished."""
+    """For a claim that is not open: no worker began it, or its letter is finished."""
     if record is None or record.state not in ("published", "dead", "discarded"):
-        return {"state": "waiting", "sentence": "Claimed, and not begun.", "waits_for": (_HINTED,)}
+        return {"state": "waiting", "sentence": "Claimed; no worker has begun it.", "waits_for": (_HINTED,)}
     if record.claim_id == claim_id:
-        what = f"Its outcome stands ({record.state})."
-        waits_for = "Redis, to have that on its disk, and a worker, to file it away"
+        what = f"Its outcome is recorded ({record.state})."
+        waits_for = "Redis, to have that on its disk, then a worker, to file it"
     else:
-        what = f"Its bytes are known: the letter of claim {record.claim_id} is {record.state}."
+        what = f"A copy: the letter of claim {record.claim_id} has the same bytes and is {record.state}."
         waits_for = "a worker, to file it as a duplicate"
     return {"state": record.state, "sentence": what, "waits_for": (waits_for,)}
 
 
 def _unfinished(claim: OpenClaim, incomplete_s: float) -> dict[str, Any]:
-    """Of an open claim."""
+    """For an open claim: a worker began it and has recorded no outcome."""
     left_ms = claim.lease_left_ms
     if left_ms is None and claim.incomplete_ms is not None:
-        what = "It breaks off before its end, as a file does that is still being written."
+        what = "It is incomplete, like a file that is still being written."
         left_s = max(0.0, incomplete_s - claim.incomplete_ms / 1000)
-        until = f"its end; without a change for {left_s:.0f} s more (IMR_INCOMPLETE_SECONDS) it goes to review"
+        until = f"the rest of it; without a change for {left_s:.0f} s more (IMR_INCOMPLETE_SECONDS) it goes to review"
         return {"state": "incomplete", "sentence": what, "waits_for": (until,)}
     if left_ms is None:
-        what = "Claimed; given back untried, because something other than the letter failed, or redriven."
-        return {"state": "retrying", "sentence": what, "waits_for": (_AGAIN,)}
+        what = "Claimed, to be tried again: something other than the letter failed, or it was redriven."
+        return {"state": "retrying", "sentence": what, "waits_for": (_RETRIED,)}
     if left_ms > 0:
-        until = f"its worker, which has it for {left_ms / 1000:.0f} s more unless it prolongs that"
-        return {"state": "working", "sentence": "A worker has it.", "waits_for": (until,)}
-    what = f"Its worker's time ran out {-left_ms / 1000:.0f} s ago without an outcome: it died, or stands still."
-    return {"state": "orphaned", "sentence": what, "waits_for": ("another worker: the reaper hints it again",)}
+        until = f"its worker, whose lease lasts {left_ms / 1000:.0f} s more unless it is extended"
+        return {"state": "working", "sentence": "A worker is reading it.", "waits_for": (until,)}
+    what = f"Its worker's lease ran out {-left_ms / 1000:.0f} s ago without an outcome: the worker died or hangs."
+    return {"state": "orphaned", "sentence": what, "waits_for": ("another worker: the producer sends its hint again",)}
 
 
-def _last(decisions: list[dict[str, Any]]) -> dict[str, Any]:
-    """How a letter was given up."""
-    given_up = [one for one in decisions if one.get("action") == "discard"]
-    if not given_up:
-        return {"sentence": f"Given up by a person. {_UNDO}"}
-    one = given_up[-1]
-    what = f"Given up by {one.get('decided_by')}: {one.get('reason')}. {_UNDO}"
-    return {"sentence": what, "since": datetime.fromisoformat(one["decided_at"])}
+def _discarded(decisions: list[dict[str, Any]]) -> dict[str, Any]:
+    """Who discarded a letter, when and why."""
+    discards = [decision for decision in decisions if decision.get("action") == "discard"]
+    if not discards:
+        return {"sentence": f"Discarded by a person. {_UNDO}"}
+    last = discards[-1]
+    what = f"Discarded by {last.get('decided_by')}: {last.get('reason')}. {_UNDO}"
+    return {"sentence": what, "since": datetime.fromisoformat(last["decided_at"])}
 
 
 def _claimed_at(claim_id: str) -> datetime | None:

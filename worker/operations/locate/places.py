@@ -1,4 +1,4 @@
-"""Places in a share: what a path says about the file that lies there, and where a file of a name or claim lies."""
+"""Places in a share: what a path says about its file, and where the file of a name or a claim is."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from worker.contract.names import (
     SIDECAR_SUFFIXES,
 )
 
-Where = Literal["inbox", "claimed", "archive", "review", "discarded", "duplicates"]
+LetterFolder = Literal["inbox", "claimed", "archive", "review", "discarded", "duplicates"]
 
-_BESIDE: Final = (*SIDECAR_SUFFIXES, EXTRACTED_SUFFIX)
+_SIDECAR_SUFFIXES: Final = (*SIDECAR_SUFFIXES, EXTRACTED_SUFFIX)
 _DAY_PARTS: Final = 3
 """`archive/YYYY/MM/DD/`"""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A file in the share, as far as its path tells."""
+    """A file in the share, as far as its path shows."""
 
-    where: Where
+    where: LetterFolder
     path: str
     """Relative to the share."""
     folder: str
@@ -48,8 +48,7 @@ class Place:
 
 
 def place_of(path: str) -> Place | None:
-    """The place of a path relative to the share; None for one that holds no letters. What lies beside a letter counts
-    as the letter."""
+    """The place of a path relative to the share; None where no letters are. A sidecar file has its letter's place."""
     path = _letter_of(path)
     top, _, rest = path.partition("/")
     folder, _, stored = rest.rpartition("/")
@@ -66,8 +65,8 @@ def place_of(path: str) -> Place | None:
 
 
 def _letter_of(path: str) -> str:
-    # Files beside letters have the letter's name with ours behind it; a letter of that kind of name is never claimed.
-    suffix = next((one for one in _BESIDE if path.endswith(one)), "")
+    # Sidecar files have the letter's name and a suffix; a letter whose own name has that suffix is never claimed.
+    suffix = next((suffix for suffix in _SIDECAR_SUFFIXES if path.endswith(suffix)), "")
     return path.removesuffix(suffix) if not path.startswith(f"{INBOX}/") else path
 
 
@@ -83,7 +82,7 @@ def _archived(path: str, folder: str, name: str, claim_id: str) -> Place | None:
 
 def _reviewed(path: str, folder: str, stored: str, name: str, claim_id: str | None) -> Place:
     top, _, inner = folder.partition("/")
-    # A letter from an inbox folder named `discarded` is not discarded: those carry their claim id.
+    # A letter from an inbox folder named `discarded` is not discarded: a discarded letter has its claim id in its name.
     if claim_id is not None and top == DISCARDED:
         return Place("discarded", path, inner, name, claim_id)
     if claim_id is not None and top == DUPLICATES:
@@ -91,15 +90,15 @@ def _reviewed(path: str, folder: str, stored: str, name: str, claim_id: str | No
     return Place("review", path, folder, name if claim_id is not None else stored, claim_id)
 
 
-class Finder:
-    """Finds files of one share."""
+class FileFinder:
+    """Finds the files of one share."""
 
     def __init__(self, spool: Spool, zone: tzinfo) -> None:
         self._spool = spool
         self._zone = zone
 
     def at(self, given: str) -> str | None:
-        """The path in the share of a file that is there, from a path as people give it; None if there is none.
+        """The path of a file relative to the share, from a path as people give it; None if there is no such file.
 
         Absolute, or relative to the current folder, the share or the inbox.
         """
@@ -122,11 +121,11 @@ class Finder:
         return path if is_file and not path.startswith("..") else None
 
     def of_claim(self, claim_id: str) -> list[Place]:
-        """The file of a claim, wherever it lies by now."""
+        """The file of a claim, in whatever folder it is by now."""
         day = arrival_day(claim_id, self._zone).strftime("%Y/%m/%d")
         tops = (CLAIMED, f"{ARCHIVE}/{day}", REVIEW)
-        found = [place for top in tops for place in self._below(top) if place.claim_id == claim_id]
-        return found or [one for one in self._below(REVIEW) if self.told(one).get("claim_id") == claim_id]
+        places = [place for top in tops for place in self._below(top) if place.claim_id == claim_id]
+        return places or [place for place in self._below(REVIEW) if self.report(place).get("claim_id") == claim_id]
 
     def of_name(self, given: str) -> list[Place]:
         """Files that had this name, or this path below the inbox, when they were dropped."""
@@ -150,20 +149,20 @@ class Finder:
         except FileNotFoundError:
             return
 
-    def told(self, place: Place) -> dict[str, Any]:
-        """What the `.error.json` beside a dead letter says; empty if there is none."""
+    def report(self, place: Place) -> dict[str, Any]:
+        """The content of the `.error.json` beside a dead letter; empty if there is none."""
         try:
-            told = orjson.loads(self._spool.read(place.path + ERROR_SUFFIX))
+            report = orjson.loads(self._spool.read(place.path + ERROR_SUFFIX))
         except (OSError, ValueError):
             return {}
-        return told if isinstance(told, dict) else {}
+        return report if isinstance(report, dict) else {}
 
-    def told_of(self, digest_start: str) -> list[Place]:
-        """Dead letters whose id begins so, by what lies beside them."""
-        found = (place_of(path) for path in self._spool.error_files())
-        return [one for one in found if one is not None and str(self.told(one).get("id")).startswith(digest_start)]
+    def of_dead_letter(self, digest_start: str) -> list[Place]:
+        """Dead letters whose id, as their `.error.json` has it, begins with these characters."""
+        places = [place for path in self._spool.error_files() if (place := place_of(path)) is not None]
+        return [place for place in places if str(self.report(place).get("id")).startswith(digest_start)]
 
 
 def _below_inbox(given: str) -> str:
-    """What follows the last `inbox/` of a path: where a file was dropped that is there no more."""
+    """What follows the last `inbox/` of a path: where a file was dropped that has been moved since."""
     return given.rpartition(f"{INBOX}/")[2]

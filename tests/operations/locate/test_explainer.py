@@ -23,8 +23,8 @@ from worker.adapters.share.pause import Pause, write_pause
 from worker.adapters.share.spool import Spool
 from worker.adapters.start_problem import Problem, StartRefused
 from worker.contract.names import Keys
-from worker.operations.locate.answer import Explanation, NotFound, NotUnique
-from worker.operations.locate.explanation import Explainer
+from worker.operations.locate.explainer import Explainer
+from worker.operations.locate.explanation import Explanation, NotFound, NotUnique
 from worker.operations.locate.inbox import InboxRules
 from worker.operations.review import ReviewDesk
 from worker.processing.records import Lease
@@ -53,9 +53,9 @@ def explain(rig: Rig, client: redis.Redis) -> Explain:
     return explainer(rig, lambda: Lookup(client, KEYS)).explain
 
 
-def explainer(rig: Rig, reach: Callable[[], Lookup]) -> Explainer:
+def explainer(rig: Rig, connect: Callable[[], Lookup]) -> Explainer:
     rules = InboxRules(CompletionRule("quiet", 2.0), max_scan_s=30.0, max_letter_bytes=1_000_000)
-    return Explainer(spool=Spool(rig.share), reach=reach, rules=rules, zone=PACIFIC, wall_clock_s=time.time)
+    return Explainer(spool=Spool(rig.share), connect=connect, rules=rules, zone=PACIFIC, wall_clock_s=time.time)
 
 
 def no_server() -> Lookup:
@@ -99,13 +99,13 @@ class TestInTheInbox:
         drop(rig, "a.pdf")
         assert explain("a.pdf").waits_for == ("a producer: none is running (`imr up` or `imr watch`)",)
 
-    def test_what_holds_the_producers_is_told_and_a_pause_once(
+    def test_what_holds_the_producers_is_shown_and_a_pause_once(
         self, rig: Rig, explain: Explain, client: redis.Redis
     ) -> None:
         drop(rig, "a.pdf")
         report(client, hold="the workers are behind", trouble="the share is away")
-        told = "what holds the producer: "
-        assert explain("a.pdf").waits_for == (f"{told}the share is away", f"{told}the workers are behind")
+        reason = "what holds the producer: "
+        assert explain("a.pdf").waits_for == (f"{reason}the share is away", f"{reason}the workers are behind")
         write_pause(rig.share, Pause("alice", datetime(2026, 11, 22, 12, tzinfo=UTC), "moving"))
         report(client, hold="paused by an operator")
         (paused,) = explain("a.pdf").waits_for
@@ -118,13 +118,13 @@ class TestInTheInbox:
         drop(rig, "a.pdf", age_s=0)
         assert explain("a.pdf").state == "settling"
 
-    def test_junk_is_told_with_its_rule(self, rig: Rig, explain: Explain) -> None:
+    def test_an_ignored_name_is_explained_by_its_rule(self, rig: Rig, explain: Explain) -> None:
         drop(rig, "a.part")
         answer = explain("inbox/a.part")
         assert answer.state == "ignored"
         assert "*.part" in answer.waits_for[0]
 
-    def test_a_link_is_told_before_it_is_refused(self, rig: Rig, explain: Explain) -> None:
+    def test_a_link_is_announced_before_it_is_refused(self, rig: Rig, explain: Explain) -> None:
         (rig.share / "inbox" / "link.pdf").symlink_to("/etc/passwd")
         assert "`symbolic_link`" in explain("link.pdf").notes[0]
 
@@ -163,15 +163,15 @@ class TestClaimed:
         assert rig.records.postpone(lease, patience_ms=LONG_MS)
         answer = explain(claim_id)
         assert answer.state == "incomplete"
-        assert answer.waits_for[0].startswith("its end; without a change for 60 s more (IMR_INCOMPLETE_SECONDS)")
+        assert answer.waits_for[0].startswith("the rest of it; without a change for 60 s more (IMR_INCOMPLETE_SECONDS)")
 
-    def test_one_whose_outcome_stands_and_a_copy_of_it(self, rig: Rig, explain: Explain) -> None:
+    def test_one_whose_outcome_is_recorded_and_a_copy_of_it(self, rig: Rig, explain: Explain) -> None:
         first = rig.claim("a.pdf", GOOD)
         rig.run()
         (archived,) = rig.letters()
         (rig.share / archived).rename(rig.claimed_path(first, "a.pdf"))
         second = rig.claim("b.pdf", GOOD)
-        assert explain(first).waits_for == ("Redis, to have that on its disk, and a worker, to file it away",)
+        assert explain(first).waits_for == ("Redis, to have that on its disk, then a worker, to file it",)
         assert explain(second).waits_for == ("a worker, to file it as a duplicate",)
         assert first in explain(second).sentence
 
@@ -204,9 +204,7 @@ class TestFinished:
         client.xtrim(KEYS.determinations, maxlen=0)
         assert explain("a.pdf").notes == ("Its entry was trimmed from the stream.",)
         client.flushall()
-        assert explain("a.pdf").notes == (
-            "The records do not know it: Redis was emptied, restored, or is another one.",
-        )
+        assert explain("a.pdf").notes == ("It has no record: Redis was emptied or restored, or is another one.",)
 
     def test_a_duplicate_says_of_what(self, rig: Rig, explain: Explain) -> None:
         first = rig.claim("a.pdf", GOOD)
@@ -237,7 +235,7 @@ class TestFinished:
         assert explain("a.pdf").facts["code"] == "empty"
         assert explain(letter_id(claim_id, None)[:10]).path == "review/a.pdf"
 
-    def test_decisions_are_told(self, rig: Rig, explain: Explain) -> None:
+    def test_decisions_are_shown(self, rig: Rig, explain: Explain) -> None:
         rig.claim("a.pdf", BROKEN)
         rig.claim("b.pdf", BROKEN + b" otherwise")
         rig.run()
@@ -245,12 +243,12 @@ class TestFinished:
             desk(rig).discard(desk(rig).find(start), "not ours")
         answer = explain("a.pdf")
         assert (answer.where, answer.state, answer.waits_for) == ("discarded", "discarded", ())
-        assert answer.sentence.startswith("Given up by examiner: not ours.")
+        assert answer.sentence.startswith("Discarded by examiner: not ours.")
         assert answer.since == datetime(2026, 11, 22, 12, tzinfo=UTC)
         desk(rig).restore(desk(rig).find(digest("broken")), "ours after all")
         answer = explain("a.pdf")
         assert (answer.where, answer.state) == ("review", "dead")
-        assert [(one["action"], one["reason"]) for one in answer.facts["decisions"]] == [
+        assert [(decision["action"], decision["reason"]) for decision in answer.facts["decisions"]] == [
             ("discard", "not ours"),
             ("restore", "ours after all"),
         ]
@@ -278,7 +276,7 @@ class TestFinished:
         (rig.share / path).unlink()
         answer = explain(digest(GOOD.decode())[:12])
         assert (answer.where, answer.state) == ("nowhere", "published")
-        assert "somebody took it away" in answer.sentence
+        assert "somebody removed it" in answer.sentence
 
     def test_a_letter_whose_file_was_written_to_afterwards(
         self, rig: Rig, explain: Explain, client: redis.Redis
@@ -311,12 +309,12 @@ class TestNotFound:
         claims = [rig.claim("a.pdf", b"%d" % number) for number in range(2)]
         with pytest.raises(NotUnique) as caught:
             explain("a.pdf")
-        assert sorted(caught.value.candidates) == sorted(f"claimed/{one}~a.pdf" for one in claims)
+        assert sorted(caught.value.candidates) == sorted(f"claimed/{claim}~a.pdf" for claim in claims)
 
     def test_several_that_begin_alike_are_listed(self, explain: Explain, client: redis.Redis) -> None:
         ids = [f"abcdef{number}" + "0" * 57 for number in (1, 2)]
-        for one in ids:
-            client.hset(KEYS.letter(one), "state", "published")
+        for letter_id in ids:
+            client.hset(KEYS.letter(letter_id), "state", "published")
         with pytest.raises(NotUnique) as caught:
             explain("abcdef")
         assert list(caught.value.candidates) == ids
@@ -324,7 +322,7 @@ class TestNotFound:
 
 class TestWithoutRedis:
     @pytest.mark.parametrize("how", ["none is set", "it does not answer"])
-    def test_what_the_share_tells_is_told(self, tmp_path: Path, how: str) -> None:
+    def test_what_the_share_shows_is_shown(self, tmp_path: Path, how: str) -> None:
         rig = Rig(tmp_path)
         claims = {rig.claim("dead.pdf", BROKEN), rig.claim("good.pdf", GOOD)}
         rig.run()
@@ -334,10 +332,10 @@ class TestWithoutRedis:
         explain = explainer(rig, no_server if how == "none is set" else refusing).explain
         states = {name: explain(f"{name}.pdf").state for name in ("dead", "good", "claimed", "dropped")}
         assert states == {"dead": "dead", "good": "published", "claimed": "claimed", "dropped": "held"}
-        assert {explain(one).where for one in claims} == {"review", "archive"}
+        assert {explain(claim_id).where for claim_id in claims} == {"review", "archive"}
         assert explain(digest("broken")[:8]).state == "dead", "an id is found by what lies beside the letter"
         for wanted in ("dead.pdf", waiting, "dropped.pdf"):
-            assert explain(wanted).notes[-1] == "Redis does not answer: this is what the share alone tells."
+            assert explain(wanted).notes[-1] == "Redis does not answer: this is what the share alone shows."
         with pytest.raises(NotFound) as caught:
             explain("0123456789ab")
         assert caught.value.unsure
