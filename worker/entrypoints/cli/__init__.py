@@ -13,7 +13,7 @@ _EXITS = "  \n".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for c
 app = typer.Typer(
     name="imr",
     help="Independent Medical Review letters from a watched share to a Redis stream.",
-    epilog=f"ExitCode codes:  \n{_EXITS}  \n(the README says what each means).",
+    epilog=f"Exit codes:  \n{_EXITS}  \n(docs/cli.md says what each means).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -22,7 +22,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; every failure ends in a sentence and an exit code, never in a traceback."""
+    """Run the command line; a failure that a person can act on ends in a sentence and an exit code."""
     from worker.entrypoints.cli import (
         check,
         dead_letters,
@@ -41,7 +41,7 @@ def main() -> None:
         module.register(app)
     try:
         app()
-    except Exception as error:  # noqa: BLE001 - what nobody can act on is raised again
+    except Exception as error:  # noqa: BLE001 - an error that a person cannot act on is raised again
         from worker.entrypoints.cli.failure import explain_failure
 
         sys.exit(explain_failure(error))

@@ -1,4 +1,4 @@
-"""`imr parse --explain`: a letter in the terminal, values and violations marked where they stand."""
+"""`imr parse --explain`: a letter in the terminal, its values and violations marked in their places."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worker.letter.errors import Violation
 from worker.letter.model import Determination
 
 _VISIBLE = str.maketrans({"\f": "␌", "\r": " ", "\t": " ", "\0": "␀", "\x1b": "␛"})
-"""One character for one, so that places stay what they are; nothing in a letter steers the terminal."""
+"""Each replaced by one character, so that places stay the same; control characters never reach the terminal."""
 
 _STYLES = (
     ("clinical_summary", "cyan"),
@@ -28,7 +28,7 @@ _WRONG = "bold white on red"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A stretch of the text, what it is called in the margin, and how it looks."""
+    """A part of the text, its label below the line, and its style."""
 
     start: int
     end: int
@@ -36,25 +36,30 @@ class Mark:
     style: str
 
 
-def values(told: Determination) -> list[Mark]:
-    """Every value that was read, where it was read."""
-    return [Mark(span.start, span.end, field, _style(field)) for field, span in told.spans.items()]
+def value_marks(determination: Determination) -> list[Mark]:
+    """A mark for every value, where it was read."""
+    return [Mark(span.start, span.end, field, _style(field)) for field, span in determination.spans.items()]
 
 
-def violations(found: Iterable[Violation]) -> list[Mark]:
-    """Every violation that has a place."""
+def violation_marks(violations: Iterable[Violation]) -> list[Mark]:
+    """A mark for every violation that has a place."""
     return [
-        Mark(one.start, one.end if one.end is not None else one.start, f"{one.code}: {one.message}", _WRONG)
-        for one in found
-        if one.start is not None
+        Mark(
+            violation.start,
+            violation.end if violation.end is not None else violation.start,
+            f"{violation.code}: {violation.message}",
+            _WRONG,
+        )
+        for violation in violations
+        if violation.start is not None
     ]
 
 
-def explained(text: str, marks: Sequence[Mark]) -> Iterator[Styled]:
-    """The letter, line by line, numbered; below each line what begins on it."""
+def annotated_lines(text: str, marks: Sequence[Mark]) -> Iterator[Styled]:
+    """The letter as numbered lines; below each line the labels of the marks that begin on it."""
     whole = Styled(text.translate(_VISIBLE))
-    for mark in sorted(marks, key=lambda one: one.start - one.end):
-        # The longest first: what lies within a stretch is drawn over it.
+    for mark in sorted(marks, key=lambda mark: mark.start - mark.end):
+        # The longest first: a mark within another is drawn over it.
         whole.stylize(mark.style, mark.start, max(mark.end, mark.start + 1))
     labels = _labels_by_line(text, marks)
     for number, line in enumerate(whole.split("\n", allow_blank=True), 1):
@@ -66,7 +71,7 @@ def explained(text: str, marks: Sequence[Mark]) -> Iterator[Styled]:
 def _labels_by_line(text: str, marks: Sequence[Mark]) -> dict[int, list[Mark]]:
     by_line: dict[int, list[Mark]] = defaultdict(list)
     line, seen = 1, 0
-    for mark in sorted(marks, key=lambda one: (one.start, -one.end)):
+    for mark in sorted(marks, key=lambda mark: (mark.start, -mark.end)):
         line += text.count("\n", seen, mark.start)
         seen = mark.start
         by_line[line].append(mark)

@@ -1,4 +1,4 @@
-"""`imr check`: what is in force, and whether this machine, share and Redis are fit for letters."""
+"""`imr check`: the settings in force, and whether this machine, the share and Redis are fit for letters."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def check(
     *,
     health: Annotated[
         Literal["producer"] | None,
-        typer.Option(help="Only say whether a producer has reported lately, and sees its inbox."),
+        typer.Option(help="Only check that a producer has reported lately and sees its inbox; prints nothing."),
     ] = None,
-    settings_table: Annotated[bool, typer.Option("--settings", help="All settings as a Markdown table.")] = False,
+    settings_table: Annotated[bool, typer.Option("--settings", help="Print all settings as a Markdown table.")] = False,
 ) -> None:
-    """Print the settings in force and check share and Redis. Exits with 1 if there is a problem."""
+    """Print the settings in force, and check the share and Redis. Exits with 1 if there is a problem."""
     if settings_table:
         out.print(markdown_table(), markup=False)
         return
@@ -44,7 +44,7 @@ def check(
     if health is not None:
         raise typer.Exit(ExitCode.OK if _producer_is_well(settings) else ExitCode.FAILED)
     _show_settings(settings)
-    _show_ways(settings)
+    _show_watch(settings)
     problems = list(_problems(settings))
     for problem, fatal in problems:
         style = "bold red" if fatal else "yellow"
@@ -70,12 +70,12 @@ def _producer_is_well(settings: Settings) -> bool:
     return bool(reports) and not any(report.trouble for report in reports)
 
 
-def _show_ways(settings: Settings) -> None:
+def _show_watch(settings: Settings) -> None:
     inbox = settings.share / INBOX
     way, inner = watch_methods(str(inbox), read_mounts(), settings.watch)
     out.print(f"new files are noticed by {way}: {inbox}", markup=False)
-    for folder, its_way in inner.items():
-        out.print(f"  by {its_way}: {folder}, a mount of its own, from which nothing can be claimed", markup=False)
+    for folder, inner_way in inner.items():
+        out.print(f"  by {inner_way}: {folder}, a separate mount; files cannot be claimed from it", markup=False)
 
 
 def _problems(settings: Settings) -> Iterator[tuple[Problem, bool]]:
@@ -93,7 +93,7 @@ def _problems(settings: Settings) -> Iterator[tuple[Problem, bool]]:
 
 
 def markdown_table() -> str:
-    """Every setting with its default and meaning, as the README has it."""
+    """Every setting with its default and meaning, as the documentation has it."""
     rows = ["| setting | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = "" if field.default is None else f"`{field.default}`"

@@ -1,4 +1,4 @@
-"""ExitCode codes of `imr`, named; `imr --help` lists them, the README says what each means."""
+"""Exit codes of `imr`: `imr --help` lists them, docs/cli.md says what each means."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the exit status of a command says."""
+    """The exit status of a command."""
 
     OK = 0
     """Everything asked for was done."""

@@ -15,22 +15,22 @@ from worker.processing.records import RecordsUnavailable
 
 
 class AlreadyRunning(Exception):
-    """Another `imr up` holds the share."""
+    """Another `imr up` runs on the share."""
 
 
 def explain_failure(error: Exception) -> ExitCode:
-    """Say what happened and what to do; raises `error` again if it is none that a person can act on."""
+    """Print what happened and what to do. Raises `error` again if a person cannot act on it."""
     code = _code(error)
     if code is None:
         raise error
     if isinstance(error, StartRefused):
         for problem in error.problems:
-            _say(f"{problem.what}\n     -> {problem.remedy}")
+            _print_sentence(f"{problem.what}\n     -> {problem.remedy}")
     elif code is ExitCode.UNAVAILABLE:
         what = f"Redis did not answer ({type(error).__name__})" if isinstance(error, RedisError) else str(error)
-        _say(f"{what}; `imr check` says why, and nothing was lost")
+        _print_sentence(f"{what}; `imr check` says why; no letter is lost")
     else:
-        _say(str(error))
+        _print_sentence(str(error))
     return code
 
 
@@ -50,5 +50,5 @@ def _code(error: Exception) -> ExitCode | None:
             return None
 
 
-def _say(sentence: str) -> None:
+def _print_sentence(sentence: str) -> None:
     err.print(f"imr: {sentence}", markup=False)

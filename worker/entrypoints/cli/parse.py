@@ -1,4 +1,4 @@
-"""`imr parse`: letters to determinations, without any service."""
+"""`imr parse`: parse letters to determinations without any service."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def parse(
         bool, typer.Option("--explain", help="Show each letter with its values marked where they were read.")
     ] = False,
     received_on: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of receipt; with it, deadlines are computed.")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of receipt; deadlines are computed from it.")
     ] = None,
 ) -> None:
-    """Parse letters and print what they say. Needs no services.
+    """Parse letters and print what was read in them. Needs no services.
 
     With --json each line is {"file": ..., "determination": {...}} or {"file": ..., "error": {...}}. Exits with 0 only
     if every letter could be parsed.
@@ -70,49 +70,52 @@ def _rows(files: list[str], settings: Settings, received_on: datetime | None) ->
     )
     limits = ReadLimits(timeout_s=settings.read_timeout_seconds, memory_bytes=settings.read_memory_bytes)
     day = received_on.date() if received_on is not None else None
-    with TextExtractor(limits) as reader:
+    with TextExtractor(limits) as extractor:
         for file in files:
             row: dict[str, Any] = {"file": printable(file), "text": None}
             try:
-                taken = read_file(*_split(file), max_bytes=settings.max_letter_bytes)
-                text = reader.to_text(taken.content)
+                letter = read_file(*_split(file), max_bytes=settings.max_letter_bytes)
+                text = extractor.to_text(letter.content)
                 row["text"] = text.text
                 yield {**row, "determination": determine(text, day)}
-            except Exception as error:  # noqa: BLE001 - one letter's failure leaves the others
+            except Exception as error:  # noqa: BLE001 - the failure of a letter must not stop the others
                 yield {**row, "error": _error(dispose(error))}
 
 
 def _explain(text: str, row: dict[str, Any]) -> None:
-    from worker.entrypoints.cli.annotate import explained, values, violations
+    from worker.entrypoints.cli.annotate import annotated_lines, value_marks, violation_marks
 
-    told = row.get("determination")
-    marks = values(told) if isinstance(told, Determination) else violations(row["error"]["violations"])
-    for line in explained(text, marks):
+    determination = row.get("determination")
+    if isinstance(determination, Determination):
+        marks = value_marks(determination)
+    else:
+        marks = violation_marks(row["error"]["violations"])
+    for line in annotated_lines(text, marks):
         out.print(line)
     _show(row)
 
 
 def _split(file: str) -> tuple[str, str]:
-    """Folder and name: a person names files as they like, and the folder they name is trusted."""
+    """Folder and name: a person may name any file, and the folder that they name is trusted."""
     folder, name = os.path.split(os.path.abspath(file))
     return folder, name
 
 
-def _error(why: Disposition) -> dict[str, Any]:
-    if why.kind == "gone":
-        why = replace(why, code="not_found", message="There is no such file.")
+def _error(disposition: Disposition) -> dict[str, Any]:
+    if disposition.kind == "gone":
+        disposition = replace(disposition, code="not_found", message="There is no such file.")
     return {
-        "code": why.code,
-        "message": dead_letters.sentence(why),
-        "remedy": dead_letters.remedy(why.code),
-        "violations": why.violations,
+        "code": disposition.code,
+        "message": dead_letters.sentence(disposition),
+        "remedy": dead_letters.remedy(disposition.code),
+        "violations": disposition.violations,
     }
 
 
 def _show(row: dict[str, Any]) -> None:
-    told = row.get("determination")
-    if isinstance(told, Determination):
-        _show_determination(row["file"], told)
+    determination = row.get("determination")
+    if isinstance(determination, Determination):
+        _show_determination(row["file"], determination)
         return
     out.print(Styled.assemble((row["file"], "bold"), " ", (row["error"]["code"], "red")))
     for violation in row["error"]["violations"] or ():
@@ -122,16 +125,20 @@ def _show(row: dict[str, Any]) -> None:
         out.print(f"  {row['error']['message']}", markup=False)
 
 
-def _show_determination(file: str, told: Determination) -> None:
-    out.print(Styled.assemble((file, "bold"), f" {told.case_number or 'no case number'}, ", _outcome(told.outcome)))
+def _show_determination(file: str, determination: Determination) -> None:
+    out.print(
+        Styled.assemble(
+            (file, "bold"), f" {determination.case_number or 'no case number'}, ", _outcome(determination.outcome)
+        )
+    )
     table = Table("#", "decision", "treatment", box=None, padding=(0, 1), show_header=False)
-    for issue in told.issues:
+    for issue in determination.issues:
         table.add_row(str(issue.number), _outcome(issue.decision), Styled(issue.treatment))
     out.print(table)
-    for finding in told.findings:
+    for finding in determination.findings:
         out.print(f"  {finding.severity}: {finding.message} [{finding.code}]", markup=False)
-    if told.deadlines is not None and told.deadlines.authorize_by is not None:
-        out.print(f"  authorize by {told.deadlines.authorize_by}", style="yellow")
+    if determination.deadlines is not None and determination.deadlines.authorize_by is not None:
+        out.print(f"  authorize by {determination.deadlines.authorize_by}", style="yellow")
 
 
 def _outcome(decision: str) -> Styled:

@@ -1,4 +1,4 @@
-"""`imr schema`: the contract, for programs and people."""
+"""`imr schema`: the format of events, for programs and people."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ def register(app: typer.Typer) -> None:
 
 def schema(
     *,
-    determination: Annotated[bool, typer.Option("--determination", help="Of a determination alone.")] = False,
-    errors: Annotated[bool, typer.Option("--errors", help="Every error code and finding, as Markdown.")] = False,
+    determination: Annotated[bool, typer.Option("--determination", help="Only the schema of a determination.")] = False,
+    errors: Annotated[
+        bool, typer.Option("--errors", help="Print every error code and finding as a Markdown table.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema of the events in both streams."""
     from worker.contract.schema import determination_schema, event_schema
@@ -35,5 +37,8 @@ def error_table() -> str:
     from worker.processing.dead_letters import catalogue
 
     rows = ["| code | severity | meaning | what to do | source |", "|---|---|---|---|---|"]
-    rows += [f"| `{one.code}` | {one.severity} | {one.sentence} | {one.remedy} | {one.source} |" for one in catalogue()]
+    rows += [
+        f"| `{entry.code}` | {entry.severity} | {entry.sentence} | {entry.remedy} | {entry.source} |"
+        for entry in catalogue()
+    ]
     return "\n".join(rows)

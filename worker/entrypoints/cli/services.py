@@ -1,4 +1,4 @@
-"""`imr up` and `imr watch`: running things on this machine."""
+"""`imr up` and `imr watch`: run the services on this machine."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ def register(app: typer.Typer) -> None:
 
 def up(
     *,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = os.cpu_count() or 1,
-    sample: Annotated[bool, typer.Option("--sample", help="Drop a few sample letters, one of them broken.")] = False,
-    drain: Annotated[bool, typer.Option("--drain", help="Stop once nothing in the share is waiting.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = os.cpu_count() or 1,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Drop sample letters into the inbox; one of them is broken.")
+    ] = False,
+    drain: Annotated[bool, typer.Option("--drain", help="Stop when no letter waits any more.")] = False,
 ) -> None:
     """Run everything on this machine: an embedded Redis (unless IMR_REDIS_URL is set), producer, workers, live view.
 
-    Ctrl-C stops everything in order, losing nothing.
+    Ctrl-C stops everything in order; no letter is lost.
     """
     from worker.entrypoints.live_view import live_view
     from worker.entrypoints.supervisor import Supervisor, UpOptions

@@ -1,4 +1,4 @@
-"""`imr tail` and `imr status`: what came out, and whether everything is accounted for."""
+"""`imr tail` and `imr status`: the results, and whether every letter is accounted for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from worker.contract.settings import Settings, load_settings
 from worker.entrypoints.cli.console import err, out, write_line
 from worker.entrypoints.cli.event_line import print_event
 from worker.entrypoints.cli.exit_codes import ExitCode
-from worker.entrypoints.cli.pause import told
+from worker.entrypoints.cli.pause import pause_line
 from worker.operations.status import Balance, take_balance
 from worker.operations.stream_health import limits_of, problems_of
 
@@ -40,13 +40,15 @@ def register(app: typer.Typer) -> None:
 
 def tail(
     *,
-    json: Annotated[bool, typer.Option("--json", help="Whole events, one JSON line each.")] = False,
-    follow: Annotated[bool, typer.Option(help="Wait for more, or print what there is and exit.")] = True,
+    json: Annotated[bool, typer.Option("--json", help="Print whole events, each as one JSON line.")] = False,
+    follow: Annotated[
+        bool, typer.Option(help="Wait for further events, or print those that are there and exit.")
+    ] = True,
     group: Annotated[
-        str, typer.Option(help="Consumer group; each gets every event. For a program of yours, name one of its own.")
+        str, typer.Option(help="Consumer group; each group gets every event. Give each of your programs its own.")
     ] = TAIL_GROUP,
 ) -> None:
-    """Print results and dead letters as they come, resuming where this group stopped."""
+    """Print results and dead letters as they come, from where this group stopped the last time."""
     settings = load_settings()
     keys = Keys(settings.prefix)
     reader = Reader(
@@ -58,7 +60,7 @@ def tail(
             if follow:
                 reader.run(_printer(reader, json=json))
         except KeyboardInterrupt:
-            err.print("stopped; the next `imr tail` goes on from here")
+            err.print("stopped; the next `imr tail` continues from here")
 
 
 def _printer(reader: Reader, *, json: bool) -> Handle:
@@ -69,7 +71,7 @@ def _printer(reader: Reader, *, json: bool) -> Handle:
             else:
                 print_event(out, entry.event())
         except BrokenPipeError:
-            # The program that reads us has ended. This entry is shown the next time; nobody hears any more.
+            # The program that reads this output has ended. The entry is shown the next time; the rest goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             reader.stop()
             raise
@@ -77,81 +79,85 @@ def _printer(reader: Reader, *, json: bool) -> Handle:
     return show
 
 
-def status(*, json: Annotated[bool, typer.Option("--json", help="Figures as JSON.")] = False) -> None:
-    """Say what became of every letter, and whether the figures add up. Exits with 1 if they do not."""
+def status(*, json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False) -> None:
+    """Print what became of all letters, and whether the figures add up. Exits with 1 if they do not."""
     settings = load_settings()
     client = connect(redis_url(settings))
     keys = Keys(settings.prefix)
-    account = take_balance(Spool(settings.share), RedisRecords(client, keys), client, keys)
+    balance = take_balance(Spool(settings.share), RedisRecords(client, keys), client, keys)
     problems = problems_of(read_states(client, keys), keys, limits_of(settings), lost={})
-    doubt, loss = ServerContinuity(client, keys).pending_check(), ServerContinuity(client, keys).loss()
+    pending_check, loss = ServerContinuity(client, keys).pending_check(), ServerContinuity(client, keys).loss()
     if json:
         more = {
-            "unexplained": account.unexplained,
+            "unexplained": balance.unexplained,
             "pause": read_pause(settings.share),
-            "checking": doubt,
+            "checking": pending_check,
             "lost": loss,
             "stream_problems": problems,
         }
-        write_line(orjson.dumps({**dataclasses.asdict(account), **more}, option=orjson.OPT_UTC_Z))
+        write_line(orjson.dumps({**dataclasses.asdict(balance), **more}, option=orjson.OPT_UTC_Z))
     else:
-        _show(account)
-        _show_doubt(doubt, loss)
+        _show(balance)
+        _show_losses(pending_check, loss)
         _show_pause(settings)
         for problem in problems:
             out.print(f"{problem.what} (`imr stream check`)", style="yellow", markup=False)
-    raise typer.Exit(ExitCode.OK if account.closes else ExitCode.FAILED)
+    raise typer.Exit(ExitCode.OK if balance.closes else ExitCode.FAILED)
 
 
-def _show(account: Balance) -> None:
+def _show(balance: Balance) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2))
     for name in ("seen", "published", "dead", "discarded", "duplicate", "ignored", "in_flight"):
-        table.add_row(name.replace("_", " "), f"{getattr(account, name):,}", _NOTES[name])
-    unexplained = account.unexplained
+        table.add_row(name.replace("_", " "), f"{getattr(balance, name):,}", _NOTES[name])
+    unexplained = balance.unexplained
     table.add_row("unexplained", f"{unexplained:,}", "", style="bold red" if unexplained else "green")
     out.print(table)
-    if account.internal:
-        what = f"{account.internal:,} of the dead letters were stopped by a fault of this software (code internal)"
-        out.print(f"{what}: report it with the lines `letter failed` of the worker's log, and act on them by hand.")
-    if account.lost_claims:
-        out.print(f"{account.lost_claims} letters were begun, and their files are gone from claimed/", style="bold red")
-    if account.holds:
-        out.print(f"intake held: {'; '.join(account.holds)}", style="yellow")
-    if not account.producers:
+    if balance.internal:
+        what = f"{balance.internal:,} of the dead letters failed by a fault of this software (code internal)"
+        out.print(
+            f"{what}: report it with the lines `letter failed` of the worker's log, and handle these letters yourself."
+        )
+    if balance.lost_claims:
+        out.print(f"{balance.lost_claims} letters were begun, and their files are gone from claimed/", style="bold red")
+    if balance.holds:
+        out.print(f"intake held: {'; '.join(balance.holds)}", style="yellow")
+    if not balance.producers:
         out.print("no producer is running: letters stay in the inbox (`imr up` or `imr watch`)", style="yellow")
-    for report in account.reports:
+    for report in balance.reports:
         _show_producer(report)
 
 
 def _show_producer(report: ProducerReport) -> None:
-    """How one producer watches, and what went wrong with that."""
+    """How a producer notices new files, and what went wrong with that."""
     if report.trouble:
-        out.print(f"the producer is in trouble: {report.trouble}", style="bold red", markup=False)
+        out.print(f"the producer has a problem: {report.trouble}", style="bold red", markup=False)
     out.print(f"new files are noticed by {report.watching} ({report.why})", markup=False)
     if report.repairs:
         causes = ", ".join(f"{cause} {times}" for cause, times in sorted(report.repairs.items()))
-        out.print(f"events were lost, and the inbox was scanned for their files: {causes}", markup=False)
+        out.print(f"file events were lost, and the inbox was scanned for their files: {causes}", markup=False)
     folders = {"too deep": report.too_deep, "unreadable": report.unreadable, "unwatched": report.unwatched}
-    told = ", ".join(f"{count:,} {what}" for what, count in folders.items() if count)
-    if told:
-        out.print(f"folders of the inbox: {told} (docs/intake.md)", style="yellow", markup=False)
+    skipped = ", ".join(f"{count:,} {what}" for what, count in folders.items() if count)
+    if skipped:
+        out.print(f"folders of the inbox: {skipped} (docs/intake.md)", style="yellow", markup=False)
 
 
 def _show_pause(settings: Settings) -> None:
     pause = read_pause(settings.share)
     if pause is not None:
-        out.print(f"paused {told(pause)}; `imr resume` opens the intake", style="yellow", markup=False)
+        out.print(f"paused {pause_line(pause)}; `imr resume` reopens the intake", style="yellow", markup=False)
 
 
-def _show_doubt(doubt: PendingCheck | None, loss: RecordLoss | None) -> None:
-    if doubt is not None:
-        what = f"Redis was started anew or lost data (noticed {_minute(doubt.noticed_ms)})"
-        progress = f"{doubt.checked:,} letters checked so far, {doubt.lost:,} of them to be published again"
-        out.print(f"{what}: filed letters are held against their records, {progress}", style="yellow")
+def _show_losses(pending_check: PendingCheck | None, loss: RecordLoss | None) -> None:
+    if pending_check is not None:
+        what = f"Redis was restarted or lost data (noticed {_minute(pending_check.noticed_ms)})"
+        progress = (
+            f"{pending_check.checked:,} letters so far, {pending_check.lost:,} of them without a record and read again"
+        )
+        out.print(f"{what}: filed letters are compared with their records, {progress}", style="yellow")
     if loss is not None:
         what = f"Redis lost the records of {loss.letters:,} letters (noticed {_minute(loss.noticed_ms)})"
-        out.print(f"{what}; they were read again and published under the ids they had.", style="bold red")
-        out.print("     -> `imr reconcile` finds nothing missing any more and ends this message; see the runbook")
+        out.print(f"{what}; they were read again and published under the same ids.", style="bold red")
+        out.print("     -> `imr reconcile` ends this message once no record is missing; see deploy/runbook.md")
 
 
 def _minute(ms: int) -> str:
@@ -159,11 +165,11 @@ def _minute(ms: int) -> str:
 
 
 _NOTES = {
-    "seen": "letters in the inbox and everything ever taken from it",
-    "published": "results in the stream, letters in archive/",
+    "seen": "letters in the inbox, and all that were ever claimed from it",
+    "published": "their results are in the stream, the letters in archive/",
     "dead": "in review/, waiting for a person (`imr dead-letters list`)",
     "discarded": "given up by a person, kept in review/discarded/",
-    "duplicate": "further copies of the same bytes",
-    "ignored": "in the inbox, no letters by their names",
+    "duplicate": "further copies with the same bytes",
+    "ignored": "in the inbox, with a name that is ignored",
     "in_flight": "in the inbox or claimed/, not finished yet",
 }

@@ -1,4 +1,4 @@
-"""`imr stream`: look after the two streams and their readers."""
+"""`imr stream`: check and trim the two streams."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from worker.entrypoints.cli.console import out, write_line
 from worker.entrypoints.cli.exit_codes import ExitCode
 from worker.operations.stream_health import limits_of, problems_of
 
-group = typer.Typer(help="The two streams: are they read, and what may be deleted from them.", no_args_is_help=True)
+group = typer.Typer(
+    help="The two streams: whether they are read, and what can be deleted from them.", no_args_is_help=True
+)
 
 Json = Annotated[bool, typer.Option("--json", help="As JSON, one line for each stream.")]
 
@@ -37,16 +39,17 @@ def trim(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
     json: Json = False,
 ) -> None:
-    """Delete what every consumer group has acknowledged and is old enough; the workers do it by themselves as well."""
+    """Delete old entries that every consumer group has acknowledged; the workers do it by themselves, too."""
     settings = load_settings()
     trimmer = Trimmer(connect(redis_url(settings)), Keys(settings.prefix), settings.keep_acknowledged_days)
-    for one in trimmer.preview() if dry_run else trimmer.trim():
+    for trimmed in trimmer.preview() if dry_run else trimmer.trim():
         if json:
-            write_line(orjson.dumps({**asdict(one), "dry_run": dry_run}))
+            write_line(orjson.dumps({**asdict(trimmed), "dry_run": dry_run}))
         else:
             verb = "would be deleted" if dry_run else "deleted"
             out.print(
-                f"{one.stream}: {one.removed:,} {verb}; {_why(one, settings.keep_acknowledged_days)}", markup=False
+                f"{trimmed.stream}: {trimmed.removed:,} {verb}; {_reason(trimmed, settings.keep_acknowledged_days)}",
+                markup=False,
             )
 
 
@@ -54,15 +57,18 @@ def trim(
 def check(
     *, json: Annotated[bool, typer.Option("--json", help="State and problems as one JSON object.")] = False
 ) -> None:
-    """Say whether every reader gets everything, and what to do if not. Exits with 1 if there is a problem."""
+    """Check that every reader gets every entry, and say what to do if not. Exits with 1 if there is a problem."""
     settings = load_settings()
     client, keys = connect(redis_url(settings)), Keys(settings.prefix)
     states = read_states(client, keys)
     lost = {state.stream: lost_entries(client, keys, state) for state in states}
     problems = problems_of(states, keys, limits_of(settings), lost)
     if json:
-        told = {"streams": [asdict(one) for one in states], "problems": [asdict(one) for one in problems]}
-        write_line(orjson.dumps(told))
+        report = {
+            "streams": [asdict(state) for state in states],
+            "problems": [asdict(problem) for problem in problems],
+        }
+        write_line(orjson.dumps(report))
     else:
         _show(states)
         for problem in problems:
@@ -71,7 +77,7 @@ def check(
                 out.print(f"     {', '.join(problem.ids)}", markup=False)
             out.print(f"     -> {problem.remedy}", markup=False)
         if not problems:
-            out.print("every reader gets everything", style="green")
+            out.print("every reader gets every entry", style="green")
     raise typer.Exit(ExitCode.FAILED if problems else ExitCode.OK)
 
 
@@ -80,22 +86,22 @@ def _show(states: Sequence[StreamState]) -> None:
     for state in states:
         size = f" ({state.memory_bytes / 1_000_000:,.1f} MB)" if state.memory_bytes is not None else ""
         table.add_row(state.stream, "", f"{state.entries:,}{size}", "", "", "")
-        for one in state.groups:
-            lag = "unknown" if one.lag is None else f"{one.lag:,}"
-            table.add_row("", one.name, "", lag, f"{one.pending:,}", str(len(one.consumers)))
+        for reader in state.groups:
+            lag = "unknown" if reader.lag is None else f"{reader.lag:,}"
+            table.add_row("", reader.name, "", lag, f"{reader.pending:,}", str(len(reader.consumers)))
     out.print(table)
 
 
-def _why(one: Trimmed, keep_days: float) -> str:
-    """What keeps the rest, and what to do about it."""
-    match one.why:
+def _reason(trimmed: Trimmed, keep_days: float) -> str:
+    """Why the other entries are kept, and what to do about it."""
+    match trimmed.why:
         case "empty":
             return "the stream is empty"
         case "no_reader":
-            return "nothing is deleted while no consumer group reads (`imr tail` is none); see docs/reading.md"
+            return "nothing is deleted until a consumer group reads it (`imr tail` does not count); see docs/reading.md"
         case "group":
-            return f"group {one.group} needs what follows from {one.first_kept} on; `imr stream check` says how it does"
+            return f"group {trimmed.group} still needs the entries from {trimmed.first_kept} on; see `imr stream check`"
         case "letter":
-            return f"{one.first_kept} tells of a letter that waits in review/, and stays with what follows"
+            return f"{trimmed.first_kept} belongs to a letter that waits in review/; it is kept, with all later entries"
         case "age" | "further":
-            return f"the rest is younger than {keep_days:g} days"
+            return f"the other entries are younger than {keep_days:g} days"
