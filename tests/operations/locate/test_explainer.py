@@ -313,8 +313,8 @@ class TestNotFound:
 
     def test_several_that_begin_alike_are_listed(self, explain: Explain, client: redis.Redis) -> None:
         ids = [f"abcdef{number}" + "0" * 57 for number in (1, 2)]
-        for letter_id in ids:
-            client.hset(KEYS.letter(letter_id), "state", "published")
+        for known_id in ids:
+            client.hset(KEYS.letter(known_id), "state", "published")
         with pytest.raises(NotUnique) as caught:
             explain("abcdef")
         assert list(caught.value.candidates) == ids
