@@ -15,7 +15,8 @@ from tests.support.letters import digest
 from tests.support.rig import Rig
 from worker.adapters.share.spool import Spool
 from worker.contract.names import ERROR_SUFFIX, SIDECAR_SUFFIXES
-from worker.operations.review import DeadItem, DecisionRefused, NoSuchDeadLetter, ReviewDesk
+from worker.operations.dead_items import DeadItem, NoSuchDeadLetter
+from worker.operations.review import DecisionRefused, ReviewDesk
 from worker.processing.records import RecordsUnavailable, Resolve, Resolved
 
 BROKEN = digest("broken")

@@ -11,7 +11,8 @@ from worker.adapters.share.spool import TEMPORARY_PREFIX, ClaimedFile, Spool
 from worker.adapters.share.walk import files_below
 from worker.contract.claim_ids import claimed_at_ms, split_claimed_name
 from worker.contract.names import ARCHIVE, DUPLICATES, EXTRACTED_SUFFIX, REVIEW
-from worker.operations.review import DeadItem, ReviewDesk
+from worker.operations.dead_items import DeadItem
+from worker.operations.review import ReviewDesk
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,62 +7,24 @@ crash left between the two.
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, assert_never, cast
+from typing import Literal, assert_never
 
-import orjson
-
-from worker.adapters.share.spool import ClaimedFile, Spool
-from worker.contract.claim_ids import is_claim_id, split_claimed_name
+from worker.adapters.share.spool import Spool
 from worker.contract.event import RESOLVED, Resolution, encode, event_id, make_event
-from worker.contract.names import DISCARDED, ERROR_SUFFIX, REVIEW, ReviewNaming
+from worker.contract.names import DISCARDED, REVIEW, ReviewNaming
+from worker.operations.dead_items import DeadItem, dead_items, find_dead_item
 from worker.processing import sidecars
 from worker.processing.records import Record, Records, RecordsUnavailable, Resolve, Resolved
 
-log = logging.getLogger("imr.review")
-
-MIN_ID_CHARS: Final = 6
-"""Shorter beginnings of an id are refused: with so few characters, one wrong digit would find another letter."""
-
-ReviewFolder = Literal["review", "discarded"]
 PersonAction = Literal["redrive", "discard", "restore"]
 """The actions of the event that a person decides on."""
 
 
-class NoSuchDeadLetter(Exception):
-    """No dead letter, or more than one, has an id that begins with these characters."""
-
-
 class DecisionRefused(Exception):
     """The decision does not fit the state that the letter has by now; nothing was changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadItem:
-    """A dead letter as it lies in `review/`."""
-
-    digest: str
-    error_path: str
-    """Path of its `.error.json`, relative to the share."""
-    where: ReviewFolder
-    file: ClaimedFile
-    report: dict[str, Any]
-    """The content of the `.error.json`."""
-
-    @property
-    def path(self) -> str:
-        """Path of the letter itself."""
-        return self.error_path.removesuffix(ERROR_SUFFIX)
-
-    @property
-    def replaced_by(self) -> str:
-        """Id of the event of a later file with the same name that was published; empty if there is none."""
-        later = self.report.get("replaced_by")
-        return str(later.get("id", "")) if isinstance(later, dict) else ""
 
 
 class ReviewDesk:
@@ -78,38 +40,12 @@ class ReviewDesk:
         self._now = wall_clock
 
     def items(self) -> Iterator[DeadItem]:
-        """Every dead letter, discarded ones included; an `.error.json` that this software did not write is left out."""
-        for path in self._spool.error_files():
-            item = _item(path, self._report(path))
-            if item is not None:
-                yield item
-
-    def _report(self, path: str) -> dict[str, Any]:
-        """The content of an `.error.json`; empty if it cannot be read."""
-        try:
-            report = orjson.loads(self._spool.read(path))
-        except (OSError, ValueError):
-            return {}
-        return cast("dict[str, Any]", report) if isinstance(report, dict) else {}
+        """Every dead letter, discarded ones included."""
+        return dead_items(self._spool)
 
     def find(self, wanted: str) -> DeadItem:
-        """The dead letter whose id begins with these characters, or whose claim id it is.
-
-        Raises `NoSuchDeadLetter` if there is none, or more than one.
-        """
-        if len(wanted) < MIN_ID_CHARS:
-            raise NoSuchDeadLetter(f"{wanted!r} is too short: give at least {MIN_ID_CHARS} characters of the id")
-        start = wanted.partition(":")[0].lower()
-        items = [item for item in self.items() if item.digest.startswith(start) or item.file.claim_id == start]
-        if not items:
-            raise NoSuchDeadLetter(
-                f"no dead letter has an id that begins with {start}; `imr dead-letters list --discarded` shows all"
-            )
-        if len(items) > 1:
-            raise NoSuchDeadLetter(
-                f"{len(items)} dead letters have an id that begins with {start}; give more of the id"
-            )
-        return items[0]
+        """The dead letter whose id begins with these characters, or whose claim id it is. Raises `NoSuchDeadLetter`."""
+        return find_dead_item(self._spool, wanted)
 
     def record(self, item: DeadItem) -> Record | None:
         """The letter's record; None if there is none. Raises `RecordsUnavailable`."""
@@ -238,19 +174,3 @@ def _target(item: DeadItem, action: PersonAction, named: ReviewNaming) -> str:
             return item.file.review_path(named)
         case _:
             assert_never(action)
-
-
-def _item(path: str, report: dict[str, Any]) -> DeadItem | None:
-    """The dead letter of an `.error.json`; None if its content is of another kind."""
-    digest, claim_id = str(report.get("id", "")).partition(":")[0], str(report.get("claim_id", ""))
-    if not digest or not is_claim_id(claim_id):
-        return None
-    folder, _, stored = path.removesuffix(ERROR_SUFFIX).removeprefix(REVIEW + "/").rpartition("/")
-    split = split_claimed_name(stored)
-    name = split[1] if split is not None and split[0] == claim_id else stored
-    in_discarded = folder == DISCARDED or folder.startswith(DISCARDED + "/")
-    # A letter from an inbox folder named `discarded` is not discarded: a discarded letter has its claim id in its name.
-    where: ReviewFolder = "discarded" if in_discarded and name != stored else "review"
-    if where == "discarded":
-        folder = folder[len(DISCARDED) + 1 :]
-    return DeadItem(digest, path, where, ClaimedFile(claim_id, folder, name), report)

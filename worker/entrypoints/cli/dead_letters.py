@@ -20,8 +20,9 @@ from worker.contract.settings import Settings, load_settings
 from worker.entrypoints.cli.console import err, out, printable, write_line
 from worker.entrypoints.cli.exit_codes import ExitCode
 from worker.entrypoints.cli.pause import user_name
+from worker.operations.dead_items import DeadItem
 from worker.operations.repair import Sweeper
-from worker.operations.review import DeadItem, ReviewDesk
+from worker.operations.review import ReviewDesk
 
 group = typer.Typer(help="Letters that went to review: understand, redrive or discard them.", no_args_is_help=True)
 

@@ -10,7 +10,8 @@ from worker.adapters.start_problem import StartRefused
 from worker.contract.settings import SettingsError
 from worker.entrypoints.cli.console import err
 from worker.entrypoints.cli.exit_codes import ExitCode
-from worker.operations.review import DecisionRefused, NoSuchDeadLetter
+from worker.operations.dead_items import NoSuchDeadLetter
+from worker.operations.review import DecisionRefused
 from worker.processing.records import RecordsUnavailable
 
 

@@ -20,13 +20,12 @@ from worker.adapters.share.spool import Spool
 from worker.contract.claim_ids import is_claim_id
 from worker.contract.filenames import DONE_SUFFIX
 from worker.contract.names import INBOX
+from worker.operations.dead_items import MIN_ID_CHARS
 from worker.operations.locate.explanation import Explanation, NotFound, NotUnique, OptionalLookup
 from worker.operations.locate.inbox import InboxRules, inbox_status, written_s
 from worker.operations.locate.letters import Letters
 from worker.operations.locate.places import FileFinder, Place, place_of
 
-MIN_ID_CHARS: Final = 6
-"""Shorter beginnings of an id are taken for file names: one wrong digit would find another letter."""
 _ID: Final = re.compile(rf"([0-9a-f]{{{MIN_ID_CHARS},64}})(:[0-9]+(\.[0-9]+)?)?")
 
 

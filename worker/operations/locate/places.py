@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Final, Literal
 
-import orjson
-
 from worker.adapters.share.spool import Spool
 from worker.adapters.share.walk import files_below
 from worker.contract.claim_ids import arrival_day, split_claimed_name
@@ -24,6 +22,7 @@ from worker.contract.names import (
     REVIEW,
     SIDECAR_SUFFIXES,
 )
+from worker.operations.dead_items import error_report
 
 LetterFolder = Literal["inbox", "claimed", "archive", "review", "discarded", "duplicates"]
 
@@ -151,11 +150,7 @@ class FileFinder:
 
     def report(self, place: Place) -> dict[str, Any]:
         """The content of the `.error.json` beside a dead letter; empty if there is none."""
-        try:
-            report = orjson.loads(self._spool.read(place.path + ERROR_SUFFIX))
-        except (OSError, ValueError):
-            return {}
-        return report if isinstance(report, dict) else {}
+        return error_report(self._spool, place.path + ERROR_SUFFIX)
 
     def of_dead_letter(self, digest_start: str) -> list[Place]:
         """Dead letters whose id, as their `.error.json` has it, begins with these characters."""
