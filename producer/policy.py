@@ -160,7 +160,7 @@ def _jitter_of(claim_id: str) -> float:
 
 
 def may_send_again(queue_messages: int) -> bool:
-    """Whether a hint, or the message of a periodic task, is worth sending again with so many messages on the queue.
+    """Whether a hint, or the message of a periodic task, is worth sending again at this depth of the queue.
 
     In a deep queue the earlier message is waiting, and another one would only make the queue deeper.
     """
