@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.support.screen import COLUMNS, Screen, run_on_terminal
+from tests.support.screen import COLUMNS, run_on_terminal
 from tests.support.system import IMR, QUICK
 from worker.contract.event import DEAD_LETTERED
 from worker.entrypoints.cli.event_line import folded_lines
@@ -84,7 +84,7 @@ class TestOneTerminal:
     def test_no_line_is_overwritten_or_cut(self, tmp_path: Path) -> None:
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
         code, screens = run_on_terminal([sys.executable, "-c", SHOW_ALL], environment, tmp_path)
-        lines = screens[-1].lines()
+        lines = screens[-1]
         assert code == 0, lines
         assert lines.count("23:01:05 ✓ published  CM18-9970021  3 issues  partially overturned") == 12
         assert lines.count("           authorize by 2026-12-04  091607b0c11a") == 12
@@ -97,15 +97,15 @@ class TestOneTerminal:
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
         _, screens = run_on_terminal([sys.executable, "-c", SHOW_ALL], environment, tmp_path)
         for screen in screens[:-1]:
-            figures = [number for number, line in enumerate(screen.lines()) if "3 published" in line]
-            assert len(figures) <= 1, screen.lines()
+            figures = [number for number, line in enumerate(screen) if "3 published" in line]
+            assert len(figures) <= 1, screen
 
     def test_samples_that_a_newcomer_drops(self, tmp_path: Path) -> None:
         """`imr up --sample --drain` on a screen of 80x24, as the README has a newcomer run it."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("IMR_")}
         environment |= {**QUICK, "IMR_SHARE": str(tmp_path / "share")}
         code, screens = run_on_terminal([IMR, "up", "--sample", "--drain", "--workers", "1"], environment, tmp_path)
-        lines = screens[-1].lines()
+        lines = screens[-1]
         assert code == 0, lines
         assert sum("✓ published" in line for line in lines) == 5
         assert sum("✗ to review" in line for line in lines) == 1
@@ -153,7 +153,7 @@ class TestNarrowScreens:
         assert {len(line) - len(line.lstrip()) for line in lines[1:]} == {11}
 
 
-def test_the_screen_of_these_tests_redraws_a_line() -> None:
-    screen = Screen()
-    screen.feed("figures 1\r\x1b[2Kresult\r\nfigures 2\r\n\x1b[1A\x1b[2Kend" + "x" * 80)
-    assert screen.lines() == ["result", "end" + "x" * 77, "xxx"]
+def test_the_screen_of_these_tests_redraws_a_line(tmp_path: Path) -> None:
+    written = r"figures 1\r\033[2Kresult\nfigures 2\n\033[1A\033[2Kend" + "x" * COLUMNS
+    code, screens = run_on_terminal(["printf", written], os.environ, tmp_path)
+    assert (code, screens[-1]) == (0, ["result", "end" + "x" * (COLUMNS - 3), "xxx"])
