@@ -88,10 +88,14 @@ def _within(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _within(command, f"{prefix}{name} ")
 
 
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<=[.])\s", text)[0]
+
+
 def command_table() -> str:
     """Each command with the first sentence of its help, linked to its part of the page."""
     rows = [
-        f"| [`imr {name}`](#{anchor(f'imr {name}')}) | {re.split(r'(?<=[.]) ', _help(command))[0]} |"
+        f"| [`imr {name}`](#{anchor(f'imr {name}')}) | {_first_sentence(_help(command))} |"
         for name, command in commands().items()
         if not hasattr(command, "commands")
     ]
