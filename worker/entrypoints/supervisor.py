@@ -186,8 +186,8 @@ class Supervisor:
 
     def _is_drained(self, balance: Balance, client: redis.Redis) -> bool:
         """Whether nothing waits; letters whose records a lost Redis has forgotten wait too, until they are checked."""
-        doubt = ServerContinuity(client, self._keys).pending_check()
-        is_lost = doubt is not None and doubt.beat_ms is None
+        check = ServerContinuity(client, self._keys).pending_check()
+        is_lost = check is not None and check.beat_ms is None
         return bool(balance.producers) and not balance.in_flight and not is_lost
 
     def _balance(self, client: redis.Redis) -> Balance:

@@ -102,7 +102,7 @@ def _write(spool: Spool, path: str, content: dict[str, Any]) -> None:
 
 
 def note(content: dict[str, Any]) -> bytes:
-    """The `.error.txt` for what an `.error.json` tells."""
+    """The `.error.txt` for what an `.error.json` says."""
     parts = [*_replaced(content), _HEAD]
     parts += [f"What is wrong:\n  {content.get('what_happened')}"]
     parts += ["\n  ".join(["Where:", *_places(content)])] if content.get("where") else []
