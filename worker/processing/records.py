@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from worker.contract.event import event_id
 from worker.contract.names import ReviewNaming
 
 State = Literal["waiting", "working", "published", "dead", "discarded"]
@@ -15,7 +16,7 @@ COPY = "copy"
 
 def own_outcome(digest: str, revision: int) -> str:
     """Recorded outcome of a claim whose file is that letter: the id of its event."""
-    return f"{digest}:{revision}"
+    return event_id(digest, revision)
 
 
 def copy_outcome(digest: str) -> str:
