@@ -38,6 +38,8 @@ MAX_LETTER_BYTES: Final = 1_000_000
 
 OURS: Final = ".imr-"
 """A temporary file of this system."""
+LEFT_BEHIND: Final = "left-behind"
+"""End of the name of a probe that a producer removes after its start, with its first scan."""
 
 
 class NotSettled(AssertionError):
@@ -139,13 +141,13 @@ class Bench:
         self.dropped.append(letter)
 
     def waiting(self) -> list[str]:
-        """Letters in inbox and claimed/."""
+        """Letters in inbox and claimed/, and probes that a producer has yet to remove."""
         return [
             os.path.join(folder, name)
             for top in (INBOX, CLAIMED)
             for folder, _, names in os.walk(self.share / top)
             for name in names
-            if not name.startswith(OURS)
+            if not name.startswith(OURS) or name.endswith(LEFT_BEHIND)
         ]
 
     def is_done(self) -> bool:
@@ -240,7 +242,7 @@ class Bench:
 def leave_probes(share: Path) -> None:
     """What a producer that was killed long ago has left of its looks at the share."""
     for prefix in (PROBE_PREFIX, CANARY_PREFIX):
-        left = share / INBOX / f"{prefix}left-behind"
+        left = share / INBOX / f"{prefix}{LEFT_BEHIND}"
         left.touch()
         os.utime(left, (0, 0))
 
