@@ -63,7 +63,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "worker.adapters.redis.server_continuity",
     ),
 }
-"""Room -> what it may import of ours besides itself; the longest name that fits a module is its room."""
+"""Room -> what it may import of this project besides itself; the longest name that fits a module is its room."""
 
 
 def modules() -> dict[str, Path]:

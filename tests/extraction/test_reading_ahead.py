@@ -69,7 +69,7 @@ def test_what_was_begun_and_not_asked_for_is_never_the_answer_to_something_else(
         assert reads(extractor, THIRD)
         assert reads(extractor, OTHER)
         assert reads(extractor, LETTER, OTHER)
-        assert reads(extractor, b"".join([OTHER])), "equal bytes, asked for anew"
+        assert reads(extractor, b"".join([OTHER])), "equal bytes, asked for again"
 
 
 def test_a_used_up_process_begins_nothing() -> None:

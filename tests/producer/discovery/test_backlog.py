@@ -100,7 +100,7 @@ def test_once_it_has_caught_up_letters_are_claimed_at_once_again(quiet_site: Sit
 @pytest.mark.usefixtures("little_room")
 @pytest.mark.parametrize("batch", [7, 60, 240])
 def test_a_flood_keeps_its_order_whatever_is_lost_of_it(quiet_site: Site, batch: int) -> None:
-    """A part is told, a part is lost, and the producer lives in between."""
+    """Some events arrive, some are lost, and the producer lives in between."""
     producer = started(quiet_site)
     names = numbered(0, 480)
     for number in range(0, len(names), batch):
