@@ -56,7 +56,8 @@ def joined(batches: Iterable[Batch]) -> Batch:
     results: dict[str, Result] = {}
     for batch in batches:
         for name, part in parts.items():
-            part.extend(getattr(batch, name))
-        finished.update(batch.finished)
+            if values := getattr(batch, name):  # most are empty: a batch of one letter has work for one stage
+                part.extend(values)
+        finished |= batch.finished
         results.update(batch.results)
     return Batch(**{name: tuple(part) for name, part in parts.items()}, finished=frozenset(finished), results=results)
