@@ -11,7 +11,7 @@ from typing import assert_never
 from worker.adapters.share.safe_read import folders_held_open
 from worker.processing.batch import Batch, joined
 from worker.processing.disposition import Disposition
-from worker.processing.give_back import GiveBack
+from worker.processing.give_back import GiveBack, stays_claimed
 from worker.processing.outcome import Outcome, OutcomeBuilder
 from worker.processing.records import Records
 from worker.processing.work_item import ProcessingLimits, WorkItem
@@ -56,7 +56,7 @@ class DecideStage:
         built = self._builder.build(item, following)
         if isinstance(built, Disposition) and built.kind == "incomplete":
             if self._records.postpone(item.lease, patience_ms=self._limits.incomplete_ms):
-                return self._give_back(item, built)
+                return Batch(results={item.claim_id: stays_claimed(item.file, built)})
             built = self._builder.refuse(item, built)
         match built:
             case Outcome():
